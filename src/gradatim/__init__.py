@@ -1,0 +1,56 @@
+"""gradatim: a difficulty engine for reasoning models. Every rollout is a measurement.
+
+Public names load on first use, so `import gradatim` costs next to nothing.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Problem": "types",
+    "Family": "types",
+    "Verdict": "types",
+    "Solver": "types",
+    "Responses": "types",
+    "Bank": "types",
+    "Belief": "types",
+    "Plan": "types",
+    "Batch": "types",
+    "Recipe": "types",
+    "Estimate": "types",
+    "GradatimError": "errors",
+    "Stream": "rng",
+    "list_families": "families.registry",
+    "generate": "families.generation",
+    "read": "families.read",
+    "check": "families.verify",
+    "list_solvers": "solvers.registry",
+    "list_recipes": "recipes.registry",
+    "Curriculum": "recipes.curriculum",
+    "Run": "store.run",
+    "attempt": "engine.attempt",
+    "calibrate": "engine.calibrate",
+    "grade": "engine.grade",
+    "choose": "engine.choose",
+    "train": "engine.train",
+    "evaluate": "engine.evaluate",
+    "report": "reports.report",
+    "demo": "engine.demo",
+    "doctor": "engine.doctor",
+}
+
+__all__ = sorted([*_WHERE, "__version__"])  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'gradatim' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"gradatim.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

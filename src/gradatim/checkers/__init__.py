@@ -1,0 +1,1 @@
+"""Answer checking, shared by families and data sets: text in, Verdict out."""

@@ -1,0 +1,73 @@
+"""Argument checks: one line at the top of a public function; messages name the argument."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradatim.errors import ArgumentError, nearest
+
+
+def shapes(**named: tuple[np.ndarray, str]) -> dict[str, int]:
+    """Check that axes of the same name have the same length; return the lengths.
+
+    >>> shapes(k=(np.zeros(3), "problem"), n=(np.zeros(3), "problem"))
+    {'problem': 3}
+    """
+    sizes: dict[str, int] = {}
+    owner: dict[str, str] = {}
+    for arg, (array, axes) in named.items():
+        names = axes.split()
+        if np.ndim(array) != len(names):
+            raise ArgumentError(f"`{arg}` must have axes ({axes}), got shape {np.shape(array)}")
+        for name, size in zip(names, np.shape(array), strict=True):
+            if sizes.setdefault(name, size) != size:
+                raise ArgumentError(
+                    f"axis '{name}' is {sizes[name]} in `{owner[name]}` but {size} in `{arg}`"
+                )
+            owner.setdefault(name, arg)
+    return sizes
+
+
+def within(low: float, high: float, **named: Any) -> None:
+    """Check low <= value <= high, elementwise; NaN fails.
+
+    >>> within(0, 1, rate=1.5)
+    Traceback (most recent call last):
+    gradatim.errors.ArgumentError: `rate` must lie in [0, 1], got 1.5
+    """
+    for arg, value in named.items():
+        array = np.asarray(value)
+        bad = ~((array >= low) & (array <= high))
+        if bad.any():
+            many = f" ({bad.sum()} of {bad.size} are outside)" if array.ndim else ""
+            raise ArgumentError(
+                f"`{arg}` must lie in [{low}, {high}], got {array[bad].ravel()[0]}{many}"
+            )
+
+
+def finite(**named: Any) -> None:
+    """Check that no entry is NaN or infinite."""
+    for arg, value in named.items():
+        bad = ~np.isfinite(np.asarray(value, dtype=float))
+        if bad.any():
+            raise ArgumentError(f"`{arg}` must be finite, got {bad.sum()} NaN or infinite entries")
+
+
+def one_of(arg: str, value: str, options: Iterable[str]) -> None:
+    """Check membership; the message lists the options and the nearest name."""
+    names = sorted(options)
+    if value not in names:
+        hint = nearest(str(value), names)
+        raise ArgumentError(f"`{arg}` must be one of {', '.join(names)}; got {value!r}{hint}")
+
+
+def known_keys(what: str, given: Mapping[str, Any], allowed: Iterable[str]) -> None:
+    """Check that a mapping has no key outside `allowed`; names the nearest."""
+    names = sorted(allowed)
+    for key in given:
+        if key not in names:
+            listed = ", ".join(names) or "none"
+            raise ArgumentError(
+                f"{what} has no '{key}' (known: {listed}){nearest(str(key), names)}"
+            )

@@ -1,0 +1,1 @@
+"""Pure numerics: what to try next, and how often."""

@@ -1,0 +1,1 @@
+"""The verbs: problems, solvers and recipes brought together in a run."""

@@ -1,0 +1,1 @@
+"""Pure numerics: where a model stands, and how surely."""

@@ -1,0 +1,1 @@
+"""Problems with a difficulty dial, one file each."""

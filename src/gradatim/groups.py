@@ -1,0 +1,83 @@
+"""Sums, means, deviations and ranks inside groups of a flat, ragged column.
+
+Axes: `row` (all attempts of a step, in any order), `group` (prompts). Groups are integer codes
+0..n_groups-1 as `codes` makes them; no function needs rows of a group to be adjacent.
+"""
+
+import numpy as np
+
+from gradatim import checks
+
+
+def codes(group: np.ndarray) -> tuple[np.ndarray, int]:
+    """Any labels to codes 0..n_groups-1 in order of value, and n_groups.
+
+    >>> codes(np.array([7, 3, 7]))
+    (array([1, 0, 1]), 2)
+    """
+    names, code = np.unique(group, return_inverse=True)
+    return code.reshape(-1), len(names)
+
+
+def counts(code: np.ndarray, n_groups: int) -> np.ndarray:
+    """(group,) int: rows in each group."""
+    return np.bincount(code, minlength=n_groups)
+
+
+def sums(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
+    """(group,) float64: sum of the rows of each group."""
+    checks.shapes(values=(values, "row"), code=(code, "row"))
+    return np.bincount(code, weights=values, minlength=n_groups)
+
+
+def means(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
+    """(group,) float64: mean of each group, exact to rounding at any offset; NaN where empty.
+
+    The mean is taken about the group's first row, so that a large common offset cancels and a
+    group of equal values has exactly that mean.
+    """
+    checks.shapes(values=(values, "row"), code=(code, "row"))
+    first = firsts(code, n_groups)
+    anchor = np.where(first >= 0, np.asarray(values, float)[np.maximum(first, 0)], 0.0)
+    n = counts(code, n_groups)
+    with np.errstate(invalid="ignore"):
+        return anchor + sums(values - anchor[code], code, n_groups) / np.where(n, n, np.nan)
+
+
+def firsts(code: np.ndarray, n_groups: int) -> np.ndarray:
+    """(group,) int: index of the first row of each group, -1 where empty."""
+    first = np.full(n_groups, -1)
+    first[code[::-1]] = np.arange(len(code))[::-1]
+    return first
+
+
+def deviations(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
+    """(row,) float64: value minus its group's mean; exactly 0 in a group of equal values."""
+    return values - means(values, code, n_groups)[code]
+
+
+def spreads(values: np.ndarray, code: np.ndarray, n_groups: int, *, ddof: int = 1) -> np.ndarray:
+    """(group,) float64: standard deviation of each group (two passes); 0 for n <= ddof."""
+    squares = sums(deviations(values, code, n_groups) ** 2, code, n_groups)
+    return np.sqrt(squares / np.maximum(counts(code, n_groups) - ddof, 1))
+
+
+def mixed(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
+    """(group,) bool: whether a group holds at least two different values (exact comparison)."""
+    differs = values != np.asarray(values)[firsts(code, n_groups)[code]]
+    return np.bincount(code, weights=differs, minlength=n_groups) > 0
+
+
+def ranks(values: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """(row,) int: 0-based rank of each row inside its group; ties by row order.
+
+    >>> ranks(np.array([5, 1, 3, 2]), np.array([0, 1, 0, 1]))
+    array([1, 0, 0, 1])
+    """
+    order = np.lexsort((np.arange(len(code)), values, code))
+    sorted_code = code[order]
+    starts = np.flatnonzero(np.r_[True, sorted_code[1:] != sorted_code[:-1]])
+    sizes = np.diff(np.r_[starts, len(code)])
+    rank = np.empty(len(code), dtype=int)
+    rank[order] = np.arange(len(code)) - np.repeat(starts, sizes)
+    return rank

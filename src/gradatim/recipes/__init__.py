@@ -1,0 +1,1 @@
+"""Named training methods, and the Curriculum that runs them inside any trainer."""

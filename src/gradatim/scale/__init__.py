@@ -1,0 +1,1 @@
+"""Pure numerics: attempts to one scale."""

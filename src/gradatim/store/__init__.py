@@ -1,0 +1,1 @@
+"""Run folders and the ledger: what is acknowledged is never lost."""

@@ -1,0 +1,384 @@
+"""The nouns every part shares. Frozen records; no behaviour beyond what they are."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Message = Mapping[str, str]
+Knobs = Mapping[str, Any]
+
+STATUSES = ("finished", "truncated", "timeout", "provider_error")
+REASONS = ("correct", "wrong", "unparsed", "abstained", "verifier_timeout", "verifier_error")
+
+
+# -- problems ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One question with a verifiable answer.
+
+    Attributes:
+        id: hash of the content (family, version, verifier, prompt, answer).
+        prompt: text, or chat messages.
+        answer: a text that `gradatim.check` scores 1 as it stands.
+        family: name of the family that made it; "" for problems read from files.
+        verifier: a checker's name, or the family's name for its own check.
+        level: 1 (easiest) .. 10, where the family has a ladder.
+        compact: the prompt in a few characters, for tiny policies; None where there is none.
+        compact_answer: the answer a tiny policy is taught; None means `answer`.
+        solution: a worked solution that ends in the answer.
+        unsolvable: True where saying so is the correct answer.
+    """
+
+    id: str
+    prompt: str | tuple[Message, ...]
+    answer: str
+    family: str = ""
+    verifier: str = "text"
+    version: str = "1"
+    level: int | None = None
+    knobs: Knobs = field(default_factory=dict)
+    split: str = ""
+    seed: int | None = None
+    compact: str | None = None
+    compact_answer: str | None = None
+    solution: str | None = None
+    unsolvable: bool = False
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Verdict(NamedTuple):
+    """What a verifier says of one text: `reward` in [0, 1], `reason` one of REASONS."""
+
+    reward: float
+    solved: bool
+    answer: str | None
+    reason: str
+
+
+class Draft(NamedTuple):
+    """What a family's `make` returns; generation completes it to a Problem."""
+
+    prompt: str
+    answer: str
+    canonical: str
+    compact: str | None = None
+    compact_answer: str | None = None
+    solution: str | None = None
+    meta: Mapping[str, Any] = {}
+
+
+class Knob(NamedTuple):
+    """One dial of a family: an integer range, or a set of choices."""
+
+    doc: str
+    default: Any
+    low: int | None = None
+    high: int | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A source of problems with a difficulty dial: a record of pure functions.
+
+    Attributes:
+        make: (stream, **knobs) -> Draft; every random choice comes from the stream.
+        check: (problem, text or None) -> Verdict; never raises on text.
+        ladder: level 1..10 -> knobs.
+        floor: knobs -> chance that a well-formed guess is right.
+        space: knobs -> number of different instances (by canonical form).
+        solve: problem -> an answer found without looking at `answer`, by other means than `make`.
+    """
+
+    name: str
+    doc: str
+    version: str
+    knobs: Mapping[str, Knob]
+    make: Callable[..., Draft]
+    check: Callable[[Problem, str | None], Verdict]
+    ladder: Callable[[int], dict[str, Any]]
+    floor: Callable[[Knobs], float]
+    space: Callable[[Knobs], int]
+    solve: Callable[[Problem], str] | None = None
+    trace: Callable[[Problem, str], Iterable[Any]] | None = None
+
+
+# -- attempts ---------------------------------------------------------------------------------
+
+
+class Request(NamedTuple):
+    """Ask a solver for attempts `first .. first + n - 1` on one problem."""
+
+    problem: Problem
+    first: int
+    n: int
+
+
+class Reply(NamedTuple):
+    """One answered attempt, before grading. `tokens` counts the reply only; -1 = unknown."""
+
+    request: Request
+    sample: int
+    text: str | None
+    status: str
+    tokens: int = -1
+    prompt_tokens: int = -1
+    seconds: float = 0.0
+    logp: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solver:
+    """Anything that answers prompts: a record of functions.
+
+    Attributes:
+        name: the spec string; with `policy` and `params` it is who answered, in the ledger.
+        policy: version of the weights, "" where it cannot change.
+        params: everything that changes answers (temperature, prompting style, limits ...).
+        answer: requests -> lists of replies as they arrive, in any order; each list is
+            acknowledged to the ledger as one batch.
+        prompt: problem -> the exact prompt that this solver sends; it is hashed into the key.
+        close: frees what the solver holds; safe to call twice.
+    """
+
+    name: str
+    answer: Callable[[Sequence[Request]], Iterator[list[Reply]]]
+    policy: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    prompt: Callable[[Problem], str] = lambda problem: str(problem.prompt)
+    close: Callable[[], None] = lambda: None
+
+
+# -- measurement ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An estimated number, or an array of them, with an interval and the n behind it."""
+
+    value: Any
+    low: Any
+    high: Any
+    n: Any
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] (n={self.n})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Responses:
+    """Counts of solved attempts in long form: the one input of all measurement.
+
+    Attributes:
+        solver, item: (cell,) int, indices into `solvers` and `items`; a pair occurs once.
+        solved: (cell,) float, sum of scores, 0 <= solved <= tried.
+        tried: (cell,) int >= 1.
+    """
+
+    solver: np.ndarray
+    item: np.ndarray
+    solved: np.ndarray
+    tried: np.ndarray
+    solvers: tuple[str, ...]
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bank:
+    """Calibrated items and the abilities of those who answered, on one scale.
+
+    Attributes:
+        items: (item,) ids; difficulty, discrimination, floor, se_difficulty,
+            se_discrimination: (item,) float on the logit scale of `scale`.
+        solvers: (solver,) names; ability, se_ability: (solver,) float.
+        tried, solved: (item,) totals behind each item.
+        scale: id of the scale; only banks of one scale may be mixed.
+        fit: how the fit went (model, log-likelihood, iterations, converged, priors).
+    """
+
+    items: tuple[str, ...]
+    difficulty: np.ndarray
+    discrimination: np.ndarray
+    floor: np.ndarray
+    se_difficulty: np.ndarray
+    se_discrimination: np.ndarray
+    solvers: tuple[str, ...]
+    ability: np.ndarray
+    se_ability: np.ndarray
+    tried: np.ndarray
+    solved: np.ndarray
+    scale: str
+    fit: Mapping[str, Any] = field(default_factory=dict)
+
+
+# -- choosing and learning --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """What a curriculum chooses from.
+
+    Attributes:
+        source: (problem,) int, code of the family and level, the arms of source bandits.
+        sources: (source,) names.
+        floor: (problem,) float, chance of a guess.
+    """
+
+    source: np.ndarray
+    sources: tuple[str, ...]
+    floor: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """Pass rate of each problem of a pool for the current policy.
+
+    Attributes:
+        alpha, beta: (problem,) float > 0, Beta marginals.
+        draw: (rng, m) -> (m, problem) joint samples.
+    """
+
+    alpha: np.ndarray
+    beta: np.ndarray
+    draw: Callable[[np.random.Generator, int], np.ndarray]
+
+
+ROLES = ("rollout", "probe", "rewrite", "refine", "demo")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to try next: flat columns, one entry per plan row.
+
+    Attributes:
+        step: the curriculum's step that asked; feedback may come back any number of steps later.
+        problem: (row,) int, index into the curriculum's problems.
+        n: (row,) int, attempts to make.
+        role: (row,) int, index into ROLES.
+        hint: (row,) float in [0, 1], share of the worked solution that is shown.
+        parent, cut: (row,) int, attempt to continue and the token to continue from; -1 = none.
+        propensity: (row,) float, expected number of times this step draws the problem.
+        why: (row,) str, one word for people.
+    """
+
+    step: int
+    problem: np.ndarray
+    n: np.ndarray
+    role: np.ndarray
+    hint: np.ndarray
+    parent: np.ndarray
+    cut: np.ndarray
+    propensity: np.ndarray
+    why: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Finished attempts of one plan, as flat, ragged columns (attempt,).
+
+    Attributes:
+        step: the plan's step.
+        group: plan row of each attempt; rows of one group share a prompt.
+        problem: index into the curriculum's problems.
+        role: index into ROLES.
+        parent: attempt it continues, -1 = none.
+        reward: float in [0, 1]; feeds the advantage.
+        solved: bool; feeds the belief.
+        length: tokens of the reply.
+        mask: bool, False where an attempt gives no gradient (provider errors, say).
+        logp, entropy, value ...: present when a slot asks for them.
+    """
+
+    step: int
+    group: np.ndarray
+    problem: np.ndarray
+    role: np.ndarray
+    parent: np.ndarray
+    reward: np.ndarray
+    solved: np.ndarray
+    length: np.ndarray
+    mask: np.ndarray
+    logp: np.ndarray | None = None
+    entropy: np.ndarray | None = None
+    value: np.ndarray | None = None
+    prefix_value: np.ndarray | None = None
+    anchor: np.ndarray | None = None
+    weight: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a sampler, budget or scaffold is asked with.
+
+    Attributes:
+        pool, belief: what there is, and what is believed of it.
+        plan: rows so far (None for the sampler of a fresh step).
+        so_far: attempts of this step that came back (None in the first round).
+        prompts: how many prompts a step wants.
+        left: attempts left to spend in this step; totals are exact on it.
+        step: number of the step.
+    """
+
+    pool: Pool
+    belief: Belief
+    plan: Plan | None
+    so_far: Batch | None
+    prompts: int
+    left: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One registered choice for a slot of a recipe: an init/observe/suggest triple.
+
+    Attributes:
+        suggest: sampler, budget, scaffold: (state, ask, rng, **options) -> Plan;
+            belief: (state, pool, **options) -> Belief; advantage: (batch, **options) ->
+            ((attempt,) float, (attempt,) bool keep).
+        init: (pool, **options) -> state, a NamedTuple of arrays; None for no state.
+        observe: (state, batch, **options) -> state.
+        options: the names and defaults of the options.
+        needs: columns, rounds or roles that a trainer must provide.
+        invariances: what conformance tests ("shift", "scale", "zero_sum", "exact_total" ...).
+        paper: where it comes from, and where we differ.
+    """
+
+    suggest: Callable[..., Any]
+    init: Callable[..., Any] = lambda pool, **options: ()
+    observe: Callable[..., Any] = lambda state, batch, **options: state
+    options: Mapping[str, Any] = field(default_factory=dict)
+    needs: frozenset[str] = frozenset()
+    invariances: frozenset[str] = frozenset()
+    paper: str = ""
+
+
+SLOTS = ("belief", "sampler", "budget", "scaffold", "advantage", "objective")
+
+
+class Use(NamedTuple):
+    """A slot's entry by name, with the options that differ from its defaults."""
+
+    name: str
+    options: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A training method: a choice for each of the six slots."""
+
+    name: str
+    doc: str
+    belief: Use
+    sampler: Use
+    budget: Use
+    advantage: Use
+    objective: Use
+    scaffold: Use = Use("none")
+    max_rounds: int = 1
+    paper: str = ""
