@@ -1,0 +1,90 @@
+"""The command `gradatim`: finds the verbs, turns errors into one line and an exit code.
+
+Exit codes: 0 done; 1 the negative answer that was asked for; 2 a user's mistake; 3 a solver or
+engine failed and the run can be resumed; 130 interrupted and resumable.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import gradatim
+from gradatim.errors import ArgumentError, FormatError, GradatimError, MissingExtra
+
+VERBS = (
+    "demo",
+    "doctor",
+    "families",
+    "solvers",
+    "recipes",
+    "generate",
+    "read",
+    "attempt",
+    "calibrate",
+    "grade",
+    "choose",
+    "train",
+    "evaluate",
+    "report",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"gradatim {gradatim.__version__}\n")
+        raise typer.Exit
+
+
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Find the problems a model is ready for, spend attempts where they tell most."""
+
+
+def build() -> typer.Typer:
+    """The command with every verb that has a file here."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    for verb in VERBS:
+        if importlib.util.find_spec(f"gradatim.cli.{verb}"):
+            module = importlib.import_module(f"gradatim.cli.{verb}")
+            app.command(verb)(getattr(module, verb))
+    return app
+
+
+def run(argv: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        code = build()(argv, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except typer.BadParameter.__base__ as error:  # typer's usage error has no public name
+        error.show()
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("\ninterrupted; the same command resumes\n")
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except GradatimError as error:
+        if "--debug" in argv:
+            raise
+        sys.stderr.write(f"gradatim: {error}\n")
+        return 2 if isinstance(error, ArgumentError | FormatError | MissingExtra) else 3
+
+
+def main() -> None:
+    """Entry point of the console script and of `python -m gradatim`."""
+    sys.exit(run(sys.argv[1:]))
