@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import gzip
 import io
 import json
@@ -10,6 +11,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gradatim.errors import FormatError, StoreError
 
@@ -140,6 +143,17 @@ def write_atomic(path: str | Path, content: bytes | str) -> None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
             raise
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush a rename to disk, where the system lets a folder be opened (not on Windows)."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def dumps(value: Any) -> str:
@@ -156,3 +170,29 @@ def dumps(value: Any) -> str:
 def write_jsonl(path: str | Path, items: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as JSONL, atomically."""
     write_atomic(path, "".join(json.dumps(i, ensure_ascii=False) + "\n" for i in items))
+
+
+def plain(value: Any) -> Any:
+    """Records, arrays and estimates as what JSON knows; NaN and infinities as null.
+
+    >>> from gradatim.types import Estimate
+    >>> plain({"p": Estimate(0.5, 0.1, float("nan"), 8)})
+    {'p': {'value': 0.5, 'low': 0.1, 'high': None, 'n': 8}}
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, set | frozenset):
+        return sorted((plain(v) for v in value), key=str)
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, str | int | bool) or value is None:
+        return value
+    return str(value)

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -36,16 +36,26 @@ class Ledger:
     Args:
         path: the file; with `write=True` it is created where missing.
         write: take the writer's lock.
+        closed: called after a write, each time that `every` more attempts are in (it exports
+            segments), and on closing.
 
     Raises:
         StoreError: another writer lives, or the folder cannot be written.
         FormatError: missing (reading), of a newer version, or no ledger.
     """
 
-    def __init__(self, path: str | Path, *, write: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        write: bool = False,
+        closed: "Callable[[Ledger], None] | None" = None,
+        every: int = 50_000,
+    ) -> None:
         self.path = Path(path)
         self._lock: int | None = None
         self._process = os.getpid()
+        self._closed, self._every, self._wrote = closed, every, False
         if write:
             with disk_errors(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,8 +78,18 @@ class Ledger:
     def close(self) -> None:
         """Close the file and give the lock back; safe to call twice."""
         if os.getpid() == self._process:
+            if self._lock is not None:
+                self._close_segments()
             self._link.close()
         self._release()
+
+    def _close_segments(self) -> None:
+        if self._closed is not None and self._wrote:
+            # segments are made from the ledger and can be made later: their failure must not
+            # make an acknowledged batch look lost
+            with contextlib.suppress(StoreError):
+                self._closed(self)
+            self._wrote = False
 
     def _release(self) -> None:
         if self._lock is not None:
@@ -110,7 +130,12 @@ class Ledger:
             self._link.executemany("INSERT INTO reply VALUES (?, ?, ?)", pack(self._next, texts))
             if grades is not None:
                 self._insert_grades([(ids[i], g) for i in fresh if (g := grades[i]) is not None])
-        self._next += len(fresh)
+        before, self._next = self._next, self._next + len(fresh)
+        if (
+            self._closed is not None
+            and (before - 1) // self._every < (self._next - 1) // self._every
+        ):
+            self._closed(self)
         return Receipt(ids, len(fresh))
 
     def grade(self, grades: Sequence[GradeRow]) -> int:
@@ -122,7 +147,9 @@ class Ledger:
                     f"got {row.attempt}"
                 )
         with self._transaction():
-            return self._insert_grades([(row.attempt, row) for row in grades])
+            made = self._insert_grades([(row.attempt, row) for row in grades])
+        self._wrote = True
+        return made
 
     def _attempt_rows(self, attempts: Sequence[AttemptRow]) -> list[tuple]:
         self._name("setting", self._settings, {a.setting for a in attempts})
@@ -279,6 +306,11 @@ class Ledger:
     def statuses(self, **filters: object) -> dict[str, object]:
         """How many attempts there are of each status and reason; see `counting.statuses`."""
         return counting.statuses(self.counts(**filters))
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple]:
+        """Rows of any SELECT; the view `attempts` has everything with its names."""
+        with reading.store_errors(self.path):
+            return self._link.execute(sql, values).fetchall()
 
     def integrity_check(self) -> str:
         """SQLite's own check of the whole file: "ok", or what it found."""
