@@ -185,8 +185,8 @@ def plain(value: Any) -> Any:
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
-    if hasattr(value, "_asdict"):
-        return plain(value._asdict())
+    if isinstance(value, tuple) and (names := getattr(value, "_fields", None)):
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, set | frozenset):
         return sorted((plain(v) for v in value), key=str)
     if isinstance(value, list | tuple):

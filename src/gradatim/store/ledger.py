@@ -13,11 +13,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from gradatim.errors import ArgumentError, FormatError, StoreError, nearest
+from gradatim.errors import ArgumentError, StoreError, nearest
 from gradatim.files import disk_errors
-from gradatim.store import counting, lock, reading, schema
+from gradatim.store import counting, links, lock, reading
 from gradatim.store.rows import AttemptRow, GradeRow, Receipt, Record, Setting, pack, storable
 from gradatim.types import REASONS, STATUSES, Responses
 
@@ -62,7 +61,7 @@ class Ledger:
             self._lock = lock.take(self.path.with_suffix(".lock"))
         try:
             with reading.store_errors(self.path):
-                self._link = _open_writer(self.path) if write else _open_reader(self.path)
+                self._link = links.open_writer(self.path) if write else links.open_reader(self.path)
                 if write:
                     self._remember()
         except BaseException:
@@ -323,47 +322,3 @@ def _unknown(what: str, error: KeyError, names: Sequence[str]) -> ArgumentError:
     return ArgumentError(
         f"`{what}` must be one of {', '.join(names)}; got {got!r}{nearest(got, names)}"
     )
-
-
-def _open_writer(path: Path) -> sqlite3.Connection:
-    link = sqlite3.connect(path, isolation_level=None, timeout=10.0)
-    try:
-        if not schema.is_empty(link):
-            schema.check_ledger(link, path)
-        link.execute("PRAGMA journal_mode = WAL")
-        link.execute("PRAGMA synchronous = FULL")
-        link.execute("PRAGMA cache_size = -65536")
-        if schema.is_empty(link):
-            schema.create(link)
-    except BaseException:
-        link.close()
-        raise
-    return link
-
-
-def _open_reader(path: Path) -> sqlite3.Connection:
-    if not path.exists():
-        raise FormatError(
-            path, expected="a ledger", got="nothing of that name", remedy="make attempts first"
-        )
-    where = f"file:{quote(str(path.absolute()))}?mode=ro"
-    link = sqlite3.connect(where, uri=True, isolation_level=None, timeout=10.0)
-    try:
-        try:
-            empty = schema.is_empty(link)
-        except sqlite3.OperationalError:
-            # a folder that cannot be written has no room for SQLite's shared memory file; with no
-            # log left behind the file is complete and may be read as it stands
-            log = path.with_name(path.name + "-wal")
-            if log.exists() and log.stat().st_size:
-                raise
-            link.close()
-            link = sqlite3.connect(where + "&immutable=1", uri=True, isolation_level=None)
-            empty = schema.is_empty(link)
-        if empty:
-            raise FormatError(path, expected="a ledger", got="an empty file")
-        schema.check_ledger(link, path)
-    except BaseException:
-        link.close()
-        raise
-    return link

@@ -31,8 +31,13 @@ EVERY = 50_000
 
 _WHOLE = ("id", "sample", "tokens", "prompt_tokens", "step", "solved")
 _REAL = ("seconds", "created", "logp", "propensity", "reward")
-_TYPES = dict.fromkeys(_WHOLE, pa.int64()) | dict.fromkeys(_REAL, pa.float64())
-SCHEMA = pa.schema([(name, _TYPES.get(name, pa.string())) for name in schema.COLUMNS])
+
+
+def _type(name: str) -> pa.DataType:
+    return pa.int64() if name in _WHOLE else pa.float64() if name in _REAL else pa.string()
+
+
+SCHEMA = pa.schema([(name, _type(name)) for name in schema.COLUMNS])
 
 
 def exporter(folder: str | Path, *, every: int = EVERY) -> Callable[[Ledger], None]:
