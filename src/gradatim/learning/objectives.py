@@ -106,6 +106,6 @@ OBJECTIVES = {
         suggest=clip,
         options={"low": 0.2, "high": 0.2, "aggregate": "sequence"},
         needs=frozenset({"logp"}),
-        paper="PPO's clipped surrogate (arXiv:1707.06347 eq. 7) as in GRPO (arXiv:2402.03300 eq. 3)",
+        paper="PPO's clipped surrogate (arXiv:1707.06347 eq. 7), as in GRPO (2402.03300 eq. 3)",
     )
 }

@@ -210,7 +210,9 @@ def read_prompts(weights: Mapping[str, torch.Tensor], shape: Shape, prompts: Rag
 
     def attend(_: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         # padding stands at the end, where causal attention never looks
-        padded = [t.new_zeros(size).index_put((sequence, place), t).transpose(1, 2) for t in (q, k, v)]
+        padded = [
+            t.new_zeros(size).index_put((sequence, place), t).transpose(1, 2) for t in (q, k, v)
+        ]
         keys.append(padded[1])
         values.append(padded[2])
         seen = functional.scaled_dot_product_attention(*padded, is_causal=True)

@@ -1,0 +1,334 @@
+"""Train the tiny policy by a recipe: every rollout lands in the ledger, any step can be resumed.
+
+A run may be killed at any instant: it goes on from its last saved step, repeats the few steps
+since (which give the same replies and so the same rows), and ends with the same curve.
+"""
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradatim import checks, files
+from gradatim.engine import loop
+from gradatim.errors import ArgumentError
+from gradatim.families.verify import check
+from gradatim.progress import Progress, Tick, silent
+from gradatim.recipes import registry
+from gradatim.recipes.curriculum import Curriculum
+from gradatim.scale.rates import pass_rate
+from gradatim.solvers import tiny
+from gradatim.solvers.tiny_model import encode
+from gradatim.store.ledger import Ledger
+from gradatim.store.rows import AttemptRow, GradeRow, Setting, prompt_hash
+from gradatim.store.run import Run
+from gradatim.types import Estimate, Plan, Problem
+
+SAVE_EVERY = 20.0  # seconds between saved steps: the most that a kill can cost
+PROVIDES = frozenset({"logp", "rounds"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a training run depends on; written to run.toml.
+
+    Attributes:
+        recipe: name of a registered recipe.
+        rollouts: attempts to spend on training, everything counted.
+        start: a checkpoint's file or shipped name.
+        prompts, batch: prompts and rollouts of a step.
+        rate, ramp: learning rate, and the steps over which it rises.
+        limit: most characters of a reply.
+        overrides: slot -> options that differ from the recipe's.
+        monitors: how often the held-out problems are tried on the way (once each, temperature 1;
+            not part of `rollouts`, since nothing is learned from it).
+        threads: torch's.
+    """
+
+    recipe: str = "gradatim"
+    rollouts: int
+    start: str = "start"
+    seed: int = 0
+    prompts: int = 64
+    batch: int = 512
+    rate: float = 5e-4
+    ramp: int = 15
+    limit: int = 24
+    overrides: Mapping[str, Any]
+    monitors: int = 12
+    threads: int = 1
+
+
+class Trained(NamedTuple):
+    """What training gave.
+
+    Attributes:
+        checkpoint: file of the trained policy.
+        curve: one record a step: step, rollouts, tokens, mixed, solved, rows, cpu.
+        monitor: records of the held-out pass rate: rollouts, tokens, cpu, rate (Estimate).
+        reused: whether this run was finished before.
+    """
+
+    checkpoint: Path
+    curve: list[dict[str, Any]]
+    monitor: list[dict[str, Any]]
+    reused: bool
+
+
+def train(
+    problems: Sequence[Problem],
+    *,
+    rollouts: int,
+    run: Run | str | Path,
+    recipe: str = "gradatim",
+    held_out: Sequence[Problem] = (),
+    progress: Progress = silent,
+    **options: Any,
+) -> Trained:
+    """Train the tiny policy on problems at a fixed budget of rollouts.
+
+    Args:
+        problems: what the recipe chooses from; each needs a compact prompt.
+        rollouts: attempts to spend; probes and refills are paid from them.
+        run: a run or its folder; the ledger, the checkpoints and the curve go there.
+        recipe: a name of `list_recipes()`.
+        held_out: problems to try on the way; nothing is learned from them.
+        progress: told after each step.
+        options: further fields of Settings.
+
+    Returns:
+        Trained; a run that was finished before with the same settings is reused.
+
+    Raises:
+        ArgumentError: an option is unknown, or a problem has no compact prompt.
+    """
+    known = [name for name in Settings.__dataclass_fields__ if name not in ("recipe", "rollouts")]
+    checks.known_keys("train", options, known)
+    checks.within(1, 10**10, rollouts=rollouts)
+    settings = Settings(recipe=recipe, rollouts=rollouts, **{"overrides": {}, **options})
+    if not problems:
+        raise ArgumentError("`problems` must hold at least one problem, got none")
+    registry.fits(registry.get(recipe), PROVIDES)
+    run = run if isinstance(run, Run) else Run(run)
+    ids = prompt_hash("".join(p.id for p in (*problems, *held_out)))
+    done = run.config("train", problems=ids, **asdict(settings))
+    session = _Session(run, problems, held_out, settings)
+    if done:
+        return session.result(reused=True)
+    with run.ledger(write=True) as ledger:
+        session.resume()
+        while session.spent < settings.rollouts:
+            session.watch(ledger)
+            session.step(ledger)
+            progress(session.tick())
+            session.save_now_and_then()
+        session.watch(ledger)
+    session.save()
+    run.finish("train")
+    return session.result(reused=False)
+
+
+class _Session:
+    """The state of one training run between two steps."""
+
+    def __init__(
+        self,
+        run: Run,
+        problems: Sequence[Problem],
+        held_out: Sequence[Problem],
+        settings: Settings,
+    ) -> None:
+        loop.use_threads(settings.threads)
+        self.run, self.settings = run, settings
+        self.problems, self.held_out = list(problems), list(held_out)
+        self.prompts = {p.id: encode(tiny.compact(p)) for p in (*problems, *held_out)}
+        self.hashes = {p.id: prompt_hash(tiny.compact(p)) for p in (*problems, *held_out)}
+        named = files.dumps(files.plain(asdict(settings))) + "".join(self.hashes)
+        self.folder = run.checkpoints / f"{settings.recipe}-{settings.seed}-{prompt_hash(named)}"
+        start = tiny.load(settings.start)
+        self.start_version = start.version
+        recipe = registry.get(settings.recipe)
+        self.learner = loop.Learner(
+            start, rate=settings.rate, ramp=settings.ramp, objective=recipe.objective
+        )
+        self.curriculum = Curriculum(
+            self.problems, settings.recipe, seed=settings.seed, **settings.overrides
+        )
+        self.curve: list[dict[str, Any]] = []
+        self.monitor: list[dict[str, Any]] = []
+        self.spent = self.tokens = 0
+        self.cpu = 0.0
+        self.saved_at = time.monotonic()
+
+    # -- a step -------------------------------------------------------------------------------
+
+    def step(self, ledger: Ledger) -> None:
+        """Plan, sample, verify, store, learn."""
+        begin = time.process_time()
+        now = min(self.settings.batch, self.settings.rollouts - self.spent)
+        prompts = max(1, round(self.settings.prompts * now / self.settings.batch))
+        plan = self.curriculum.suggest(prompts, rollouts=now)
+        asked = np.flatnonzero(plan.n)
+        chosen = [self.problems[i] for i in plan.problem[asked]]
+        number = len(self.curve)
+        rollouts = self.learner.sample(
+            [self.prompts[p.id] for p in chosen],
+            plan.n[asked],
+            limit=self.settings.limit,
+            seed=("train", self.settings.seed, self.start_version, number),
+        )
+        owners = [chosen[i] for i in rollouts.owner]
+        grades = self._store(ledger, owners, rollouts, step=number, plan=plan, tag="train")
+        reward = np.array([g.reward for g in grades])
+        solved = np.array([g.solved for g in grades])
+        batch = self.curriculum.observe(
+            plan,
+            reward,
+            solved=solved,
+            lengths=rollouts.replies.lengths.numpy(),
+            group=asked[rollouts.owner],
+        )
+        advantage, keep = self.curriculum.advantages(batch)
+        moved = self.learner.update(
+            rollouts, np.where(keep, advantage, 0.0), longest=self.settings.limit
+        )
+        self.spent += len(reward)
+        self.tokens += int(rollouts.replies.lengths.sum())
+        self.cpu += time.process_time() - begin
+        sizes = np.bincount(rollouts.owner, minlength=len(asked))
+        right = np.bincount(rollouts.owner, weights=solved, minlength=len(asked))
+        self.curve.append({
+            "step": number,
+            "rollouts": self.spent,
+            "tokens": self.tokens,
+            "mixed": float(np.mean((right > 0) & (right < sizes))),
+            "solved": float(solved.mean()),
+            "rows": int(moved["rows"]),
+            "cpu": self.cpu,
+        })
+
+    def watch(self, ledger: Ledger) -> None:
+        """Try the held-out problems when the next of the evenly spread moments has come."""
+        steps = self.settings.monitors
+        due = len(self.monitor) * self.settings.rollouts / max(steps - 1, 1)
+        if not self.held_out or not steps or len(self.monitor) >= steps or self.spent < due - 0.5:
+            return
+        rollouts = self.learner.sample(
+            [self.prompts[p.id] for p in self.held_out],
+            np.ones(len(self.held_out), dtype=np.int64),
+            limit=self.settings.limit,
+            seed=("monitor", self.settings.seed, self.start_version, len(self.monitor)),
+        )
+        grades = self._store(
+            ledger, self.held_out, rollouts, step=len(self.curve), plan=None, tag="monitor"
+        )
+        solved = sum(g.solved for g in grades)
+        self.monitor.append({
+            "rollouts": self.spent,
+            "tokens": self.tokens,
+            "cpu": self.cpu,
+            "rate": files.plain(pass_rate(np.array(solved), np.array(len(grades)))),
+        })
+
+    def _store(
+        self,
+        ledger: Ledger,
+        problems: Sequence[Problem],
+        rollouts: loop.Rollouts,
+        *,
+        step: int,
+        plan: Plan | None,
+        tag: str,
+    ) -> list[GradeRow]:
+        setting = Setting(
+            f"tiny:{self.settings.start}",
+            f"{self.start_version}/{self.settings.recipe}-{self.settings.seed}/{step:05d}",
+            files.dumps({"limit": self.settings.limit, "temperature": 1.0}),
+        )
+        expected: dict[int, float] = {}
+        if plan is not None:
+            expected = dict(zip(plan.problem.tolist(), plan.propensity.tolist(), strict=True))
+            expected = {self.problems[i].id: value for i, value in expected.items()}
+        seen: Counter[str] = Counter()
+        attempts, grades = [], []
+        lengths, finished = rollouts.replies.lengths.tolist(), rollouts.finished.tolist()
+        for problem, text, n, ended in zip(
+            problems, rollouts.texts, lengths, finished, strict=True
+        ):
+            verdict = check(problem, text if ended else None)
+            attempts.append(
+                AttemptRow(
+                    problem.id,
+                    self.hashes[problem.id],
+                    setting,
+                    seen[problem.id],
+                    status="finished" if ended else "truncated",
+                    text=text,
+                    tokens=n,
+                    prompt_tokens=len(self.prompts[problem.id]),
+                    step=step,
+                    propensity=expected.get(problem.id),
+                    tag=tag,
+                )
+            )
+            grades.append(GradeRow(f"{problem.verifier}@{problem.version}", *verdict))
+            seen[problem.id] += 1
+        ledger.append(attempts, grades)
+        return grades
+
+    def tick(self) -> Tick:
+        """What people watch: rollouts spent, share of groups with a gradient, pass rates."""
+        last = self.curve[-20:]
+        figures: dict[str, Any] = {
+            "step": len(self.curve),
+            "mixed": float(np.mean([c["mixed"] for c in last])),
+            "pass": float(np.mean([c["solved"] for c in last])),
+        }
+        if self.monitor:
+            figures["held-out"] = float(self.monitor[-1]["rate"]["value"])
+        return Tick(f"train {self.settings.recipe}", self.spent, self.settings.rollouts, figures)
+
+    # -- saving and resuming ------------------------------------------------------------------
+
+    def save_now_and_then(self) -> None:
+        if time.monotonic() - self.saved_at > SAVE_EVERY:
+            self.save()
+
+    def save(self) -> None:
+        """Write this step beside the last one, then switch by rename of the pointer."""
+        name = f"step-{len(self.curve):06d}"
+        files.write_atomic(self.folder / name / "learner.pt", self.learner.state())
+        self.curriculum.save(self.folder / name / "curriculum.npz")
+        keys = ("curve", "monitor", "spent", "tokens", "cpu")
+        state = {key: getattr(self, key) for key in keys}
+        files.write_atomic(self.folder / name / "state.json", json.dumps(state))
+        tiny.save(self.folder / name / "policy.npz", self.learner.policy())
+        files.write_atomic(self.folder / "latest", name)
+        for old in self.folder.glob("step-*"):
+            if old.name != name:
+                shutil.rmtree(old, ignore_errors=True)
+        self.saved_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Go back to the last saved step, if there is one."""
+        pointer = self.folder / "latest"
+        if not pointer.exists():
+            return
+        folder = self.folder / pointer.read_text()
+        self.learner.restore((folder / "learner.pt").read_bytes())
+        self.curriculum = Curriculum.load(folder / "curriculum.npz", self.problems)
+        for key, value in json.loads((folder / "state.json").read_text()).items():
+            setattr(self, key, value)
+
+    def result(self, *, reused: bool) -> Trained:
+        """What the last saved step holds."""
+        folder = self.folder / (self.folder / "latest").read_text()
+        state = json.loads((folder / "state.json").read_text())
+        monitor = [{**m, "rate": Estimate(**m["rate"])} for m in state["monitor"]]
+        return Trained(folder / "policy.npz", state["curve"], monitor, reused)
