@@ -1,0 +1,316 @@
+"""Problems x a solver -> ledger: resumable, nothing paid for twice, no outcome dropped.
+
+Replies are stored as they come, before they are graded; the grade is a second row. A run that is
+interrupted or killed at any instant goes on where it was: what is stored is reused, what is stored
+without a grade is graded, the rest is asked for.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gradatim import checks
+from gradatim.errors import ArgumentError
+from gradatim.families.read import load
+from gradatim.families.verify import check
+from gradatim.progress import Progress, Tick, silent
+from gradatim.solvers.registry import open_solver
+from gradatim.store.ledger import Ledger
+from gradatim.store.rows import GradeRow, prompt_hash, rows_of, setting_of
+from gradatim.store.run import Run
+from gradatim.types import STATUSES, Problem, Reply, Request, Solver
+
+CHUNK = 4096  # attempts handed to a solver at a time: what is in memory is bounded by it
+PAGE = 512  # stored replies graded in one transaction
+GRADED = ("finished", "truncated")  # statuses that come with something to grade
+
+
+class _Row(NamedTuple):
+    """One stored attempt of this solver on one problem."""
+
+    sample: int
+    status: str
+    reason: str | None
+
+
+class _Tally:
+    """Outcomes so far: an attempt counts once by status, and once by reason when graded."""
+
+    def __init__(self) -> None:
+        self.status: Counter[str] = Counter()
+        self.reason: Counter[str] = Counter()
+        self.made = self.tokens = 0
+
+    def figures(self) -> dict[str, Any]:
+        graded = self.reason.total()
+        lost = {status: self.status[status] for status in STATUSES[1:] if self.status[status]}
+        return ({"solved": self.reason["correct"] / graded} if graded else {}) | lost
+
+
+def attempt(
+    problems: Sequence[Problem] | str | Path,
+    *,
+    solver: Solver | str,
+    run: Run | str | Path,
+    samples: int = 1,
+    budget: int | None = None,
+    retry: Sequence[str] = (),
+    progress: Progress = silent,
+    **options: Any,
+) -> dict[str, Any]:
+    """Let a solver answer each problem `samples` times; store, grade and count every outcome.
+
+    Args:
+        problems: a list, or a JSONL file of problems.
+        solver: a spec string such as "sim:2pl", or a Solver.
+        run: a run, or its folder; it is created where missing.
+        samples: attempts per problem; those that the run holds already are reused.
+        budget: most new attempts of this call; what it leaves undone is counted as `left`.
+        retry: statuses whose stored attempts are replaced by further samples, for example
+            ["provider_error"]; what is replaced stays in the ledger.
+        progress: told after each batch.
+        options: of the solver, when it is given as a spec string.
+
+    Returns:
+        requested, reused, made, left; finished, truncated, timeout, provider_error (these four
+        and `left` add up to requested); reasons of the grades; tokens of the new replies, where
+        the solver counts them.
+
+    Raises:
+        ArgumentError: a bad argument.
+        SolverError: the solver gave up; what it answered is stored, and the same call resumes.
+    """
+    checks.within(1, 10**9, samples=samples)
+    checks.within(0, 10**12, budget=0 if budget is None else budget)
+    for status in retry:
+        checks.one_of("retry", status, STATUSES[1:])
+    if not isinstance(solver, str) and options:
+        raise ArgumentError(f"`solver` is open: its options are set; got {', '.join(options)}")
+    listed = list_problems(problems)
+    opened = open_solver(solver, **options) if isinstance(solver, str) else solver
+    try:
+        run = run if isinstance(run, Run) else Run(run)
+        run.add_problems(listed.values())
+        run.config(
+            "attempt",
+            solver=opened.name,
+            policy=opened.policy,
+            params=dict(opened.params),
+            samples=samples,
+            problems=len(listed),
+        )
+        with run.ledger(write=True) as ledger:
+            regrade(ledger, listed, solver=opened.name)
+            kept, missing = _plan(_stored(ledger, opened, listed), listed, samples, retry)
+            summary = _fill(ledger, opened, (kept, missing), budget=budget, progress=progress)
+        run.finish("attempt")
+        return summary
+    finally:
+        if isinstance(solver, str):
+            opened.close()
+
+
+def list_problems(problems: Sequence[Problem] | str | Path) -> dict[str, Problem]:
+    """Problems by id, from a list or a file; a problem that occurs twice counts once.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    found = load(problems) if isinstance(problems, str | Path) else problems
+    listed = {problem.id: problem for problem in found}
+    if not listed:
+        raise ArgumentError("`problems` must hold at least one problem, got none")
+    return listed
+
+
+def verifier_name(problem: Problem) -> str:
+    """The ledger's name of what grades a problem: a new version grades anew."""
+    return f"{problem.verifier}@{problem.version}"
+
+
+def regrade(
+    ledger: Ledger,
+    problems: Mapping[str, Problem],
+    *,
+    solver: str | None = None,
+    progress: Progress = silent,
+) -> int:
+    """Grade stored replies that the problems' verifiers have not graded yet; asks no model.
+
+    Args:
+        ledger: open for writing.
+        problems: by id.
+        solver: only attempts of this name.
+        progress: told after each page.
+
+    Returns:
+        How many grades are new.
+    """
+    by_verifier: dict[str, list[str]] = {}
+    for problem in problems.values():
+        by_verifier.setdefault(verifier_name(problem), []).append(problem.id)
+    new = 0
+    for verifier, ids in by_verifier.items():
+        records = ledger.attempts(ungraded=verifier, status=GRADED, problem=ids, solver=solver)
+        while page := list(islice(records, PAGE)):
+            grades = [_grade(problems[record.problem], record.text, record.id) for record in page]
+            new += ledger.grade(grades)
+            progress(Tick("grade", new, 0))
+    return new
+
+
+def _grade(problem: Problem, text: str | None, number: int) -> GradeRow:
+    verdict = check(problem, text)
+    return GradeRow(
+        verifier_name(problem),
+        verdict.reward,
+        verdict.solved,
+        verdict.answer,
+        verdict.reason,
+        number,
+    )
+
+
+# -- what is stored, what is missing ----------------------------------------------------------
+
+
+def _stored(
+    ledger: Ledger, solver: Solver, problems: Mapping[str, Problem]
+) -> dict[str, list[_Row]]:
+    """This solver's attempts on these prompts, by problem."""
+    prompts = {i: prompt_hash(solver.prompt(problem)) for i, problem in problems.items()}
+    setting = setting_of(solver)
+    rows: dict[str, list[_Row]] = {i: [] for i in problems}
+    for record in ledger.attempts(
+        text=False, solver=solver.name, policy=solver.policy, problem=list(problems)
+    ):
+        if record.setting == setting and record.prompt == prompts[record.problem]:
+            rows[record.problem].append(_Row(record.sample, record.status, record.reason))
+    return rows
+
+
+def _plan(
+    stored: Mapping[str, list[_Row]],
+    problems: Mapping[str, Problem],
+    samples: int,
+    retry: Sequence[str],
+) -> tuple[list[_Row], list[Request]]:
+    """Which stored attempts count, and what to ask for."""
+    kept: list[_Row] = []
+    requests: list[Request] = []
+    for number, rows in stored.items():
+        mine = {row.sample: row for row in rows}
+        counted = [mine[i] for i in range(samples) if i in mine and mine[i].status not in retry]
+        wanted = [i for i in range(samples) if i not in mine]
+        spare = [row for i, row in sorted(mine.items()) if i >= samples and row.status not in retry]
+        lost = samples - len(counted) - len(wanted)  # attempts that are to be replaced
+        counted += spare[:lost]
+        after = 1 + max([samples - 1, *mine])
+        wanted += range(after, after + lost - len(spare[:lost]))
+        kept += counted
+        requests += _runs(problems[number], wanted)
+    return kept, requests
+
+
+def _runs(problem: Problem, samples: Sequence[int]) -> Iterator[Request]:
+    """Requests that cover ascending sample numbers."""
+    start = 0
+    for i in range(1, len(samples) + 1):
+        if i == len(samples) or samples[i] != samples[i - 1] + 1:
+            yield Request(problem, samples[start], i - start)
+            start = i
+
+
+def _chunks(requests: Sequence[Request], most: int) -> Iterator[list[Request]]:
+    """Lists of requests of at most CHUNK attempts each, `most` in all; long ones are cut."""
+    chunk: list[Request] = []
+    room = min(CHUNK, most)
+    for request in requests:
+        problem, first, n = request
+        while n and most:
+            take = min(n, room)
+            chunk.append(Request(problem, first, take))
+            first, n, room, most = first + take, n - take, room - take, most - take
+            if not room:
+                yield chunk
+                chunk, room = [], min(CHUNK, most)
+    if chunk:
+        yield chunk
+
+
+# -- asking -----------------------------------------------------------------------------------
+
+
+def _fill(
+    ledger: Ledger,
+    solver: Solver,
+    plan: tuple[list[_Row], list[Request]],
+    *,
+    budget: int | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Ask for what is missing; count all."""
+    kept, requests = plan
+    missing = sum(request.n for request in requests)
+    most = missing if budget is None else min(budget, missing)
+    tally = _Tally()
+    for row in kept:
+        tally.status[row.status] += 1
+        tally.reason.update([row.reason] if row.reason else [])
+
+    def take(replies: Sequence[Reply]) -> None:
+        grades = _store(ledger, solver, replies)
+        tally.made += len(replies)
+        tally.tokens += sum(max(0, reply.tokens) for reply in replies)
+        tally.status.update(reply.status for reply in replies)
+        tally.reason.update(grade.reason for grade in grades)
+        progress(Tick("attempt", tally.made, most, tally.figures()))
+
+    for chunk in _chunks(requests, most):
+        _drive(solver.answer(chunk), take)
+    left = missing - tally.made
+    assert len(kept) + missing == tally.status.total() + left, "an outcome was dropped"
+    return {
+        "solver": solver.name,
+        "requested": len(kept) + missing,
+        "reused": len(kept),
+        "made": tally.made,
+        "left": left,
+        **{status: tally.status[status] for status in STATUSES},
+        "reasons": dict(sorted(tally.reason.items())),
+        "tokens": tally.tokens,
+    }
+
+
+def _drive(stream: Iterator[list[Reply]], take: Callable[[Sequence[Reply]], None]) -> None:
+    """Take every batch; at Ctrl-C also those that the solver still has in flight."""
+    replies: list[Reply] = []
+    try:
+        for replies in stream:
+            take(replies)
+    except KeyboardInterrupt:
+        take(replies)  # storing again what is stored changes nothing
+        if isinstance(stream, Generator):
+            with contextlib.suppress(KeyboardInterrupt, StopIteration):
+                replies = stream.throw(KeyboardInterrupt)
+                while True:
+                    take(replies)
+                    replies = next(stream)
+        raise
+
+
+def _store(ledger: Ledger, solver: Solver, replies: Sequence[Reply]) -> list[GradeRow]:
+    """Raw replies first, on disk; then their grades."""
+    if not replies:
+        return []
+    receipt = ledger.append(rows_of(solver, replies))
+    grades = [
+        _grade(reply.request.problem, reply.text, number)
+        for reply, number in zip(replies, receipt.ids, strict=True)
+        if reply.status in GRADED
+    ]
+    ledger.grade(grades)
+    return grades

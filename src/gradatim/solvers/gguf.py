@@ -1,0 +1,204 @@
+"""`gguf:FILE`: a GGUF model file, served on loopback by `xllamacpp` for as long as it is needed.
+
+The server is its own process, `python -m gradatim.solvers.gguf FILE`, started at the first
+question (a run that is complete starts none) and stopped by `close`; it also ends by itself when
+its standard input closes, so it never outlives us, however we die.
+"""
+
+import argparse
+import atexit
+import hashlib
+import http.client
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from gradatim import checks
+from gradatim.errors import ArgumentError, SolverError, extra
+from gradatim.solvers import endpoint
+from gradatim.types import Reply, Request, Solver
+
+SERVER = {
+    "threads": 1,  # 2 threads on a contended core burn time at barriers
+    "slots": 8,  # answers made side by side
+    "context": 1024,  # tokens of prompt and answer, per slot
+    "start_timeout": 120.0,
+}
+OPTIONS = {**endpoint.OPTIONS, **SERVER, "choices": SERVER["slots"], "in_flight": 4}
+MEBIBYTE = 1 << 20
+
+
+def open_gguf(argument: str | None, **options: Any) -> Solver:
+    """Open `gguf:FILE`; its policy is a hash of the file, its name the file's name.
+
+    Args:
+        argument: the file.
+        options: those of `openai:`, and threads, slots, context, start_timeout of the server.
+
+    Raises:
+        ArgumentError: no such file, not a GGUF file, or a bad option.
+    """
+    checks.known_keys("solver 'gguf'", options, OPTIONS)
+    path = Path(argument or "")
+    if not path.is_file():
+        raise ArgumentError(f"`solver` must look like gguf:FILE with a model file, got {path}")
+    policy = fingerprint(path)
+    server = SERVER | {k: options.pop(k) for k in SERVER if k in options}
+    checks.within(1, 4096, threads=server["threads"], slots=server["slots"])
+    checks.within(64, 10**7, context=server["context"])
+    options = {"choices": server["slots"], "in_flight": 4} | options
+    if options["choices"] > server["slots"]:  # the server refuses more answers than it has slots
+        raise ArgumentError(f"`choices` must be at most `slots` {server['slots']}")
+    style, line = endpoint.split_options(options)
+    bases = [""]  # known once the server runs
+    asked = endpoint.endpoint(
+        path.stem, bases, style=style, line=line, name=f"gguf:{path.name}", policy=policy
+    )
+    process = _Process(path, server)
+
+    def answer(requests: Sequence[Request]) -> Iterator[list[Reply]]:
+        bases[0] = process.start() + "/v1"
+        return asked.answer(requests)
+
+    def close() -> None:
+        asked.close()
+        process.stop()
+
+    return Solver(
+        name=asked.name,
+        answer=answer,
+        policy=policy,
+        params=asked.params,
+        prompt=asked.prompt,
+        close=close,
+    )
+
+
+def fingerprint(path: Path) -> str:
+    """Hash of a model file's size, first and last mebibyte: its version, without reading it all.
+
+    Raises:
+        ArgumentError: not a GGUF file.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(MEBIBYTE)
+        file.seek(max(0, size - MEBIBYTE))
+        tail = file.read(MEBIBYTE)
+    if head[:4] != b"GGUF":
+        raise ArgumentError(f"`solver`: {path} is not a GGUF file (it begins with {head[:4]!r})")
+    return hashlib.blake2b(b"%d" % size + head + tail, digest_size=6).hexdigest()
+
+
+class _Process:
+    """The server's process: started when first needed, again when it died, stopped once."""
+
+    def __init__(self, path: Path, server: dict[str, Any]) -> None:
+        self.path, self.server = path, server
+        self.process: subprocess.Popen[bytes] | None = None
+        self.address = ""
+
+    def start(self) -> str:
+        """Start the server unless it runs; its address once it is ready."""
+        if self.process is not None and self.process.poll() is None:
+            return self.address
+        extra("xllamacpp", "gguf")
+        flags = [f"--{name}={self.server[name]}" for name in ("threads", "slots", "context")]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gradatim.solvers.gguf", str(self.path), *flags],
+            stdin=subprocess.PIPE,  # its end of file is the server's sign to end
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for us: answers in flight are still wanted
+        )
+        atexit.register(self.stop)
+        self.address = self._ready(self.process)
+        return self.address
+
+    def _ready(self, process: subprocess.Popen[bytes]) -> str:
+        """Wait until the server says where it listens and /health answers 200, not 503."""
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        deadline = time.monotonic() + self.server["start_timeout"]
+        try:
+            address = json.loads(line)["address"]
+        except (ValueError, KeyError):
+            code = process.wait()
+            raise SolverError(
+                f"the server of {self.path} ended with code {code} before it was ready: the file "
+                f"may be damaged; python -m gradatim.solvers.gguf {self.path} shows its log"
+            ) from None
+        while time.monotonic() < deadline:
+            if _healthy(address):
+                return address
+            time.sleep(0.1)
+        self.stop()
+        raise SolverError(f"the server of {self.path} was not ready in time (start_timeout)")
+
+    def stop(self) -> None:
+        process, self.process = self.process, None
+        if process is None:
+            return
+        atexit.unregister(self.stop)
+        for pipe in (process.stdin, process.stdout):
+            _close(pipe)
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _healthy(address: str) -> bool:
+    """Whether /health answers 200; 503 means that the model is loading."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=5)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    if pipe is not None:
+        pipe.close()
+
+
+def serve(path: str, *, threads: int, slots: int, context: int) -> None:
+    """Serve a file on a free loopback port, print its address, and end when stdin does."""
+    xllamacpp = extra("xllamacpp", "gguf")
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = path
+    parameters.hostnames = ["127.0.0.1"]
+    parameters.port = 0
+    parameters.n_parallel = slots
+    parameters.n_ctx = slots * context
+    parameters.cpuparams.n_threads = threads
+    parameters.cpuparams_batch.n_threads = threads
+    parameters.cors_origins = ""
+    parameters.ui = False
+    server = xllamacpp.Server(parameters)
+    sys.stdout.write(json.dumps({"address": server.listening_address}) + "\n")
+    sys.stdout.flush()
+    sys.stdin.buffer.read()
+
+
+def main() -> None:
+    """Entry point of the server's process."""
+    parser = argparse.ArgumentParser(prog="python -m gradatim.solvers.gguf")
+    parser.add_argument("path")
+    for name in ("threads", "slots", "context"):
+        parser.add_argument(f"--{name}", type=int, default=SERVER[name])
+    given = parser.parse_args()
+    serve(given.path, threads=given.threads, slots=given.slots, context=given.context)
+
+
+if __name__ == "__main__":
+    main()
