@@ -92,6 +92,7 @@ class Family:
         floor: knobs -> chance that a well-formed guess is right.
         space: knobs -> number of different instances (by canonical form).
         solve: problem -> an answer found without looking at `answer`, by other means than `make`.
+        nth: (index, **knobs) -> Draft, the index-th of `space(knobs)` different instances.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Family:
     floor: Callable[[Knobs], float]
     space: Callable[[Knobs], int]
     solve: Callable[[Problem], str] | None = None
+    nth: Callable[..., Draft] | None = None
     trace: Callable[[Problem, str], Iterable[Any]] | None = None
 
 
@@ -322,6 +324,8 @@ class Ask:
         prompts: how many prompts a step wants.
         left: attempts left to spend in this step; totals are exact on it.
         step: number of the step.
+        drawn: plan rows of all earlier steps, for samplers that sweep through the pool.
+        seed: of the run, for choices that must be the same at every step (a sweep's order).
     """
 
     pool: Pool
@@ -331,6 +335,8 @@ class Ask:
     prompts: int
     left: int
     step: int
+    drawn: int = 0
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,161 @@
+r"""Where is the answer in a reply? One rule for every checker.
+
+The last `\boxed{...}` (braces may nest), else the last `<answer>...</answer>`, else the final
+non-empty line. Reasoning blocks are cut out first. A reply that was cut inside a reasoning block,
+a box or a tag has no answer: what stands earlier was not its last word.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+from gradatim.types import Verdict
+
+UNPARSED = Verdict(0.0, False, None, "unparsed")
+
+_THINK = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_FENCE = re.compile(r"[`~]{3,}\w*")
+_DECORATION = re.compile(r"\*\*|__|`")
+_ANNOUNCED = re.compile(r"(?:\bis|\bare|[:=：])\s*(?=\S)", re.IGNORECASE)
+_SIGNAL = re.compile(
+    r"\b(?:answer|answers|result|results|solution|output|assignment|values?|totals?|sum|list)\b",
+    re.IGNORECASE,
+)
+
+
+class Found(NamedTuple):
+    """An answer's text and where it stood: "box", "tag", "line", or "none" with answer None."""
+
+    answer: str | None
+    how: str
+
+
+NOTHING = Found(None, "none")
+
+
+def without_reasoning(text: str) -> str | None:
+    """The reply without its reasoning blocks; None where a block was not closed.
+
+    A closing tag with no opening one ends a block whose opening tag stood in the prompt.
+
+    >>> without_reasoning("<think>2 or 3?</think>It is 3.")
+    'It is 3.'
+    """
+    kept: list[str] = []
+    depth = start = 0
+    for mark in _THINK.finditer(text):
+        if mark[1]:
+            if depth == 0:
+                kept.clear()
+            depth = max(0, depth - 1)
+            start = mark.end()
+        else:
+            if depth == 0:
+                kept.append(text[start : mark.start()])
+            depth += 1
+    if depth:
+        return None
+    kept.append(text[start:])
+    return "\n".join(kept) if len(kept) > 1 and kept[0].strip() else kept[-1]
+
+
+def _boxed(text: str, start: int) -> str | None:
+    depth = 1
+    for mark in _BRACE.finditer(text, start):
+        if mark[0] == "{":
+            depth += 1
+        elif mark[0] == "}":
+            depth -= 1
+            if not depth:
+                return text[start : mark.start()].strip()
+    return None
+
+
+def _tagged(text: str) -> Found | None:
+    marks = list(_TAG.finditer(text))
+    if not marks:
+        return None
+    if not marks[-1][1]:  # opened and never closed: cut, or never finished
+        return NOTHING
+    opened = [mark for mark in marks if not mark[1]]
+    if not opened:
+        return None
+    close = next(mark for mark in marks if mark[1] and mark.start() >= opened[-1].end())
+    return Found(text[opened[-1].end() : close.start()].strip(), "tag")
+
+
+def _final_line(text: str) -> Found:
+    text = text.rstrip()
+    while text:
+        cut = text.rfind("\n")
+        line = text[cut + 1 :].strip()
+        if line and not _FENCE.fullmatch(line):
+            return Found(line, "line")
+        if cut < 0:
+            break
+        text = text[:cut].rstrip()
+    return NOTHING
+
+
+def extract(text: Any) -> Found:
+    r"""The answer's text in a reply; never raises, on any object.
+
+    >>> extract("So \\boxed{\\frac{1}{2}} it is.")
+    Found(answer='\\frac{1}{2}', how='box')
+    >>> extract("Let me see.\nThe answer is 72.\n")
+    Found(answer='The answer is 72.', how='line')
+    >>> extract("<think>half of 144 is 72")
+    Found(answer=None, how='none')
+    """
+    if not isinstance(text, str):
+        return NOTHING
+    if "<" in text:
+        rest = without_reasoning(text)
+        if rest is None:
+            return NOTHING
+        text = rest
+    if "\\" in text:
+        boxes = [mark.end() for mark in _BOX.finditer(text)]
+        if boxes:
+            inner = _boxed(text, boxes[-1])
+            return NOTHING if inner is None else Found(inner, "box")
+    if "<" in text:
+        tagged = _tagged(text)
+        if tagged is not None:
+            return tagged
+    return _final_line(text)
+
+
+def plain(answer: str) -> str:
+    r"""An answer without the marks people put around it: emphasis, quotes, dollars, full stop.
+
+    >>> plain("**\\text{3 1 4}.**")
+    '3 1 4'
+    """
+    answer = _DECORATION.sub("", answer).strip()
+    while True:
+        before = answer
+        answer = answer.strip(" \t\r\n\"'“”‘’$")
+        if answer.endswith((".", "。")):
+            answer = answer[:-1]
+        if answer[:2] in ("\\(", "\\[") and answer[-2:] in ("\\)", "\\]"):
+            answer = answer[2:-2]
+        if answer.startswith(("\\text{", "\\mathrm{", "\\texttt{")) and answer.endswith("}"):
+            answer = answer[answer.index("{") + 1 : -1]
+        if answer == before:
+            return answer
+
+
+def announced(line: str) -> str | None:
+    """What a line announces: the part after "answer is", "Result:" and the like, else None.
+
+    >>> announced("So the answer is 3 1 4."), announced("First add 3")
+    ('3 1 4', None)
+    """
+    line = line[-4000:]
+    marks = [mark.end() for mark in _ANNOUNCED.finditer(line)]
+    if not marks or not _SIGNAL.search(line, 0, marks[-1]):
+        return None
+    return plain(line[marks[-1] :])

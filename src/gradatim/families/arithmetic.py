@@ -1,0 +1,236 @@
+"""Arithmetic that a small model can learn: sums in small bases, chains of running totals.
+
+chain: start from 0, add digits one after the other, write each running total modulo m.
+sum: add two numbers of k digits in base b; a leading digit may be 0.
+
+Compact forms pad the operands to `width`, so that operand i and answer i stand equally far apart
+at every length. Compact sums are little-endian (carries run in the order of writing) and end in
+"r", for reversed: "30r" can be read as 03 in no other way, while a bare "30" always means most
+significant digit first. So no wrong answer passes as the other form of a right one.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from gradatim.checkers.extract import UNPARSED, announced, extract, plain
+from gradatim.checkers.lists import parse
+from gradatim.errors import ArgumentError
+from gradatim.families.knobs import complete
+from gradatim.rng import Stream
+from gradatim.types import Draft, Family, Knob, Problem, Verdict
+
+KINDS = ("sum", "chain")
+
+_SHARED = {"kind": "any", "modulus": 5, "base": 4, "width": 13}
+LADDER = {level: {**_SHARED, "steps": level + 3, "digits": level + 3} for level in range(1, 11)}
+
+KNOBS = {
+    "kind": Knob("sums in a base, chains, or both", "any", choices=(*KINDS, "any")),
+    "steps": Knob("numbers in a chain", 5, 1, 20),
+    "modulus": Knob("modulus of a chain", 5, 2, 10),
+    "digits": Knob("digits of each number of a sum", 4, 1, 20),
+    "base": Knob("base of a sum", 4, 2, 10),
+    "width": Knob("places that the compact form pads operands to", 12, 1, 20),
+}
+
+
+def _code(number: int) -> str:
+    return "t" if number == 10 else str(number)
+
+
+def _chain(operands: list[int], modulus: int, width: int) -> Draft:
+    total, totals, lines = 0, [], []
+    for operand in operands:
+        lines.append(f"{total} + {operand} = {total + operand}, modulo {modulus}: ")
+        total = (total + operand) % modulus
+        lines.append(f"{total}\n")
+        totals.append(total)
+    shown = " ".join(map(str, operands))
+    digits = shown.replace(" ", "")
+    answer = " ".join(map(str, totals))
+    fits = len(operands) <= width
+    return Draft(
+        prompt=(
+            "Start from 0 and add these numbers one after the other. "
+            f"After each one, write the running total modulo {modulus}.\n{shown}\n"
+            "Answer with the running totals separated by spaces, and nothing else."
+        ),
+        answer=answer,
+        canonical=f"chain {modulus}: {shown}",
+        compact=f"c{_code(modulus)}{digits.ljust(width, '.')}=" if fits else None,
+        compact_answer=answer.replace(" ", "") if fits else None,
+        solution="".join(lines) + answer,
+        meta={"kind": "chain"},
+    )
+
+
+def _sum(first: list[int], second: list[int], base: int, width: int) -> Draft:
+    """Operands are little-endian digits; so are the places that are added."""
+    carry, places, lines = 0, [], []
+    for a, b in zip(first, second, strict=True):
+        total = a + b + carry
+        lines.append(f"{a} + {b} + carry {carry}: write {total % base}, carry {total // base}\n")
+        carry, digit = divmod(total, base)
+        places.append(digit)
+    places.append(carry)
+    little_a, little_b = "".join(map(str, first)), "".join(map(str, second))
+    little = "".join(map(str, places))
+    answer = little[::-1].lstrip("0") or "0"
+    fits = len(first) <= width
+    padded = f"{little_a.ljust(width, '.')}{little_b.ljust(width, '.')}"
+    return Draft(
+        prompt=(
+            f"Add these two numbers, which are written in base {base}:\n"
+            f"{little_a[::-1]} + {little_b[::-1]}\n"
+            f"Answer with the sum in base {base}, most significant digit first, and nothing else."
+        ),
+        answer=answer,
+        canonical=f"sum {base}: {little_a[::-1]} {little_b[::-1]}",
+        compact=f"+{_code(base)}{padded}=" if fits else None,
+        compact_answer=f"{little}r" if fits else None,
+        solution="".join(lines) + answer,
+        meta={"kind": "sum", "base": base},
+    )
+
+
+def _digits(index: int, base: int, n: int) -> list[int]:
+    values = []
+    for _ in range(n):
+        index, digit = divmod(index, base)
+        values.append(digit)
+    return values
+
+
+@lru_cache(maxsize=256)
+def _space(kind: str, steps: int, digits: int, base: int) -> int:
+    sizes = {"chain": 10**steps, "sum": base ** (2 * digits)}
+    return sizes["chain"] + sizes["sum"] if kind == "any" else sizes[kind]
+
+
+def nth(
+    index: int, *, kind: str, steps: int, modulus: int, digits: int, base: int, width: int
+) -> Draft:
+    """The index-th instance of the space: chains, then sums."""
+    chains = 10**steps
+    if kind == "chain" or (kind == "any" and index < chains):
+        return _chain(_digits(index, 10, steps), modulus, width)
+    both = _digits(index - chains * (kind == "any"), base, 2 * digits)
+    return _sum(both[:digits], both[digits:], base, width)
+
+
+def make(stream: Stream, **knobs: Any) -> Draft:
+    """One problem, every instance of its kind equally likely; both kinds are, for "any"."""
+    if knobs["kind"] == "any":
+        knobs["kind"] = KINDS[stream.below(2)]
+    size = _space(knobs["kind"], knobs["steps"], knobs["digits"], knobs["base"])
+    return nth(stream.below(size), **knobs)
+
+
+def _number(answer: str, base: int) -> str | None:
+    """Digits of a number, most significant first, without leading zeros; None if it is none."""
+    text = re.sub(rf"_\{{?{base}\}}?$", "", answer).strip("()")
+    return (text.lstrip("0") or "0") if text.isascii() and text.isdigit() else None
+
+
+def _check_sum(problem: Problem, answer: str, how: str) -> Verdict:
+    base = problem.meta["base"]
+    answer = plain(answer)
+    stated = None
+    for part in (answer, announced(answer) if how == "line" else None):
+        if part is None or stated is not None:
+            continue
+        if part[-1:] == "r" and part.isascii() and part[:-1].isdigit():
+            little = problem.compact_answer
+            if little is None or len(part) != len(little):
+                return UNPARSED
+            stated = part[-2::-1].lstrip("0") or "0"
+        else:
+            stated = _number(part, base)
+    if stated is None:
+        return UNPARSED
+    right = stated == problem.answer
+    return Verdict(float(right), right, stated, "correct" if right else "wrong")
+
+
+def check(problem: Problem, text: str | None) -> Verdict:
+    """Whether a reply states the totals or the sum, in natural or compact form."""
+    chain = problem.meta.get("kind") == "chain"
+    if isinstance(text, str):  # compact replies by the hundred thousand: no parsing
+        if text == problem.compact_answer or text == problem.answer:
+            return Verdict(1.0, True, problem.answer, "correct")
+        if chain and text.isascii() and text.isdigit():
+            return Verdict(0.0, False, text, "wrong")
+        if not chain and text[-1:] == "r" and text[:-1].isdigit() and text.isascii():
+            if len(text) != len(problem.compact_answer or ""):
+                return UNPARSED
+            return Verdict(0.0, False, text[-2::-1], "wrong")
+    found = extract(text)
+    if found.answer is None:
+        return UNPARSED
+    if not chain:
+        return _check_sum(problem, found.answer, found.how)
+    values = parse(found.answer, packed=True, how=found.how)
+    if values is None:
+        return UNPARSED
+    stated = " ".join(map(str, values))
+    right = stated == problem.answer
+    return Verdict(float(right), right, stated, "correct" if right else "wrong")
+
+
+def ladder(level: int) -> dict[str, Any]:
+    """Knobs of a level, 1..10."""
+    return dict(LADDER[level])
+
+
+def floor(knobs: Mapping[str, Any]) -> float:
+    """Chance of a blind guess.
+
+    chain: every total guessed among 0..m-1: m^-n. sum: k digits and a carry: b^-k / 2.
+    """
+    setting = complete(KNOBS, knobs)
+    chain = setting["modulus"] ** -float(setting["steps"])
+    total = setting["base"] ** -float(setting["digits"]) / 2
+    return {"chain": chain, "sum": total, "any": (chain + total) / 2}[setting["kind"]]
+
+
+def space(knobs: Mapping[str, Any]) -> int:
+    """Number of different instances: 10^steps chains, base^(2 digits) ordered pairs of a sum."""
+    setting = complete(KNOBS, knobs)
+    return _space(setting["kind"], setting["steps"], setting["digits"], setting["base"])
+
+
+def solve(problem: Problem) -> str:
+    """Answer from the prompt's text alone, through Python's own integers."""
+    if not isinstance(problem.prompt, str):
+        raise ArgumentError("`problem` must have a text prompt")
+    task, numbers = problem.prompt.split("\n")[:2]
+    constants = re.search(r"(?:modulo|base) (\d+)", task)
+    if constants is None:
+        raise ArgumentError(f"`problem` {problem.id} is not an arithmetic problem")
+    constant = int(constants[1])
+    if "running total" in task:
+        operands = [int(n) for n in numbers.split()]
+        return " ".join(str(sum(operands[: i + 1]) % constant) for i in range(len(operands)))
+    left, right = numbers.split(" + ")
+    total, out = int(left, constant) + int(right, constant), ""
+    while total or not out:
+        out = str(total % constant) + out
+        total //= constant
+    return out
+
+
+FAMILY = Family(
+    name="arithmetic",
+    doc="sums in small bases and chains of running totals",
+    version="1",
+    knobs=KNOBS,
+    make=make,
+    check=check,
+    ladder=ladder,
+    floor=floor,
+    space=space,
+    nth=nth,
+    solve=solve,
+)

@@ -1,0 +1,202 @@
+"""Problems of a family on demand: the same ids on every platform, train and test kept apart.
+
+Item i is drawn from a stream named by family, version, knobs, split, seed and i, so it does not
+depend on how many are asked for, nor on who asks first. Whether an instance belongs to train or
+to test is decided by its content; what falls on the other side is drawn again.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from gradatim.checks import one_of
+from gradatim.errors import ArgumentError
+from gradatim.families import registry
+from gradatim.families.knobs import resolve
+from gradatim.files import dumps
+from gradatim.rng import Stream, digest
+from gradatim.types import Draft, Family, Message, Problem
+
+SPLITS = ("train", "test")
+LEVELS = range(1, 11)
+UNSPLIT = 50  # spaces below this many instances serve both splits
+ENUMERATED = 1_000_000  # spaces up to this many are walked, not drawn from, when unique
+PATIENCE = 10_000  # draws in a row that bring nothing new before a space counts as exhausted
+
+
+class _Setting(NamedTuple):
+    """One point of the ladder, with all that its items share."""
+
+    family: Family
+    level: int | None
+    knobs: dict[str, Any]
+    names: tuple[object, ...]
+    space: int
+
+    @property
+    def unsplit(self) -> bool:
+        return self.space < UNSPLIT
+
+
+def content_id(
+    *, family: str, version: str, verifier: str, prompt: str | tuple[Message, ...], answer: str
+) -> str:
+    """Id of a problem: 20 hex digits, a hash of its content.
+
+    >>> content_id(family="", version="1", verifier="text", prompt="1 + 1?", answer="2")
+    'b3d7a9a7d1aeb8d6b0c5'
+    """
+    text = prompt if isinstance(prompt, str) else dumps([dict(m) for m in prompt])
+    return digest("problem", family, version, verifier, text, answer, size=10).hex()
+
+
+def split_of(family: str, canonical: str) -> str:
+    """The split that an instance belongs to: a quarter of all content is test.
+
+    >>> split_of("lists", "sort: 3 1 4")
+    'train'
+    """
+    return "test" if digest("split", family, canonical, size=1)[0] < 64 else "train"
+
+
+def _levels(level: int | Iterable[int] | None) -> list[int | None]:
+    wanted = [level] if level is None or isinstance(level, int) else list(level)
+    for one in wanted:
+        if one is not None and (isinstance(one, bool) or one not in LEVELS):
+            raise ArgumentError(f"`level` must be whole numbers in [1, 10], got {one!r}")
+    if not wanted:
+        raise ArgumentError("`level` must name at least one level, got none")
+    return wanted
+
+
+def _setting(family: Family, level: int | None, given: dict[str, Any]) -> _Setting:
+    base = family.ladder(level) if level is not None else {}
+    knobs = resolve(family, base | given)
+    space = family.space(knobs)
+    return _Setting(family, level, knobs, (family.name, family.version, dumps(knobs)), space)
+
+
+def _finish(setting: _Setting, draft: Draft, split: str, seed: int) -> Problem:
+    family = setting.family
+    name, version = family.name, family.version
+    return Problem(
+        id=content_id(
+            family=name, version=version, verifier=name, prompt=draft.prompt, answer=draft.answer
+        ),
+        prompt=draft.prompt,
+        answer=draft.answer,
+        family=name,
+        verifier=name,
+        version=version,
+        level=setting.level,
+        knobs=setting.knobs,
+        split=split,
+        seed=seed,
+        compact=draft.compact,
+        compact_answer=draft.compact_answer,
+        solution=draft.solution,
+        meta={**draft.meta, "unsplit": True} if setting.unsplit else draft.meta,
+    )
+
+
+def _draws(setting: _Setting, split: str, seed: int, index: int) -> Iterator[Draft]:
+    """Candidates for item `index`, in order: those of the wanted split."""
+    family, knobs, names = setting.family, setting.knobs, setting.names
+    for redraw in range(PATIENCE):
+        draft = family.make(Stream("family", *names, split, seed, index, redraw), **knobs)
+        if setting.unsplit or split_of(family.name, draft.canonical) == split:
+            yield draft
+    raise ArgumentError(
+        f"`split` '{split}' of {family.name} {knobs} gave nothing (new) in {PATIENCE} draws; "
+        f"the whole space holds {_count(setting)} instances: widen the knobs"
+    )
+
+
+def _count(setting: _Setting) -> str:
+    return f"{'' if setting.family.nth else 'at least '}{setting.space:,}"
+
+
+def _walk(setting: _Setting, split: str, seed: int) -> Iterator[Draft]:
+    """The split's instances of a small space, each once, in an order that the seed decides."""
+    nth = setting.family.nth
+    assert nth is not None
+    stream = Stream("order", *setting.names, seed)
+    moved: dict[int, int] = {}  # a shuffle that touches only the places it has reached
+    for i in range(setting.space):
+        j = i + stream.below(setting.space - i)
+        draft = nth(moved.get(j, j), **setting.knobs)
+        moved[j] = moved.pop(i, i)
+        if setting.unsplit or split_of(setting.family.name, draft.canonical) == split:
+            yield draft
+
+
+def _unique(
+    turns: list[_Setting], *, n: int, split: str, seed: int
+) -> Iterator[tuple[_Setting, Draft]]:
+    seen: set[str] = set()
+    walks: dict[tuple[object, ...], Iterator[Draft]] = {}
+    for i in range(n):
+        setting = turns[i % len(turns)]
+        walked = setting.family.nth is not None and setting.space <= ENUMERATED
+        if walked:
+            candidates = walks.setdefault(setting.names, _walk(setting, split, seed))
+        else:
+            candidates = _draws(setting, split, seed, i)
+        draft = next((d for d in candidates if d.canonical not in seen), None)
+        if draft is None:
+            at = f" at level {setting.level}" if setting.level is not None else ""
+            raise ArgumentError(
+                f"`n` = {n} asks for more different {setting.family.name} problems than there "
+                f"are: {_have(turns, setting, i)} exist in split '{split}'{at} "
+                f"({_count(setting)} in both splits); ask for fewer or widen the knobs"
+            )
+        seen.add(draft.canonical)
+        yield setting, draft
+
+
+def _have(turns: list[_Setting], setting: _Setting, i: int) -> int:
+    """How many items of a setting came before item i: all there are, when a walk has ended."""
+    return sum(turns[j % len(turns)].names == setting.names for j in range(i))
+
+
+def generate(
+    family: str | Family,
+    *,
+    n: int,
+    level: int | Iterable[int] | None = None,
+    seed: int = 0,
+    split: str = "train",
+    unique: bool = False,
+    **knobs: Any,
+) -> list[Problem]:
+    """Problems of a family.
+
+    Args:
+        family: a name (`gradatim families` lists them) or a Family.
+        n: how many.
+        level: 1 (easiest) .. 10, or several: item i has level[i mod len]. None: default knobs.
+        seed: any whole number; two seeds share an instance only by chance.
+        split: "train" or "test"; no instance is in both, except in spaces of fewer than 50
+            instances, which are not split and say so in `meta["unsplit"]`.
+        unique: no instance twice.
+        knobs: replace the level's.
+
+    Raises:
+        ArgumentError: an unknown family, level, split or knob, a value out of range, or more
+            unique problems than exist.
+
+    >>> [p.answer for p in generate("lists", n=2, level=1, operation="sort")]
+    ['1 6 8', '2 5 7']
+    """
+    record = registry.get(family) if isinstance(family, str) else family
+    one_of("split", split, SPLITS)
+    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        raise ArgumentError(f"`n` must be a whole number of at least 0, got {n!r}")
+    turns = [_setting(record, one, knobs) for one in _levels(level)]
+    if unique:
+        pairs = _unique(turns, n=n, split=split, seed=seed)
+        return [_finish(setting, draft, split, seed) for setting, draft in pairs]
+    out = []
+    for i in range(n):
+        setting = turns[i % len(turns)]
+        out.append(_finish(setting, next(_draws(setting, split, seed, i)), split, seed))
+    return out

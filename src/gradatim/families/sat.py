@@ -1,0 +1,361 @@
+"""Satisfiability after SATURN: l clauses of n literals over k letters, planted satisfiable.
+
+An instance is a planted assignment (uniform) and l different clauses, uniform among the clauses
+that it satisfies. Any satisfying assignment is right. Instances are told apart by their set of
+clauses; the same set under other letters counts as another instance.
+
+Compact form: letters, capital for true and small for negated, clauses one after the other without
+separators, each of n letters: "f4AbCd=" asks for (A or not B) and (C or not D). The answer taught
+to small models is the satisfying assignment with most true literals, ties to the smallest: a rule
+that can be learned, where a random planted assignment cannot.
+
+Ref: Liu et al. 2025, SATURN, arXiv:2505.16368. Differs: every clause that the planted assignment
+satisfies can be drawn (no cap on clause pools), and the number of models is known.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import combinations
+from math import comb, log2
+from typing import Any
+
+import numpy as np
+
+from gradatim.checkers.extract import UNPARSED, announced, extract, plain
+from gradatim.errors import ArgumentError, MissingExtra, extra
+from gradatim.families.knobs import complete
+from gradatim.rng import Stream
+from gradatim.types import Draft, Family, Knob, Problem, Verdict
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+COMPACT = 12  # letters up to which there is a compact form
+COUNTED = 16  # letters up to which models are counted
+
+LADDER = {
+    1: {"n": 2, "k": 4, "l": 4},
+    2: {"n": 2, "k": 4, "l": 5},
+    3: {"n": 2, "k": 5, "l": 6},
+    4: {"n": 2, "k": 5, "l": 8},
+    5: {"n": 2, "k": 6, "l": 9},
+    6: {"n": 2, "k": 6, "l": 10},
+    7: {"n": 2, "k": 7, "l": 12},
+    8: {"n": 2, "k": 8, "l": 13},
+    9: {"n": 2, "k": 8, "l": 14},
+    10: {"n": 2, "k": 9, "l": 16},
+}
+
+KNOBS = {
+    "n": Knob("literals of a clause", 2, 1, 5),
+    "k": Knob("variables", 5, 1, 26),
+    "l": Knob("clauses", 6, 1, 200),
+}
+
+_SPACES = re.compile(r"[\s,]+")
+
+
+def saturn_difficulty(n: int, k: int, l: int) -> float:  # noqa: E741 - the paper's letters
+    """SATURN's difficulty of (n, k, l): log2 k + 2 log2 l - n + k/n.
+
+    Ref: Liu et al. 2025, arXiv:2505.16368.
+
+    >>> saturn_difficulty(2, 4, 4)
+    6.0
+    """
+    return log2(k) + 2 * log2(l) - n + k / n
+
+
+def _clauses_left(n: int, k: int, l: int) -> int:  # noqa: E741
+    """How many clauses an assignment satisfies: every variable set, every sign but the worst."""
+    if n > k:
+        raise ArgumentError(f"`sat.n` must be at most `sat.k` = {k}, got {n}")
+    most = comb(k, n) * (2**n - 1)
+    if l > most:
+        raise ArgumentError(
+            f"`sat.l` must be at most {most}, the clauses that one assignment satisfies "
+            f"with n={n}, k={k}; got {l}"
+        )
+    return most
+
+
+@lru_cache(maxsize=64)
+def _tuples(n: int, k: int) -> list[tuple[int, ...]]:
+    return list(combinations(range(k), n))
+
+
+@lru_cache(maxsize=32)
+def _masks(k: int) -> dict[str, int]:
+    """For each literal, the set of assignments that make it true, as bits of one integer.
+
+    Bit i stands for the assignment whose 0/1 text is i in binary, first letter leading.
+    """
+    table = {}
+    full = (1 << (1 << k)) - 1
+    for v in range(k):
+        run = 1 << (k - 1 - v)  # runs of that many zeros and ones alternate
+        true = full // ((1 << run) + 1) << run
+        table[LETTERS[v]] = true
+        table[LETTERS[v].lower()] = full ^ true
+    return table
+
+
+def _models(clauses: list[str], k: int) -> int:
+    """The satisfying assignments, as bits of one integer."""
+    table = _masks(k)
+    models = (1 << (1 << k)) - 1
+    for clause in clauses:
+        some = 0
+        for literal in clause:
+            some |= table[literal]
+        models &= some
+    return models
+
+
+@lru_cache(maxsize=16)
+def _bits(k: int) -> np.ndarray:
+    """(assignment, variable) int32, the digits of each assignment."""
+    shifts = np.arange(k - 1, -1, -1)
+    return ((np.arange(1 << k)[:, None] >> shifts) & 1).astype(np.int32)
+
+
+def _votes(clauses: list[str], k: int) -> list[int]:
+    text = "".join(clauses)
+    return [text.count(LETTERS[v]) - text.count(LETTERS[v].lower()) for v in range(k)]
+
+
+def _best(clauses: list[str], k: int, models: int) -> str:
+    """The model with most true literals, ties to the smallest."""
+    votes = _votes(clauses, k)
+    wish = "".join("1" if vote > 0 else "0" for vote in votes)
+    if models >> int(wish, 2) & 1:  # nothing has more true literals, nothing as good is smaller
+        return wish
+    raw = models.to_bytes(max(1, (1 << k) // 8), "little")
+    true = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[: 1 << k]
+    score = np.where(true, _bits(k) @ np.array(votes, np.int32), np.iinfo(np.int32).min)
+    return format(int(score.argmax()), f"0{k}b")
+
+
+def _words(clause: str) -> str:
+    return " or ".join(c if c.isupper() else f"not {c.upper()}" for c in clause)
+
+
+def make(stream: Stream, *, n: int, k: int, l: int) -> Draft:  # noqa: E741
+    """One planted instance; `meta` carries its clauses and, up to 16 letters, its model count."""
+    most = _clauses_left(n, k, l)
+    planted = stream.below(1 << k)
+    values = format(planted, f"0{k}b")
+    sets, agreeing = _tuples(n, k), (1 << n) - 1
+    clauses = []
+    for index in stream.sample(range(most), l):
+        which, pattern = divmod(index, agreeing)
+        pattern += 1  # bit i: literal i agrees with the planted assignment; at least one does
+        clause = ""
+        for i, v in enumerate(sets[which]):
+            positive = (values[v] == "1") == bool(pattern >> i & 1)
+            clause += LETTERS[v] if positive else LETTERS[v].lower()
+        clauses.append(clause)
+    clauses.sort(key=lambda clause: (clause.upper(), clause))
+    meta: dict[str, Any] = {"clauses": " ".join(clauses)}
+    answer = values
+    if k <= COUNTED:
+        models = _models(clauses, k)
+        meta["models"] = models.bit_count()
+        answer = _best(clauses, k, models)
+    letters = ", ".join(LETTERS[:k])
+    listed = "\n".join(map(_words, clauses))
+    code = str(k) if k < 10 else "tuv"[k - 10] if k <= COMPACT else ""
+    true = [
+        next(c for c in clause if (answer[LETTERS.index(c.upper())] == "1") == c.isupper())
+        for clause in clauses
+    ]
+    because = "\n".join(f"{_words(c)}: {_words(t)}" for c, t in zip(clauses, true, strict=True))
+    return Draft(
+        prompt=(
+            f"Give each of the letters {letters} the value 0 (false) or 1 (true) so that every "
+            f"line below is true. A line is true when at least one of its parts is.\n{listed}\n"
+            f"Answer with the values of {letters} in this order, as digits without spaces, "
+            "and nothing else."
+        ),
+        answer=answer,
+        canonical=f"{k}: {meta['clauses']}",
+        compact=f"f{code}{''.join(clauses)}=" if k <= COMPACT else None,
+        compact_answer=answer if k <= COMPACT else None,
+        solution=f"{because}\n{answer}",
+        meta=meta,
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _model_bits(clauses: str, k: int) -> int:
+    return _models(clauses.split(), k)
+
+
+def _satisfies(clauses: str, assignment: str) -> bool:
+    k = len(assignment)
+    if k <= COMPACT:
+        return bool(_model_bits(clauses, k) >> int(assignment, 2) & 1)
+    true = {c if bit == "1" else c.lower() for c, bit in zip(LETTERS, assignment, strict=False)}
+    return all(not true.isdisjoint(clause) for clause in clauses.split())
+
+
+def check(problem: Problem, text: str | None) -> Verdict:
+    """Whether a reply satisfies every clause; not exactly k digits 0 or 1 is `unparsed`."""
+    k = len(problem.answer)
+    if not isinstance(text, str):
+        return UNPARSED
+    stated = text
+    if len(text) != k or text.strip("01"):  # compact replies skip the search for the answer
+        found = extract(text)
+        if found.answer is None:
+            return UNPARSED
+        stated = _SPACES.sub("", plain(found.answer))
+        if found.how == "line" and stated.strip("01"):
+            stated = _SPACES.sub("", announced(found.answer) or "")
+        if len(stated) != k or stated.strip("01"):
+            return UNPARSED
+    if _satisfies(problem.meta["clauses"], stated):
+        return Verdict(1.0, True, stated, "correct")
+    return Verdict(0.0, False, stated, "wrong")
+
+
+def ladder(level: int) -> dict[str, Any]:
+    """Knobs of a level, 1..10."""
+    return dict(LADDER[level])
+
+
+def _expected_models(n: int, k: int, l: int) -> tuple[int, int]:  # noqa: E741
+    """Mean number of models of an instance as a fraction (numerator, denominator).
+
+    An assignment at distance d from the planted one fails the clauses whose n variables touch the
+    d that differ: C(k, n) - C(k - d, n) of the C that the planted one satisfies. It is a model
+    if none of the l drawn without replacement is among them.
+    """
+    most = _clauses_left(n, k, l)
+    total = 0
+    for d in range(k + 1):
+        failed = comb(k, n) - comb(k - d, n)
+        total += comb(k, d) * comb(most - failed, l)
+    return total, comb(most, l)
+
+
+def floor(knobs: Mapping[str, Any]) -> float:
+    """Chance that a random assignment satisfies: sum over d of C(k,d)/2^k C(C-F(d),l)/C(C,l).
+
+    C = C(k,n)(2^n - 1) clauses are satisfied by the planted assignment, F(d) = C(k,n) - C(k-d,n)
+    of them fail at distance d from it. Exact for the mean over instances.
+
+    >>> floor({"n": 1, "k": 2, "l": 2})  # two unit clauses leave one model of four
+    0.25
+    """
+    setting = complete(KNOBS, knobs)
+    total, drawn = _expected_models(**setting)
+    return total / (drawn << setting["k"])
+
+
+def _satisfiable_sets(clauses: list[int], l: int, models: int) -> int:  # noqa: E741
+    if l == 0:
+        return 1
+    count = 0
+    for i in range(len(clauses) - l + 1):
+        left = models & clauses[i]
+        if left:
+            count += _satisfiable_sets(clauses[i + 1 :], l - 1, left)
+    return count
+
+
+def _all_clauses(n: int, k: int) -> Iterator[int]:
+    table = _masks(k)
+    for which in _tuples(n, k):
+        for pattern in range(1 << n):
+            some = 0
+            for i, v in enumerate(which):
+                some |= table[LETTERS[v] if pattern >> i & 1 else LETTERS[v].lower()]
+            yield some
+
+
+@lru_cache(maxsize=256)
+def _space(n: int, k: int, l: int) -> int:  # noqa: E741
+    most = _clauses_left(n, k, l)
+    clauses = comb(k, n) * 2**n
+    if l < 2**n:  # fewer clauses than a contradiction needs
+        return comb(clauses, l)
+    if comb(clauses, l) <= 50_000:
+        return _satisfiable_sets(list(_all_clauses(n, k)), l, (1 << (1 << k)) - 1)
+    total, drawn = _expected_models(n, k, l)
+    return -(-(2**k) * comb(most, l) * drawn // total)  # rounded up
+
+
+def _ceil(a: int, b: int) -> int:
+    """a / b rounded up, exactly.
+
+    >>> _ceil(7, 2)
+    4
+    """
+    return -(-a // b)
+
+
+def space(knobs: Mapping[str, Any]) -> int:
+    """Number of satisfiable sets of l different clauses: exact where small, else a lower bound.
+
+    Exact if l < 2^n (all sets are satisfiable) or if there are at most 50,000 sets (counted).
+    Otherwise 2^k C(C,l) / E[M], with E[M] the mean number of models of an instance: each
+    satisfiable set s occurs with chance M(s) / (2^k C(C,l)), so their number is
+    2^k C(C,l) E[1/M], and E[1/M] >= 1/E[M] (Jensen).
+    """
+    return _space(**complete(KNOBS, knobs))
+
+
+def vote(problem: Problem) -> str:
+    """Each letter by the majority of its signs: what a model that reads no clauses can reach."""
+    clauses = problem.meta["clauses"].split()
+    return "".join("1" if v > 0 else "0" for v in _votes(clauses, len(problem.answer)))
+
+
+def _read(prompt: str) -> tuple[int, list[list[int]]]:
+    """Variables and clauses (signed numbers) from the prompt's text."""
+    lines = prompt.split("\n")
+    letters = re.findall(r"\b[A-Z]\b", lines[-1].split(" values of ")[1])
+    numbers = {letter: i + 1 for i, letter in enumerate(letters)}
+    clauses = []
+    for line in lines[1:-1]:
+        parts = re.findall(r"(not )?([A-Z])\b", line)
+        clauses.append([-numbers[letter] if sign else numbers[letter] for sign, letter in parts])
+    return len(letters), clauses
+
+
+def solve(problem: Problem) -> str:
+    """A satisfying assignment from the prompt's text alone, by CaDiCaL, else by trying all.
+
+    Raises:
+        MissingExtra: python-sat is not installed and there are 20 letters or more.
+    """
+    k, clauses = _read(str(problem.prompt))
+    try:
+        solvers = extra("pysat.solvers", "sat")
+    except MissingExtra:
+        if k >= 20:
+            raise
+        for number in range(1 << k):
+            digits = format(number, f"0{k}b")
+            if all(any((digits[abs(x) - 1] == "1") == (x > 0) for x in c) for c in clauses):
+                return digits
+        raise ArgumentError(f"`problem` {problem.id} has no satisfying assignment") from None
+    with solvers.Solver(name="cadical153", bootstrap_with=clauses) as solver:
+        if not solver.solve():
+            raise ArgumentError(f"`problem` {problem.id} has no satisfying assignment")
+        true = {x for x in solver.get_model() if x > 0}
+    return "".join("1" if v in true else "0" for v in range(1, k + 1))
+
+
+FAMILY = Family(
+    name="sat",
+    doc="an assignment that satisfies every clause (SATURN)",
+    version="1",
+    knobs=KNOBS,
+    make=make,
+    check=check,
+    ladder=ladder,
+    floor=floor,
+    space=space,
+    solve=solve,
+)

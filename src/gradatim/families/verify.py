@@ -1,0 +1,47 @@
+"""One question for every problem: does this text answer it?"""
+
+from collections.abc import Callable
+from functools import cache
+
+from gradatim.checkers import registry as checkers
+from gradatim.checkers.extract import UNPARSED
+from gradatim.checks import one_of
+from gradatim.families import registry as families
+from gradatim.types import Problem, Verdict
+
+_FAILED = Verdict(0.0, False, None, "verifier_error")
+
+
+@cache
+def _verifier(name: str) -> Callable[[Problem, str | None], Verdict]:
+    if name in checkers.names():
+        return checkers.get(name)
+    one_of("verifier", name, (*checkers.names(), *families.names()))
+    return families.get(name).check
+
+
+def check(problem: Problem, text: str | None) -> Verdict:
+    """Verdict on a reply by the problem's verifier, a checker's or a family's name.
+
+    Never raises on any text; a verifier that fails gives the reason `verifier_error`. The
+    question given back is no answer, whatever stands in it.
+
+    Raises:
+        ArgumentError: the problem names an unknown verifier.
+        MissingExtra: its verifier needs a package that is not installed.
+
+    >>> check(Problem(id="1", prompt="6 * 12?", answer="72", verifier="number"), "It is 72.")
+    Verdict(reward=1.0, solved=True, answer='72', reason='correct')
+    """
+    verify = _verifier(problem.verifier)
+    if not isinstance(text, str):
+        return UNPARSED
+    try:
+        verdict = verify(problem, text)
+    except Exception:
+        return _FAILED
+    if verdict.reward > 0 and len(text) >= 8:
+        asked = problem.prompt
+        if isinstance(asked, str) and text.strip() == asked.strip():
+            return UNPARSED
+    return verdict
