@@ -29,7 +29,7 @@ def shapes(**named: tuple[np.ndarray, str]) -> dict[str, int]:
     return sizes
 
 
-def within(low: float, high: float, **named: Any) -> None:
+def within(low: float, high: float, /, **named: Any) -> None:
     """Check low <= value <= high, elementwise; NaN fails.
 
     >>> within(0, 1, rate=1.5)

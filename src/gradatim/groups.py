@@ -62,6 +62,18 @@ def spreads(values: np.ndarray, code: np.ndarray, n_groups: int, *, ddof: int = 
     return np.sqrt(squares / np.maximum(counts(code, n_groups) - ddof, 1))
 
 
+def scores(values: np.ndarray, code: np.ndarray, n_groups: int, *, eps: float) -> np.ndarray:
+    """(row,) float64: deviation / (standard deviation + eps); exactly 0 in a group of equals.
+
+    >>> scores(np.array([1.0, 0.0, 1.0]), np.array([0, 0, 1]), 2, eps=0.0).round(3)
+    array([ 0.707, -0.707,  0.   ])
+    """
+    centred = deviations(values, code, n_groups)
+    n = np.maximum(counts(code, n_groups) - 1, 1)
+    spread = np.sqrt(sums(centred**2, code, n_groups) / n) + eps
+    return centred / np.where(spread > 0, spread, 1.0)[code]
+
+
 def mixed(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
     """(group,) bool: whether a group holds at least two different values (exact comparison)."""
     differs = values != np.asarray(values)[firsts(code, n_groups)[code]]

@@ -1,0 +1,56 @@
+"""Plan rows: how samplers write them and budgets trim them. Axis: `row`."""
+
+import dataclasses
+
+import numpy as np
+
+from gradatim.errors import ArgumentError
+from gradatim.types import Plan
+
+
+def rows(problem: np.ndarray, *, step: int, propensity: np.ndarray, why: np.ndarray) -> Plan:
+    """Plain rollouts of these problems, with no attempts given yet.
+
+    >>> rows(np.array([4]), step=0, propensity=np.array([0.5]), why=np.array(["even"])).n
+    array([0])
+    """
+    size = len(problem)
+    return Plan(
+        step=step,
+        problem=np.asarray(problem, dtype=np.int64),
+        n=np.zeros(size, dtype=np.int64),
+        role=np.zeros(size, dtype=np.int64),
+        hint=np.zeros(size),
+        parent=np.full(size, -1, dtype=np.int64),
+        cut=np.full(size, -1, dtype=np.int64),
+        propensity=np.asarray(propensity, dtype=float),
+        why=np.asarray(why, dtype=str),
+    )
+
+
+def take(plan: Plan, index: np.ndarray) -> Plan:
+    """Some rows of a plan, in the order of `index`."""
+    columns = (f.name for f in dataclasses.fields(plan) if f.name != "step")
+    return Plan(step=plan.step, **{name: getattr(plan, name)[index] for name in columns})
+
+
+def give(plan: Plan, n: np.ndarray) -> Plan:
+    """The same rows with these numbers of attempts."""
+    return dataclasses.replace(plan, n=np.asarray(n, dtype=np.int64))
+
+
+def fit(plan: Plan | None, *, left: int, least: int, rng: np.random.Generator) -> Plan:
+    """As many rows as `left` attempts can serve with `least` each, at least one.
+
+    Which rows go is drawn uniformly, so that propensities stay exact: they shrink by the share
+    of rows that stays.
+    """
+    if plan is None:
+        raise ArgumentError("a budget needs rows: ask a sampler for a plan first")
+    size = len(plan.problem)
+    room = max(left // least, 1)
+    if size <= room:
+        return plan
+    stay = np.sort(rng.permutation(size)[:room])
+    kept = take(plan, stay)
+    return dataclasses.replace(kept, propensity=kept.propensity * (room / size))

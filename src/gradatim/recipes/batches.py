@@ -1,0 +1,123 @@
+"""Rewards as they come back from a trainer, checked and turned into a Batch."""
+
+from typing import Any
+
+import numpy as np
+
+from gradatim import checks
+from gradatim.errors import ArgumentError
+from gradatim.types import Batch, Plan
+
+
+def _groups(plan: Plan, group: Any, attempts: int) -> np.ndarray:
+    """Plan row of each attempt, checked against what was asked for."""
+    rows = len(plan.n)
+    if group is None:
+        if attempts != plan.n.sum():
+            raise ArgumentError(
+                f"`rewards` has {attempts} attempts but the plan of step {plan.step} asked for "
+                f"{plan.n.sum()}; give `group` (the plan row of each) where some are missing"
+            )
+        return np.repeat(np.arange(rows), plan.n)
+    code = np.asarray(group)
+    if code.size == 0:
+        code = code.astype(np.int64)
+    if code.dtype.kind not in "iu":
+        raise ArgumentError(f"`group` must hold integers, the rows of the plan; got {code.dtype}")
+    checks.within(0, rows - 1, group=code)
+    over = np.flatnonzero(np.bincount(code.ravel(), minlength=rows) > plan.n)
+    if len(over):
+        row = int(over[0])
+        raise ArgumentError(
+            f"`group` has {np.count_nonzero(code == row)} attempts on row {row}, "
+            f"the plan asked for {plan.n[row]}"
+        )
+    return code
+
+
+def _solved(solved: Any, reward: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    if solved is not None:
+        found = np.asarray(solved)
+        if found.dtype == bool:
+            return found
+        checks.within(0, 1, solved=np.where(mask, found, 0) if found.shape == mask.shape else found)
+        return np.where(mask, found, 0) >= 1
+    given = reward[mask]
+    if len(given) and (given.min() < 0 or given.max() > 1):
+        raise ArgumentError(
+            f"`rewards` leave [0, 1] (they span {given.min()} .. {given.max()}); "
+            "give `solved` to say which attempts passed"
+        )
+    return reward >= 1 - 1e-6  # float32 rewards too
+
+
+def build(
+    plan: Plan, rewards: Any, solved: Any = None, *, lengths: Any, group: Any, mask: Any
+) -> Batch:
+    """The attempts of a plan as a Batch; see Curriculum.observe for the arguments.
+
+    Raises:
+        ArgumentError: lengths that differ, NaN rewards, rows or attempts the plan has not.
+    """
+    reward = np.asarray(rewards, dtype=np.float64)
+    if reward.ndim != 1:
+        raise ArgumentError(
+            f"`rewards` must be flat, one entry per attempt in the order of the plan's rows; "
+            f"got shape {reward.shape}"
+        )
+    live = np.ones(len(reward), bool) if mask is None else np.asarray(mask, dtype=bool)
+    checks.shapes(rewards=(reward, "attempt"), mask=(live, "attempt"))
+    code = _groups(plan, group, len(reward))
+    bad = np.flatnonzero(live & ~np.isfinite(reward))
+    if len(bad):
+        raise ArgumentError(
+            f"`rewards` must be finite, got {reward[bad[0]]} for attempt {bad[0]} "
+            f"({len(bad)} of {len(reward)} are not); mask attempts that have no reward"
+        )
+    reward = np.where(live, reward, 0.0)
+    passed = _solved(solved, reward, live) & live
+    length = np.full(len(reward), -1) if lengths is None else np.asarray(lengths)
+    checks.shapes(
+        rewards=(reward, "attempt"),
+        group=(code, "attempt"),
+        solved=(passed, "attempt"),
+        lengths=(length, "attempt"),
+    )
+    return Batch(
+        step=plan.step,
+        group=code,
+        problem=plan.problem[code],
+        role=plan.role[code],
+        parent=np.full(len(reward), -1),
+        reward=reward,
+        solved=passed,
+        length=length,
+        mask=live,
+    )
+
+
+def from_counts(problem: Any, solved: Any, tried: Any, *, step: int, problems: int) -> Batch:
+    """Counts of earlier attempts as a Batch with one group per row.
+
+    Raises:
+        ArgumentError: an index outside the problems, or more solved than tried.
+    """
+    index, k, n = (np.asarray(x) for x in (problem, solved, tried))
+    checks.shapes(problem=(index, "row"), solved=(k, "row"), tried=(n, "row"))
+    checks.within(0, problems - 1, problem=index)
+    checks.within(0, np.inf, tried=n)
+    checks.within(0, 1, **{"solved / tried": k / np.maximum(n, 1)})
+    group = np.repeat(np.arange(len(index)), n.astype(np.int64))
+    rank = np.arange(len(group)) - np.repeat(np.cumsum(n) - n, n.astype(np.int64))
+    passed = rank < k[group]
+    return Batch(
+        step=step,
+        group=group,
+        problem=index[group],
+        role=np.zeros(len(group), dtype=np.int64),
+        parent=np.full(len(group), -1),
+        reward=passed.astype(float),
+        solved=passed,
+        length=np.full(len(group), -1),
+        mask=np.ones(len(group), dtype=bool),
+    )

@@ -1,0 +1,212 @@
+"""Which slot entries and recipes exist, by name; they are imported on use.
+
+A slot entry maps to `module:TABLE`, a dict of Slot records in which it stands under its name; a
+recipe to `module:RECIPE`. Other packages add theirs through entry points: group `gradatim.slots`,
+named `sampler.NAME` (or another slot's), pointing at a Slot; group `gradatim.recipes`, named NAME,
+pointing at a Recipe.
+"""
+
+import importlib
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from gradatim import checks
+from gradatim.errors import ArgumentError, MissingExtra
+from gradatim.types import SLOTS, Recipe, Slot, Use
+
+SLOT_GROUP, RECIPE_GROUP = "gradatim.slots", "gradatim.recipes"
+
+ENTRIES: dict[str, dict[str, str]] = {
+    "belief": {
+        "counts": "gradatim.scale.belief:BELIEFS",
+        "hierarchical": "gradatim.scale.belief:BELIEFS",
+    },
+    "sampler": {
+        "uniform": "gradatim.choice.samplers:SAMPLERS",
+        "window": "gradatim.choice.samplers:SAMPLERS",
+        "variance": "gradatim.choice.samplers:SAMPLERS",
+        "ucb": "gradatim.choice.bandits:SAMPLERS",
+    },
+    "budget": {
+        "equal": "gradatim.choice.budgets:BUDGETS",
+        "mixed": "gradatim.choice.budgets:BUDGETS",
+    },
+    "scaffold": {"none": "gradatim.recipes.registry:SCAFFOLDS"},
+    "advantage": {
+        "grpo": "gradatim.learning.advantages:ADVANTAGES",
+        "dr_grpo": "gradatim.learning.advantages:ADVANTAGES",
+        "rloo": "gradatim.learning.advantages:ADVANTAGES",
+    },
+    "objective": {"clip": "gradatim.learning.objectives:OBJECTIVES"},
+}
+
+RECIPES: dict[str, str] = {
+    "grpo": "gradatim.recipes.published:GRPO",
+    "dr_grpo": "gradatim.recipes.published:DR_GRPO",
+    "rloo": "gradatim.recipes.published:RLOO",
+    "dump": "gradatim.recipes.published:DUMP",
+    "knapsack": "gradatim.recipes.published:KNAPSACK",
+    "window": "gradatim.recipes.published:WINDOW",
+    "gradatim": "gradatim.recipes.own:GRADATIM",
+}
+
+# what any training loop has: it rolls out, scores, and computes its own token probabilities
+PROVIDES = frozenset({"rollout", "reward", "solved", "length", "mask", "logp"})
+
+SCAFFOLDS = {"none": Slot(suggest=lambda state, ask, rng: ask.plan, paper="Prompts as they are.")}
+
+
+@cache
+def _plugins(group: str) -> dict[str, importlib.metadata.EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=group)}
+
+
+def _load(where: str) -> Any:
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def names(slot: str) -> list[str]:
+    """Names of the entries of a slot, other packages' included.
+
+    >>> names("advantage")[:3]
+    ['dr_grpo', 'grpo', 'rloo']
+    """
+    checks.one_of("slot", slot, SLOTS)
+    prefix = slot + "."
+    others = (n.removeprefix(prefix) for n in _plugins(SLOT_GROUP) if n.startswith(prefix))
+    return sorted({*ENTRIES[slot], *others})
+
+
+def entry(slot: str, name: str) -> Slot:
+    """The record behind a name.
+
+    Raises:
+        ArgumentError: unknown; lists the options and the nearest.
+        MissingExtra: an objective where torch is not installed.
+    """
+    checks.one_of(slot, name, names(slot))
+    if name not in ENTRIES[slot]:
+        return _plugins(SLOT_GROUP)[f"{slot}.{name}"].load()
+    try:
+        return _load(ENTRIES[slot][name])[name]
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            raise MissingExtra("torch", "tiny") from None
+        raise
+
+
+def resolve(slot: str, use: Use) -> tuple[Slot, dict[str, Any]]:
+    """A slot's entry and its options, defaults filled in.
+
+    Raises:
+        ArgumentError: unknown entry, or an option that it does not have (names the nearest).
+    """
+    found = entry(slot, use.name)
+    checks.known_keys(f"{slot} '{use.name}'", use.options, found.options)
+    return found, {**found.options, **use.options}
+
+
+def get(name: str) -> Recipe:
+    """A recipe by name.
+
+    >>> get("grpo").budget.name
+    'equal'
+    """
+    checks.one_of("recipe", name, {*RECIPES, *_plugins(RECIPE_GROUP)})
+    return _load(RECIPES[name]) if name in RECIPES else _plugins(RECIPE_GROUP)[name].load()
+
+
+def recipe_names() -> list[str]:
+    """All recipes, other packages' included."""
+    return sorted({*RECIPES, *_plugins(RECIPE_GROUP)})
+
+
+def adapt(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """A recipe with some slots changed.
+
+    Args:
+        recipe: what to start from.
+        changes: slot -> options to change in the entry it has; or another entry's name; or
+            (name, options).
+
+    >>> adapt(get("grpo"), {"budget": {"min": 4}, "advantage": "rloo"}).advantage
+    Use(name='rloo', options={})
+    """
+    checks.known_keys(f"recipe '{recipe.name}'", changes, SLOTS)
+    fields = {}
+    for slot, change in changes.items():
+        old = getattr(recipe, slot)
+        if isinstance(change, str):
+            fields[slot] = old if change == old.name else Use(change)
+        elif isinstance(change, Mapping):
+            fields[slot] = Use(old.name, {**old.options, **change})
+        elif isinstance(change, tuple) and len(change) == 2:
+            fields[slot] = Use(change[0], dict(change[1]))
+        else:
+            raise ArgumentError(
+                f"`{slot}` must be a name, a mapping of options or (name, options); got {change!r}"
+            )
+    return Recipe(
+        name=recipe.name,
+        doc=recipe.doc,
+        max_rounds=recipe.max_rounds,
+        paper=recipe.paper,
+        **{slot: fields.get(slot, getattr(recipe, slot)) for slot in SLOTS},
+    )
+
+
+def require(recipe: Recipe, provides: Iterable[str]) -> None:
+    """Check that a trainer gives what the slots of a recipe need.
+
+    The objective is checked where it is used, by the trainer that brings torch.
+
+    Raises:
+        ArgumentError: names the recipe, the slot's entry and what is missing.
+    """
+    given = frozenset(provides)
+    if recipe.max_rounds > 1 and "rounds" not in given:
+        raise ArgumentError(
+            f"recipe '{recipe.name}' plans a step in up to {recipe.max_rounds} rounds and needs "
+            f"'rounds', but the trainer provides {', '.join(sorted(given))}"
+        )
+    for slot in SLOTS:
+        if slot == "objective":
+            continue
+        use = getattr(recipe, slot)
+        missing = resolve(slot, use)[0].needs - given
+        if missing:
+            raise ArgumentError(
+                f"recipe '{recipe.name}': {slot} '{use.name}' needs "
+                f"{', '.join(map(repr, sorted(missing)))}, but the trainer provides "
+                f"{', '.join(sorted(given)) or 'nothing'}; choose another {slot} or trainer"
+            )
+
+
+def list_recipes() -> list[dict[str, Any]]:
+    """Every recipe: name, doc, paper, and per slot its entry, options and what differs.
+
+    >>> [r["name"] for r in list_recipes()][:3]
+    ['dr_grpo', 'dump', 'gradatim']
+    """
+    found = []
+    for name in recipe_names():
+        recipe = get(name)
+        slots = {}
+        for slot in SLOTS:
+            use = getattr(recipe, slot)
+            about: dict[str, Any] = {"name": use.name, "options": dict(use.options)}
+            if slot != "objective":  # torch is not imported for a list
+                record, options = resolve(slot, use)
+                about |= {"options": options, "needs": sorted(record.needs), "about": record.paper}
+            slots[slot] = about
+        found.append({
+            "name": name,
+            "doc": recipe.doc,
+            "paper": recipe.paper,
+            "rounds": recipe.max_rounds,
+            "slots": slots,
+        })
+    return found

@@ -1,0 +1,233 @@
+"""What is believed of each problem's pass rate for the current policy.
+
+Axes: `problem` (the pool), `source` (family x level), `attempt` (a batch). Every entry is a triple
+init / observe / predict over a NamedTuple of arrays. Forgetting is by step: a count that is d
+steps older than the newest step seen weighs 0.5 ** (d / half_life), whatever the order in which
+batches come back, so feedback may be late by any number of steps.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradatim import checks
+from gradatim.types import Batch, Belief, Pool, Slot
+
+# sources differ within these bounds: a correlation of .002 is all but one pass rate, .95 all but
+# a mixture of always and never
+CORRELATION = (0.002, 0.95)
+
+
+class Counts(NamedTuple):
+    """Discounted counts: `tried`, `solved` (problem,) float; `newest` step, -1 before any."""
+
+    tried: np.ndarray
+    solved: np.ndarray
+    newest: int
+
+
+class Levels(NamedTuple):
+    """Discounted counts of problems and, with a half-life of their own, of their sources.
+
+    `squares` (problem,) is the sum of squared weights: tried**2 / squares is how many whole
+    attempts the discounted ones are worth.
+    """
+
+    tried: np.ndarray
+    solved: np.ndarray
+    squares: np.ndarray
+    source_tried: np.ndarray
+    source_solved: np.ndarray
+    source: np.ndarray
+    newest: int
+
+
+def _aged(newest: int, step: int, half_life: float) -> tuple[float, float]:
+    """Factors for the counts held so far, and for a batch of `step`."""
+    if newest < 0 or half_life <= 0:
+        return 1.0, 1.0
+    lag = abs(step - newest)
+    factor = 0.5 ** (lag / half_life)
+    return (factor, 1.0) if step > newest else (1.0, factor)
+
+
+def _seen(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """Problem and solved of the attempts that count: masked rows are as if never made."""
+    checks.shapes(problem=(batch.problem, "attempt"), solved=(batch.solved, "attempt"))
+    checks.within(0, 1, solved=batch.solved)
+    if batch.mask.all():
+        return batch.problem, batch.solved
+    return batch.problem[batch.mask], batch.solved[batch.mask]
+
+
+def _beta_draw(alpha: np.ndarray, beta: np.ndarray) -> Any:
+    return lambda rng, m: rng.beta(alpha, beta, size=(m, len(alpha)))
+
+
+# -- counts -----------------------------------------------------------------------------------
+
+
+def init_counts(pool: Pool, **_: Any) -> Counts:
+    """No attempts yet."""
+    return Counts(np.zeros(len(pool.source)), np.zeros(len(pool.source)), -1)
+
+
+def observe_counts(state: Counts, batch: Batch, *, half_life: float, **_: Any) -> Counts:
+    """Add a batch of any earlier or later step."""
+    problem, solved = _seen(batch)
+    keep, weight = _aged(state.newest, batch.step, half_life)
+    size = len(state.tried)
+    return Counts(
+        keep * state.tried + weight * np.bincount(problem, minlength=size),
+        keep * state.solved + weight * np.bincount(problem, weights=solved, minlength=size),
+        max(state.newest, batch.step),
+    )
+
+
+def predict_counts(state: Counts, pool: Pool, *, prior: tuple[float, float], **_: Any) -> Belief:
+    """Beta(prior + discounted counts) for each problem by itself.
+
+    >>> pool = Pool(source=np.zeros(2, int), sources=("all",), floor=np.zeros(2))
+    >>> state = Counts(tried=np.array([0.0, 8.0]), solved=np.array([0.0, 6.0]), newest=0)
+    >>> predict_counts(state, pool, prior=(0.5, 0.5)).alpha
+    array([0.5, 6.5])
+    """
+    alpha = prior[0] + state.solved
+    beta = prior[1] + np.maximum(state.tried - state.solved, 0)
+    return Belief(alpha, beta, _beta_draw(alpha, beta))
+
+
+# -- hierarchical -----------------------------------------------------------------------------
+
+
+def init_levels(pool: Pool, **_: Any) -> Levels:
+    """No attempts yet."""
+    size, arms = len(pool.source), len(pool.sources)
+    zeros = [np.zeros(size) for _ in range(3)] + [np.zeros(arms) for _ in range(2)]
+    return Levels(*zeros, source=pool.source, newest=-1)
+
+
+def observe_levels(
+    state: Levels, batch: Batch, *, half_life: float, source_half_life: float, **_: Any
+) -> Levels:
+    """Add a batch of any earlier or later step."""
+    problem, solved = _seen(batch)
+    keep, weight = _aged(state.newest, batch.step, half_life)
+    keep_arm, weight_arm = _aged(state.newest, batch.step, source_half_life)
+    size, arms = len(state.tried), len(state.source_tried)
+    arm = state.source[problem]
+    tried = np.bincount(problem, minlength=size)
+    return Levels(
+        keep * state.tried + weight * tried,
+        keep * state.solved + weight * np.bincount(problem, weights=solved, minlength=size),
+        keep**2 * state.squares + weight**2 * tried,
+        keep_arm * state.source_tried + weight_arm * np.bincount(arm, minlength=arms),
+        keep_arm * state.source_solved
+        + weight_arm * np.bincount(arm, weights=solved, minlength=arms),
+        state.source,
+        max(state.newest, batch.step),
+    )
+
+
+class Shape(NamedTuple):
+    """Hyperparameters per source: mean, correlation within, and the worth of the mean's data."""
+
+    mean: np.ndarray
+    correlation: np.ndarray
+    worth: np.ndarray
+
+
+def fit_sources(state: Levels, *, correlation: float, weight: float, pseudo: float) -> Shape:
+    """Mean and spread of the pass rates inside each source, by moments.
+
+    The intraclass correlation r = Var(p) / (m (1 - m)) of a source solves E[S] = m (1 - m) sum_i
+    n_i (1 - n_i / n) (r + (1 - r) v_i), with S = sum_i n_i (p_i - m)**2 and v_i = squares_i /
+    n_i**2 (1 / n_i where nothing is forgotten). Sources with little data share the estimate of
+    all of them, and all of them start from `correlation`, which counts as `weight` units of
+    information; r is kept inside CORRELATION. Beta precision is 1 / r - 1.
+
+    Args:
+        state: see Levels.
+        correlation: prior guess of r.
+        weight: information behind that guess, in attempts beyond the first on a problem.
+        pseudo: prior attempts, half of them solved, behind each source's mean.
+
+    Ref: Kleinman 1973, JASA 68:46, moment estimator with weights n_i; differs: discounted
+    counts, and shrinkage across sources.
+    """
+    arms = len(state.source_tried)
+    rows = np.flatnonzero(state.tried > 0)
+    arm, n, k = state.source[rows], state.tried[rows], state.solved[rows]
+
+    def by_arm(values: np.ndarray) -> np.ndarray:
+        return np.bincount(arm, weights=values, minlength=arms)
+
+    total = np.maximum(by_arm(n), 1e-300)
+    mean = by_arm(k) / total
+    noise = mean * (1 - mean)
+    spread = by_arm(k * k / n) - by_arm(k) * mean  # sum n (p - m)^2
+    share = 1 - n / total[arm]
+    v = state.squares[rows] / n**2
+    above = np.where(noise > 1e-9, spread / np.maximum(noise, 1e-9), 0.0) - by_arm(n * share * v)
+    room = np.where(noise > 1e-9, by_arm(n * share * (1 - v)), 0.0)
+    above = np.where(room > 0, above, 0.0)
+    pooled = (above.sum() + weight * correlation) / (room.sum() + weight)
+    r = np.clip((above + weight * np.clip(pooled, *CORRELATION)) / (room + weight), *CORRELATION)
+    # attempts on one problem repeat each other: n of them tell of the mean like n / (1+(n-1)r)
+    per = by_arm(n) / np.maximum(by_arm(np.ones(len(n))), 1)
+    worth = state.source_tried / (1 + np.maximum(per - 1, 0) * r)
+    centre = (state.source_solved + pseudo / 2) / (state.source_tried + pseudo)
+    return Shape(centre, r, worth + pseudo)
+
+
+def predict_levels(
+    state: Levels, pool: Pool, *, correlation: float, weight: float, pseudo: float, **_: Any
+) -> Belief:
+    """Beta of each problem: its own counts on top of a prior fitted to its source.
+
+    The prior of an unseen problem has the source's mean m and the variance m (1 - m) (r + (1 -
+    r) / (worth + 1)): what problems differ by, and what is not known of m. `draw` draws the
+    means of the sources first, so problems of one source move together.
+    """
+    shape = fit_sources(state, correlation=correlation, weight=weight, pseudo=pseudo)
+    wide = shape.correlation + (1 - shape.correlation) / (shape.worth + 1)
+    precision = 1 / wide - 1
+    lost = np.maximum(state.tried - state.solved, 0)
+    alpha = (shape.mean * precision)[pool.source] + state.solved
+    beta = ((1 - shape.mean) * precision)[pool.source] + lost
+
+    def draw(rng: np.random.Generator, m: int) -> np.ndarray:
+        inner = 1 / shape.correlation - 1
+        a, b = shape.mean * shape.worth, (1 - shape.mean) * shape.worth
+        means = np.clip(rng.beta(a, b, size=(m, len(a))), 1e-9, 1 - 1e-9)
+        own = (means * inner)[:, pool.source] + state.solved
+        return rng.beta(own, ((1 - means) * inner)[:, pool.source] + lost)
+
+    return Belief(alpha, beta, draw)
+
+
+_DEFAULTS: Mapping[str, Any] = {"correlation": 0.1, "weight": 8.0, "pseudo": 1.0}
+
+BELIEFS: dict[str, Slot] = {
+    "counts": Slot(
+        init=init_counts,
+        observe=observe_counts,
+        suggest=predict_counts,
+        options={"half_life": 50.0, "prior": (0.5, 0.5)},
+        needs=frozenset({"solved"}),
+        invariances=frozenset({"order", "permutation"}),
+        paper="Beta counts per problem (Jeffreys prior) with exponential forgetting by step; "
+        "half_life 0 forgets nothing.",
+    ),
+    "hierarchical": Slot(
+        init=init_levels,
+        observe=observe_levels,
+        suggest=predict_levels,
+        options={"half_life": 50.0, "source_half_life": 10.0, **_DEFAULTS},
+        needs=frozenset({"solved"}),
+        invariances=frozenset({"order", "permutation"}),
+        paper="Empirical-Bayes Beta per source (moments of Kleinman 1973), each problem's "
+        "discounted counts shrunk to it.",
+    ),
+}
