@@ -1,4 +1,4 @@
-"""How a ledger's file is opened: once for writing with full durability, read-only for all others."""
+"""How a ledger is opened: once for writing with full durability, read-only for all others."""
 
 import sqlite3
 from pathlib import Path
