@@ -63,7 +63,7 @@ class Curriculum:
         checks.within(0, np.inf, seed=seed)
         base = registry.get(recipe) if isinstance(recipe, str) else recipe
         self.recipe = registry.adapt(base, changes)
-        registry.require(self.recipe, provides)
+        registry.fits(self.recipe, provides)
         self.problems = problems
         self.pool = pools.pool(problems, source)
         self.seed = seed

@@ -158,7 +158,7 @@ def adapt(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     )
 
 
-def require(recipe: Recipe, provides: Iterable[str]) -> None:
+def fits(recipe: Recipe, provides: Iterable[str]) -> None:
     """Check that a trainer gives what the slots of a recipe need.
 
     The objective is checked where it is used, by the trainer that brings torch.
