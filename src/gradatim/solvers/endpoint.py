@@ -118,7 +118,12 @@ def _answer(server: Server, requests: Sequence[Request]) -> Iterator[list[Reply]
     """Batches as they arrive; after Ctrl-C, what was in flight and arrives within `drain` s."""
     arrivals: queue.SimpleQueue[Arrival | BaseException | None] = queue.SimpleQueue()
     loop = asyncio.new_event_loop()
-    worker = threading.Thread(target=work, args=(loop, server, requests, arrivals.put), daemon=True)
+    worker = threading.Thread(
+        target=work,
+        args=(loop, server, requests, arrivals.put),
+        name="gradatim endpoint",
+        daemon=True,
+    )
     worker.start()
     held: list[tuple[list[Reply], Fault]] = []
     deadline = float("inf")
