@@ -115,7 +115,6 @@ SAMPLERS: dict[str, Slot] = {
         observe=observe_arms,
         suggest=ucb,
         options={"temperature": 0.1, "explore": 0.0, "memory": 300},
-        needs=frozenset({"reward"}),
         invariances=frozenset({"propensity"}),
         paper="DUMP (arXiv:2504.09710), fed with group-normalised |advantage| of training.",
     ),

@@ -243,7 +243,6 @@ BUDGETS: dict[str, Slot] = {
     "mixed": Slot(
         suggest=mixed,
         options={"objective": "mixed", "min": 2, "max": 128, "quantum": 1},
-        needs=frozenset({"solved"}),
         invariances=frozenset({"exact_total"}),
         paper="Knapsack RL (arXiv:2509.25849) with a posterior instead of plug-in rates, exact "
         "greedy instead of dynamic programming; objective `value` is the paper's.",

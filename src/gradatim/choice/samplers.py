@@ -164,7 +164,6 @@ SAMPLERS: dict[str, Slot] = {
     "window": Slot(
         suggest=window,
         options={"low": 0.2, "high": 0.8, "explore": 0.0},
-        needs=frozenset({"solved"}),
         invariances=frozenset({"propensity", "distinct"}),
         paper="Pass-rate filters of open post-training reports; ours uses the posterior mean "
         "and falls back to the nearest problems.",
@@ -172,7 +171,6 @@ SAMPLERS: dict[str, Slot] = {
     "variance": Slot(
         suggest=variance,
         options={"power": 1.0, "explore": 0.1},
-        needs=frozenset({"solved"}),
         invariances=frozenset({"propensity", "distinct", "every_problem"}),
         paper="p (1 - p) sampling (the variance of the reward), as its posterior expectation.",
     ),

@@ -125,20 +125,17 @@ ADVANTAGES: dict[str, Slot] = {
     "grpo": Slot(
         suggest=_of_batch(grpo),
         options={"eps": 1e-6},
-        needs=frozenset({"reward"}),
         invariances=frozenset({"zero_sum", "shift", "scale", "monotone"}),
         paper="GRPO (arXiv:2402.03300): deviation from the group mean over its standard "
         "deviation. Lone attempts and groups of equal rewards give exactly 0.",
     ),
     "dr_grpo": Slot(
         suggest=_of_batch(dr_grpo),
-        needs=frozenset({"reward"}),
         invariances=frozenset({"zero_sum", "shift", "linear", "monotone"}),
         paper="Dr.GRPO (arXiv:2503.20783): deviation from the group mean.",
     ),
     "rloo": Slot(
         suggest=_of_batch(rloo),
-        needs=frozenset({"reward"}),
         invariances=frozenset({"zero_sum", "shift", "linear", "monotone"}),
         paper="RLOO (arXiv:2402.14740): deviation from the mean of the others.",
     ),

@@ -52,8 +52,9 @@ RECIPES: dict[str, str] = {
     "gradatim": "gradatim.recipes.own:GRADATIM",
 }
 
-# what any training loop has: it rolls out, scores, and computes its own token probabilities
-PROVIDES = frozenset({"rollout", "reward", "solved", "length", "mask", "logp"})
+# beyond the columns that every batch has (reward, solved, length, mask): any training loop rolls
+# out whole replies and computes its own token probabilities
+PROVIDES = frozenset({"logp"})
 
 SCAFFOLDS = {"none": Slot(suggest=lambda state, ask, rng: ask.plan, paper="Prompts as they are.")}
 

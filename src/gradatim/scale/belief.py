@@ -215,7 +215,6 @@ BELIEFS: dict[str, Slot] = {
         observe=observe_counts,
         suggest=predict_counts,
         options={"half_life": 50.0, "prior": (0.5, 0.5)},
-        needs=frozenset({"solved"}),
         invariances=frozenset({"order", "permutation"}),
         paper="Beta counts per problem (Jeffreys prior) with exponential forgetting by step; "
         "half_life 0 forgets nothing.",
@@ -225,7 +224,6 @@ BELIEFS: dict[str, Slot] = {
         observe=observe_levels,
         suggest=predict_levels,
         options={"half_life": 50.0, "source_half_life": 10.0, **_DEFAULTS},
-        needs=frozenset({"solved"}),
         invariances=frozenset({"order", "permutation"}),
         paper="Empirical-Bayes Beta per source (moments of Kleinman 1973), each problem's "
         "discounted counts shrunk to it.",
