@@ -61,15 +61,15 @@ def ticks(low: float, high: float, n: int = 5) -> list[float]:
     """Round values inside [low, high], about `n` of them.
 
     >>> ticks(-0.3, 1.1, 5)
-    [0.0, 0.5, 1.0]
-    >>> ticks(0, 50_000, 5)
-    [0.0, 10000.0, 20000.0, 30000.0, 40000.0, 50000.0]
+    [-0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    >>> ticks(0, 40_000, 4)
+    [0.0, 10000.0, 20000.0, 30000.0, 40000.0]
     """
     rough = (high - low) / max(n, 1)
     if not math.isfinite(rough) or rough <= 0:
         return [low]
     power = 10.0 ** math.floor(math.log10(rough))
-    step = power * next(m for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
+    step = power * min((1, 2, 5, 10), key=lambda m: abs(math.log(m * power / rough)))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(i * step, 12) for i in range(first, last + 1)][:50]
 
@@ -85,7 +85,7 @@ def plain(value: float) -> str:
         text = f"{value:.0e}"
     elif size >= 1e6:
         text = f"{value / 1e6:g}M"
-    elif size >= 1e4:
+    elif size >= 1e3:
         text = f"{value / 1e3:g}k"
     else:
         text = f"{value:.6g}"
@@ -131,7 +131,7 @@ def axes(frame: Frame, x: Axis, y: Axis | None = None, *, title: str = "") -> st
             ]
         name = fit(y.name, frame.width + frame.left, SMALL)
         parts.append(label(frame.left, frame.top - 9, name, class_="axis"))
-    n = max(2, int(frame.width / 70))
+    n = max(3, int(frame.width / 75))
     for value in ticks(frame.x0, frame.x1, n) if x.at is None else x.at:
         place = float(across(frame, value))
         if y is None:

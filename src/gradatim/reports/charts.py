@@ -14,22 +14,35 @@ from gradatim.reports import marks
 from gradatim.reports.axes import Axis, Frame, Key
 from gradatim.reports.marks import Series
 from gradatim.reports.svg import clean, drawing, el, fit, label, measure
+from gradatim.reports.tables import cell
 
 LEFT, RIGHT, FOOT = 44.0, 10.0, 44.0  # room for tick labels; for the last tick; below the axis
 
 
 class Row(NamedTuple):
-    """One line of an interval chart: a name, an estimate, its interval, a colour."""
+    """One line of an interval chart: a name, an estimate, its interval, how it is written."""
 
     name: str
     value: float
     low: float = float("nan")
     high: float = float("nan")
     color: int = 1
+    said: str = ""
 
 
 class Panel(NamedTuple):
-    """One panel of a line chart: its title, what its axes are, and its lines."""
+    """One panel of a line chart.
+
+    Attributes:
+        title: above the panel; may be empty.
+        x, y: what the axes are.
+        series: the lines.
+        include: values that the vertical axis shows in any case.
+        bounds: limits that the vertical axis never passes.
+        marks: points with interval bars, side by side, instead of lines with bands.
+        smooth: long lines are drawn faintly under their running mean.
+        stop: a place on the horizontal axis worth a line, and its words.
+    """
 
     title: str
     x: Axis
@@ -39,6 +52,7 @@ class Panel(NamedTuple):
     bounds: tuple[float, float] | None = None
     marks: bool = False
     smooth: bool = False
+    stop: tuple[float, str] | None = None
 
 
 def _limits(panel: Panel) -> tuple[float, float]:
@@ -76,12 +90,12 @@ def _draw_series(frame: Frame, series: Series, panel: Panel, *, offset: float) -
 
 
 def window_of(n: int) -> int:
-    """Width of the running mean that a long noisy line is drawn with: an odd 25th of it.
+    """Width of the running mean that a long noisy line is drawn with: an odd tenth of it.
 
     >>> window_of(100), window_of(1000)
-    (5, 41)
+    (11, 101)
     """
-    return 2 * (n // 50) + 1
+    return 2 * (n // 20) + 1
 
 
 def draw_panel(panel: Panel, *, left: float, top: float, width: float, height: float) -> str:
@@ -89,7 +103,10 @@ def draw_panel(panel: Panel, *, left: float, top: float, width: float, height: f
     xs = [s.x for s in panel.series]
     x0, x1 = ax.domain(*xs, pad=0.06 if panel.marks else 0.01)
     y0, y1 = _limits(panel)
-    frame = Frame(left + LEFT, top + 40, width - LEFT - RIGHT, height - 40 - FOOT, x0, x1, y0, y1)
+    head = 40 if panel.title else 24
+    frame = Frame(
+        left + LEFT, top + head, width - LEFT - RIGHT, height - head - FOOT, x0, x1, y0, y1
+    )
     if not any(np.isfinite(np.asarray(s.y, float)).any() for s in panel.series):
         box, _ = ax.empty(panel.title or panel.y.name, width=width)
         return el("g", box, transform=f"translate({left:.1f} {top + height / 2 - 40:.1f})")
@@ -97,7 +114,7 @@ def draw_panel(panel: Panel, *, left: float, top: float, width: float, height: f
     if panel.marks and x.at is None:
         points = np.unique(np.concatenate([np.ravel(np.asarray(v, float)) for v in xs]))
         points = points[np.isfinite(points)]
-        room = int(frame.width / max(18.0, ax.SMALL * 2.2))
+        room = max(1, int(frame.width / 18))
         x = x._replace(at=points[:: max(1, -(-len(points) // room))].tolist())
     step = min(9.0, frame.width / 60)
     n = len(panel.series)
@@ -105,7 +122,17 @@ def draw_panel(panel: Panel, *, left: float, top: float, width: float, height: f
         _draw_series(frame, s, panel, offset=(i - (n - 1) / 2) * step if panel.marks else 0.0)
         for i, s in enumerate(panel.series)
     ]
-    return ax.axes(frame, x, panel.y, title=panel.title) + "".join(body)
+    return ax.axes(frame, x, panel.y, title=panel.title) + _stop(frame, panel.stop) + "".join(body)
+
+
+def _stop(frame: Frame, stop: tuple[float, str] | None) -> str:
+    if stop is None or not frame.x0 <= stop[0] <= frame.x1:
+        return ""
+    at = float(ax.across(frame, stop[0]))
+    rule = ax.rule((at, frame.top), (at, frame.top + frame.height), "zero")
+    room = frame.left + frame.width - at - 6
+    anchor, place = ("start", at + 6) if measure(stop[1], ax.SMALL) < room else ("end", at - 6)
+    return rule + label(place, frame.top + 11, stop[1], class_="tick", text_anchor=anchor)
 
 
 def draw_lines(
@@ -170,7 +197,7 @@ def draw_intervals(
     stacked = width < 480  # names above their bars where there is no room beside them
     names = max(measure(clean(r.name, limit=80), ax.BODY) for r in rows) + 14
     left = 8.0 if stacked else min(names, width * 0.34)
-    numbers = 0.0 if stacked else 150.0
+    numbers = 0.0 if stacked else 168.0
     pitch, top = (42.0 if stacked else 26.0), 8.0
     include = [] if zero is None else [zero]
     x0, x1 = ax.domain(*([r.value, r.low, r.high] for r in rows), include=include)
@@ -182,15 +209,13 @@ def draw_intervals(
         body.append(ax.rule((at, top), (at, foot), "zero"))
     for i, row in enumerate(rows):
         y = top + pitch * (i + (0.72 if stacked else 0.5))
-        body.append(_interval_row(frame, row, x, y=y, stacked=stacked))
+        body.append(_interval_row(frame, row, y=y, stacked=stacked))
     return drawing(*body, width=width, height=top + frame.height + FOOT, title=title)
 
 
-def _interval_row(frame: Frame, row: Row, x: Axis, *, y: float, stacked: bool) -> str:
+def _interval_row(frame: Frame, row: Row, *, y: float, stacked: bool) -> str:
     known = np.isfinite(row.value)
-    said = x.form(float(f"{row.value:.4g}")) if known else "–"
-    if np.isfinite([row.low, row.high]).all():
-        said += f" [{x.form(float(f'{row.low:.3g}'))}, {x.form(float(f'{row.high:.3g}'))}]"
+    said = row.said or cell({"value": row.value, "low": row.low, "high": row.high})
     end = frame.left + frame.width
     if stacked:
         name = fit(row.name, frame.width - measure(said, ax.SMALL) - 10, ax.BODY)
@@ -260,7 +285,7 @@ def _strip(frame: Frame, names: tuple[Axis, Axis], title: str, points: tuple[Any
     slot = frame.width / max(1.0, frame.x1 - frame.x0)
     x = names[0]
     if x.at is None:
-        room = int(frame.width / 22)
+        room = max(1, int(frame.width / 18))
         whole = np.unique(np.round(places))
         x = x._replace(at=whole[:: max(1, -(-len(whole) // room))].tolist())
     out = [ax.axes(frame, x, names[1], title=f"{clean(title, limit=60)} (n={len(at):,})")]

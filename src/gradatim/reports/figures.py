@@ -192,7 +192,10 @@ def draw_placement(placement: Mapping[str, Any], *, width: float = 820.0) -> str
     panels = []
     if lines:
         axis_y = Axis("error of the ability (logits)")
-        panels = [Panel("", Axis("items answered"), axis_y, lines, include=[0.0], bounds=(0, 1e12))]
+        used = placement.get("used")
+        stop = (float(used), "the test stops") if isinstance(used, int | float) else None
+        x_axis = Axis("items answered")
+        panels = [Panel("", x_axis, axis_y, lines, include=[0.0], bounds=(0, 1e12), stop=stop)]
     return draw_lines(
         panels, title="Placement error by number of items, adaptive and random", width=width
     )

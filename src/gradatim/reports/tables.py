@@ -66,11 +66,13 @@ def number(value: Any) -> float:
         return math.nan
 
 
-def written(value: float, form: str = "number") -> str:
-    """One number for people.
+def written(value: float, form: str = "number", *, beside: Sequence[float] = ()) -> str:
+    """One number for people; it has as many decimals as the largest of the numbers `beside` it.
 
     >>> written(0.12345), written(1500.0), written(0.5, "percent"), written(-0.05, "points")
     ('0.123', '1,500', '50.0%', '−5.0 points')
+    >>> written(0.12345, beside=[12.5]), written(2.0, beside=[12.5])
+    ('0.12', '2.00')
     """
     if not math.isfinite(value):
         return DASH
@@ -79,16 +81,22 @@ def written(value: float, form: str = "number") -> str:
         text = text.replace("-0.0", "0.0") if text == "-0.0" else text
         text = f"+{text}" if form == "points" and value > 0 and text != "0.0" else text
         text += "%" if form == "percent" else " points"
-    elif value == int(value) and abs(value) < 1e15:
-        text = f"{int(value):,}"
-    elif abs(value) >= 1e6 or abs(value) < 1e-3:
-        text = f"{value:.2e}"
     else:
-        text = f"{value:,.3f}" if abs(value) < 100 else f"{value:,.1f}"
+        text = _decimal(value, [v for v in beside if math.isfinite(v)])
     return text.replace("-", "−", 1) if text.startswith("-") else text
 
 
-def cell(value: Any, form: str = "number") -> str:
+def _decimal(value: float, beside: Sequence[float]) -> str:
+    largest = max([abs(value), *map(abs, beside)])
+    if all(v == int(v) for v in (value, *beside)) and largest < 1e15:
+        return f"{int(value):,}"
+    if abs(value) >= 1e6 or 0 < largest < 1e-3:
+        return f"{value:.2e}"
+    places = next((n for limit, n in ((1.0, 3), (100.0, 2)) if largest <= limit), 1)
+    return f"{value:,.{places}f}"
+
+
+def cell(value: Any, form: str = "number", *, beside: Sequence[float] = ()) -> str:
     """Any value for people: estimates with interval and n, missing ones as a dash.
 
     >>> cell({"value": 0.5, "low": 0.4, "high": 0.6, "n": 80}, "percent")
@@ -102,12 +110,14 @@ def cell(value: Any, form: str = "number") -> str:
         return "yes" if value else "no"
     if is_estimate(value):
         mid, low, high, n = parts(value)
-        text = written(mid, form)
+        beside = [*beside, mid, low, high]
+        text = written(mid, form, beside=beside)
         if math.isfinite(low) or math.isfinite(high):
-            text += f" [{_bare(low, form)}, {_bare(high, form)}]"
+            ends = (written(v, form, beside=beside).removesuffix(" points") for v in (low, high))
+            text += f" [{', '.join(ends)}]"
         return text if n is None else f"{text} (n={n:,})"
     if isinstance(value, int | float | np.number) and not isinstance(value, np.complexfloating):
-        return written(float(value), form) if form != "text" else clean(value)
+        return written(float(value), form, beside=beside) if form != "text" else clean(value)
     if isinstance(value, Mapping):
         return clean(", ".join(f"{k} {cell(v)}" for k, v in value.items()), limit=LONGEST)
     if isinstance(value, list | tuple):
@@ -116,13 +126,17 @@ def cell(value: Any, form: str = "number") -> str:
     return clean(value, limit=LONGEST)
 
 
-def _bare(value: float, form: str) -> str:
-    return written(value, form).removesuffix(" points")
-
-
 def columns_of(records: Sequence[Mapping[str, Any]]) -> list[Column]:
     """A column for every key, in order of first appearance."""
     return [Column(k) for k in dict.fromkeys(str(k) for r in records for k in r)]
+
+
+def _beside(records: Sequence[Mapping[str, Any]], column: Column) -> list[float]:
+    """Extremes of a column of numbers, so that all of it has the same decimals."""
+    values = [v for r in records if not math.isnan(v := parts(r.get(column.key))[0])]
+    whole = [v for v in values if math.isfinite(v) and v != int(v)]
+    # a column of whole numbers stays whole
+    return [min(values, key=abs), max(values, key=abs), whole[0]] if whole else []
 
 
 def _numeric(records: Sequence[Mapping[str, Any]], column: Column) -> bool:
@@ -159,6 +173,7 @@ def html_table(
         return el("p", "No rows.", class_="note")
     columns = columns_of(records) if columns is None else columns
     kinds = ["num" if _numeric(records, c) else None for c in columns]
+    beside = [_beside(records, c) if k else [] for c, k in zip(columns, kinds, strict=True)]
     head = "".join(
         el("th", escape(c.name or c.key.replace("_", " ")), scope="col", class_=k)
         for c, k in zip(columns, kinds, strict=True)
@@ -167,7 +182,7 @@ def html_table(
     for record in records[:most]:
         cells = []
         for i, (c, k) in enumerate(zip(columns, kinds, strict=True)):
-            shown = escape(cell(record.get(c.key), c.form)) or "&#8203;"
+            shown = escape(cell(record.get(c.key), c.form, beside=beside[i])) or "&#8203;"
             if i == 0:
                 cells.append(el("th", shown, scope="row", class_=k, dir="auto"))
             else:
@@ -198,16 +213,18 @@ def text_table(
 
     >>> print(text_table([{"name": "sat", "p": 0.5}, {"name": "lists", "p": 12.0}]))
     name       p
-    sat    0.500
-    lists     12
+    sat     0.50
+    lists  12.00
     """
     if not records:
         return "no rows"
     columns = columns_of(records) if columns is None else columns
     numeric = [_numeric(records, c) for c in columns]
-    grid = [[c.name or c.key.replace("_", " ") for c in columns]]
+    beside = [_beside(records, c) if k else [] for c, k in zip(columns, numeric, strict=True)]
+    grid = [[_line(c.name or c.key.replace("_", " "), widest) for c in columns]]
     for record in records[:most]:
-        grid.append([_line(cell(record.get(c.key), c.form), widest) for c in columns])
+        pairs = zip(columns, beside, strict=True)
+        grid.append([_line(cell(record.get(c.key), c.form, beside=b), widest) for c, b in pairs])
     room = [max(_width(row[i]) for row in grid) for i in range(len(columns))]
     lines = []
     for row in grid:

@@ -1,0 +1,124 @@
+"""What a run folder holds, read for a report: whatever is missing or damaged becomes a note."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gradatim.errors import GradatimError
+from gradatim.files import read_text
+from gradatim.store import config
+from gradatim.store.counting import Counts
+from gradatim.store.ledger import Ledger
+from gradatim.store.rows import Record
+from gradatim.store.run import Run
+from gradatim.types import Bank, Problem
+
+RESULTS = ("calibration", "placement", "curves", "verdict")
+# what may go wrong with a file that somebody else wrote, or that a crash left behind
+BROKEN = (GradatimError, OSError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+
+
+class Found(NamedTuple):
+    """A run's content.
+
+    Attributes:
+        path: the run folder.
+        config: content of run.toml.
+        summary: of a demo; empty where there is none.
+        results: name -> value of results/<name>.json, those that exist.
+        bank: the newest bank, or None.
+        problems: by id.
+        counts: sums of all attempts, or None.
+        samples: a few attempts with their texts.
+        gaps: sentences about what could not be read.
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    results: Mapping[str, Any]
+    bank: Bank | None
+    problems: Mapping[str, Problem]
+    counts: Counts | None
+    samples: list[Record]
+    gaps: list[str]
+
+
+def read_run(run: Run) -> Found:
+    """Read everything that a report can show; damaged parts are named in `gaps`."""
+    gaps: list[str] = []
+
+    def attempt(what: str, read: Callable[[], Any], default: Any) -> Any:
+        try:
+            return read()
+        except BROKEN as error:
+            gaps.append(f"{what} could not be read: {error}")
+            return default
+
+    results = {}
+    for name in RESULTS:
+        path = run.path / "results" / f"{name}.json"
+        if path.exists():
+            value = attempt(f"results/{name}.json", lambda path=path: read_result(path), None)
+            if value is not None:
+                results[name] = value
+    summary = run.path / "summary.json"
+    ledger = run.path / "ledger.sqlite"
+    counts, samples = None, []
+    if ledger.exists():
+        counts, samples = attempt("ledger.sqlite", lambda: _attempts(run), (None, []))
+    has_bank = (run.path / "results" / "bank.json").exists()
+    return Found(
+        path=run.path,
+        config=attempt("run.toml", lambda: config.load(run.path / "run.toml"), {}),
+        summary=attempt("summary.json", lambda: read_result(summary), {})
+        if summary.exists()
+        else {},
+        results=results,
+        bank=attempt("the bank", run.bank, None) if has_bank else None,
+        problems=attempt("problems/", lambda: {p.id: p for p in run.problems()}, {}),
+        counts=counts,
+        samples=samples,
+        gaps=gaps,
+    )
+
+
+def read_result(path: Path) -> Mapping[str, Any]:
+    """The object in a JSON file, out of its envelope of schema and version where it has one.
+
+    Raises:
+        ValueError: not JSON, or not an object.
+    """
+    content = json.loads(read_text(path))
+    if isinstance(content, Mapping) and {"schema", "value"} <= set(content):
+        content = content["value"]
+    if not isinstance(content, Mapping):
+        raise ValueError(f"expected a JSON object, got {type(content).__name__}")
+    return content
+
+
+def _attempts(run: Run) -> tuple[Counts, list[Record]]:
+    with run.ledger() as ledger:
+        return ledger.counts(), _some(ledger)
+
+
+def _some(ledger: Ledger, each: int = 2) -> list[Record]:
+    """The first attempts of each outcome: enough to see what answers look like."""
+    find = (
+        "SELECT g.attempt FROM grade g JOIN reason r ON r.id = g.reason WHERE r.name = ? "
+        "ORDER BY g.attempt LIMIT ?"
+    )
+    cut = (
+        "SELECT a.id FROM attempt a JOIN status t ON t.id = a.status WHERE t.name = ? "
+        "ORDER BY a.id LIMIT ?"
+    )
+    ids: list[int] = []
+    for query, name, n in (
+        (find, "correct", each),
+        (find, "wrong", each),
+        (find, "unparsed", 1),
+        (cut, "truncated", 1),
+    ):
+        ids += [row[0] for row in ledger.query(query, (name, n)) if row[0] not in ids]
+    return [next(ledger.attempts(text=True, after=number - 1)) for number in ids]

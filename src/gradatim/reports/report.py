@@ -1,0 +1,244 @@
+"""`report`: a run folder to one page that explains itself, `report.html` in that folder."""
+
+import shlex
+import sys
+import webbrowser
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gradatim
+from gradatim.files import write_atomic
+from gradatim.reports import sections, verdict
+from gradatim.reports.page import MOST_BYTES, Note, Page, Section, Table, Tile, render
+from gradatim.reports.read import BROKEN, Found, read_run
+from gradatim.reports.tables import Column, is_estimate, number, parts, written
+from gradatim.store.counting import statuses
+from gradatim.store.run import Run
+
+PARTS: tuple[tuple[str, Callable[[Found], Section | None]], ...] = (
+    ("attempts", sections.attempts),
+    ("difficulty", sections.difficulty),
+    ("placement", sections.placement),
+    ("curves", verdict.curves),
+    ("verdict", verdict.final),
+    ("answers", sections.samples),
+)
+TITLES = {"curves": "Training at an equal budget", "placement": "Placing a new solver"}
+
+
+def report(run: Run | str | Path, *, open_browser: bool = False) -> Path:
+    """Write `report.html` of a run: whatever the folder holds, in one self-contained page.
+
+    Args:
+        run: a run, or its folder.
+        open_browser: show the page in the default browser.
+
+    Returns:
+        The page's path. It makes no request, is under 3 MB, and works in light, dark and print.
+
+    Raises:
+        FormatError: the folder is not a run, or of a newer version.
+    """
+    opened = run if isinstance(run, Run) else Run(run, create=False)
+    page = compose(read_run(opened))
+    text = render(page)
+    if len(text.encode()) > MOST_BYTES:
+        text = render(page._replace(sections=[_lighter(s) for s in page.sections]))
+    path = opened.path / "report.html"
+    write_atomic(path, text)
+    if open_browser:
+        webbrowser.open(path.absolute().as_uri())
+    return path
+
+
+def compose(found: Found) -> Page:
+    """The page of a run's content; a part that cannot be shown leaves a note in its place."""
+    made = [s for name, build in PARTS if (s := _guarded(name, build, found)) is not None]
+    if found.summary:
+        made.append(_summary(found.summary))
+    gaps = [Note(text, gap=True) for text in found.gaps]
+    if gaps:
+        made.append(Section("gaps", "What could not be read", "", gaps))
+    if not made:
+        lead = "Nothing yet: make attempts, calibrate, or train, and write the report again."
+        made.append(Section("empty", "An empty run", lead, []))
+    value = found.results.get("verdict", {})
+    try:
+        ended = verdict.outcome(value)
+    except BROKEN:
+        ended = None
+    said = [s for s in (ended.sentence, ended.greedy, ended.clash) if s] if ended else []
+    if value.get("statement"):
+        said.append(str(value["statement"]))
+    return Page(
+        title=_title(found),
+        lead=_lead(found),
+        tiles=_tiles(found),
+        verdict=said,
+        tone=ended.tone if ended else "",
+        sections=made,
+        footer=_footer(found),
+        crumb=f"run {found.path.name}",
+    )
+
+
+def _guarded(name: str, build: Callable[[Found], Section | None], found: Found) -> Section | None:
+    try:
+        return build(found)
+    except BROKEN as error:
+        text = f"results/{name}.json cannot be shown: {type(error).__name__} {error}"
+        return Section(name, TITLES.get(name, name.capitalize()), "", [Note(text, gap=True)])
+
+
+def _lighter(section: Section) -> Section:
+    """The same section without embedded data, for a page that would be too large."""
+    blocks = [b._replace(data=()) if hasattr(b, "data") else b for b in section.blocks]
+    cut = Note("The data of these figures are left out to keep the page small.", gap=True)
+    return section._replace(blocks=[*blocks, cut])
+
+
+def _title(found: Found) -> str:
+    if "verdict" in found.results:
+        return "What the policy learned"
+    return "How difficult, and for whom" if found.bank is not None else "What was attempted"
+
+
+def _lead(found: Found) -> str:
+    families = sorted({p.family for p in found.problems.values() if p.family})
+    text = f"{len(found.problems):,} problems"
+    if families:
+        text += f" of {len(families)} {'family' if len(families) == 1 else 'families'}"
+        text += f" ({', '.join(families[:6])}{', …' if len(families) > 6 else ''})"
+    if found.counts is not None:
+        text += f", {int(found.counts.n.sum()):,} attempts by {len(found.counts.settings)} solvers"
+    return text + ". Every number on this page was computed in this run."
+
+
+def _tiles(found: Found) -> list[Tile]:
+    """The four to six numbers that a reader came for, those that exist."""
+    tiles: list[Tile] = []
+    for build in (_learned_tiles, _placement_tiles, _scale_tiles, _attempt_tiles):
+        try:
+            tiles += build(found)
+        except BROKEN:
+            continue  # the section of the same data says what is wrong
+    return tiles[:6]
+
+
+def _learned_tiles(found: Found) -> list[Tile]:
+    value = found.results.get("verdict")
+    if value is None:
+        return []
+    tiles = []
+    ours, plain = verdict.OURS, verdict.PLAIN
+    start, end = (verdict.rate(value, "sampled", arm) for arm in ("start", ours))
+    if np.isfinite([start[0], end[0]]).all():
+        big = f"{written(start[0], 'percent')} → {written(end[0], 'percent')}"
+        near = f"{_bounds(start)} → {_bounds(end)}"
+        tiles.append(Tile(f"Held-out pass rate, start → {ours}, at temperature 1", big, near))
+    for mode, words in verdict.MODES.items():
+        gap = verdict.difference(value, mode)
+        if gap is not None:
+            big, _, near = verdict.points(gap).partition(" [")
+            small = f"95% interval [{near}" if near else ""
+            tiles.append(Tile(f"{ours} over {plain}, {words}", big, small))
+    target = value.get("rollouts_to_target")
+    if isinstance(target, Mapping) and ours in target:
+        n, total = number(target[ours]), number(value.get("rollouts"))
+        small = f"of {written(total)} spent by each arm" if np.isfinite(total) else ""
+        big = written(n) if np.isfinite(n) else "not reached"
+        tiles.append(Tile(f"Rollouts of {ours} to {plain}’s final pass rate", big, small))
+    return tiles
+
+
+def _bounds(value: tuple[float, float, float, int | None]) -> str:
+    low, high = (written(v, "percent") for v in value[1:3])
+    return f"[{low}, {high}]"
+
+
+def _placement_tiles(found: Found) -> list[Tile]:
+    value = found.results.get("placement", {})
+    used, error = number(value.get("used")), number(value.get("error_at_used"))
+    if not np.isfinite([used, error]).all():
+        return []
+    random = number(value.get("random_error_at_used"))
+    small = f"as many random items: {written(random)} logits" if np.isfinite(random) else ""
+    return [Tile(f"Placement error after {used:.0f} items", f"{written(error)} logits", small)]
+
+
+def _scale_tiles(found: Found) -> list[Tile]:
+    calibration = found.results.get("calibration", {})
+    tiles = []
+    spearman = calibration.get("spearman")
+    if isinstance(spearman, Mapping) and spearman:
+        values = {str(k): parts(v)[0] for k, v in spearman.items()}
+        low, high = min(values.values()), max(values.values())
+        big = written(low) if len(values) == 1 else f"{written(low)} to {written(high)}"
+        small = ", ".join(f"{k} {written(v)}" for k, v in list(values.items())[:4])
+        tiles.append(Tile("Spearman of difficulty with level", big, small))
+    if found.bank is not None:
+        never = calibration.get("never_solved")
+        small = f"{len(never):,} never solved by anyone" if isinstance(never, list) else ""
+        tiles.append(Tile("Problems calibrated", f"{len(found.bank.items):,}", small))
+    return tiles
+
+
+def _attempt_tiles(found: Found) -> list[Tile]:
+    if found.counts is None:
+        return []
+    total: dict[str, Any] = statuses(found.counts)
+    lost = total["truncated"] + total["timeout"] + total["provider_error"]
+    small = f"{lost:,} truncated, timed out or failed" if lost else "all finished"
+    tiles = [Tile("Attempts", f"{total['requested']:,}", small)]
+    if total["graded"]:
+        share = total["reasons"].get("correct", 0) / total["graded"]
+        near = f"of {total['graded']:,} graded, over all problems and solvers"
+        tiles.append(Tile("Solved", written(share, "percent"), near))
+    return tiles
+
+
+def flat(value: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
+    """Nested numbers as rows of name and value; estimates stay whole, long lists are counted.
+
+    >>> flat({"a": {"b": 1}, "c": [1, 2]})
+    [{'name': 'a · b', 'value': 1}, {'name': 'c', 'value': [1, 2]}]
+    """
+    rows: list[dict[str, Any]] = []
+    for key, inner in value.items():
+        name = f"{prefix}{str(key).replace('_', ' ')}"
+        if isinstance(inner, Mapping) and not is_estimate(inner):
+            rows += flat(inner, f"{name} · ")
+        elif isinstance(inner, list) and any(isinstance(v, list | Mapping) for v in inner):
+            rows.append({"name": name, "value": f"{len(inner):,} entries"})
+        else:
+            rows.append({"name": name, "value": inner})
+    return rows
+
+
+def _summary(value: Mapping[str, Any]) -> Section:
+    columns = [Column("name", "figure", "text"), Column("value")]
+    rows = flat(value)
+    return Section("summary", "The run’s own summary", "", [Table("summary.json", rows, columns)])
+
+
+def _footer(found: Found) -> dict[str, str]:
+    machine = found.config.get("machine", {})
+    lines = {
+        "Version": f"gradatim {gradatim.__version__}",
+        "Command": shlex.join(["gradatim", *sys.argv[1:]]) if _is_command() else "gradatim.report",
+        "Run": str(found.path.name),
+        "Made": str(found.config.get("created", "")),
+        "Seed": str(found.config.get("seed", "")),
+        "Machine": ", ".join(f"{k} {v}" for k, v in machine.items()),
+    }
+    made_with = found.config.get("gradatim")
+    if made_with and made_with != gradatim.__version__:
+        lines["Run made with"] = f"gradatim {made_with}"
+    return {k: v for k, v in lines.items() if v}
+
+
+def _is_command() -> bool:
+    return Path(sys.argv[0]).stem in ("gradatim", "__main__")
