@@ -117,12 +117,15 @@ def list_problems(problems: Sequence[Problem] | str | Path) -> dict[str, Problem
     """Problems by id, from a list or a file; a problem that occurs twice counts once.
 
     Raises:
-        ArgumentError: there is none.
+        ArgumentError: there is none, or a verifier is unknown.
+        MissingExtra: a verifier needs a package that is not installed.
     """
     found = load(problems) if isinstance(problems, str | Path) else problems
     listed = {problem.id: problem for problem in found}
     if not listed:
         raise ArgumentError("`problems` must hold at least one problem, got none")
+    for problem in {p.verifier: p for p in listed.values()}.values():
+        check(problem, None)  # a verifier that is unknown or not installed says so before we pay
     return listed
 
 

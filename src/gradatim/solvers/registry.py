@@ -1,8 +1,9 @@
 """Which solvers exist, and how a spec string such as `openai:MODEL@URL` opens one.
 
 A spec is `KIND` or `KIND:ARGUMENT`. A kind maps to `module:function`, imported on use; the
-function is called as `function(argument or None, **options)` and returns a Solver. Other packages
-add kinds through the entry-point group `gradatim.solvers`.
+function is called as `function(argument or None, **options)` and returns a Solver. Its options are
+its keyword-only parameters; when it takes `**options`, its module's OPTIONS (name -> default) says
+which. Other packages add kinds through the entry-point group `gradatim.solvers`.
 """
 
 import importlib
@@ -10,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,7 +132,10 @@ def solver_options(spec: str) -> dict[str, Any]:
 
 def _options(opener: Callable[..., Solver]) -> dict[str, Any]:
     parameters = inspect.signature(opener).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        options |= getattr(sys.modules[opener.__module__], "OPTIONS", {})
+    return options
 
 
 def open_solver(spec: str, **options: Any) -> Solver:
@@ -152,9 +157,7 @@ def open_solver(spec: str, **options: Any) -> Solver:
     """
     name, kind, argument = find_kind(spec)
     opener = _opener(kind)
-    parameters = inspect.signature(opener).parameters.values()
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-        checks.known_keys(f"solver '{name}'", options, _options(opener))
+    checks.known_keys(f"solver '{name}'", options, _options(opener))
     return opener(argument, **options)
 
 

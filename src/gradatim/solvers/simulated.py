@@ -52,18 +52,15 @@ def _candidates(problem: Problem) -> Iterator[str]:
 
 
 def wrong_answers(problem: Problem, *, most: int = 3) -> list[str]:
-    """Texts that the problem's own check does not accept, nearest to the gold answer first.
+    """Texts that the problem's own check does not accept, well-formed and near the gold first.
 
     >>> wrong_answers(Problem(id="x", prompt="3 + 4", answer="7", verifier="number"), most=2)
     ['8', '17']
     """
-    found: list[str] = []
-    for text in _candidates(problem):
-        if len(found) == most:
-            break
-        if text not in found and not check(problem, text).solved:
-            found.append(text)
-    return found or [""]
+    verdicts = {text: check(problem, text) for text in _candidates(problem)}
+    found = [text for text, verdict in verdicts.items() if not verdict.solved]
+    found.sort(key=lambda text: verdicts[text].reason != "wrong")  # stable: nearest stays first
+    return found[:most] or [""]
 
 
 def open_simulated(
