@@ -22,6 +22,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "belief": {
         "counts": "gradatim.scale.belief:BELIEFS",
         "hierarchical": "gradatim.scale.belief:BELIEFS",
+        "known": "gradatim.scale.belief:BELIEFS",
     },
     "sampler": {
         "uniform": "gradatim.choice.samplers:SAMPLERS",

@@ -6,7 +6,7 @@ steps older than the newest step seen weighs 0.5 ** (d / half_life), whatever th
 batches come back, so feedback may be late by any number of steps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from gradatim.types import Batch, Belief, Pool, Slot
 # sources differ within these bounds: a correlation of .002 is all but one pass rate, .95 all but
 # a mixture of always and never
 CORRELATION = (0.002, 0.95)
+SURE = 1e12  # attempts behind a pass rate that is given as known
 
 
 class Counts(NamedTuple):
@@ -96,6 +97,16 @@ def predict_counts(state: Counts, pool: Pool, *, prior: tuple[float, float], **_
     alpha = prior[0] + state.solved
     beta = prior[1] + np.maximum(state.tried - state.solved, 0)
     return Belief(alpha, beta, _beta_draw(alpha, beta))
+
+
+# -- known ------------------------------------------------------------------------------------
+
+
+def predict_known(state: tuple, pool: Pool, *, rate: Sequence[float], **_: Any) -> Belief:
+    """Rates that are given, taken in turn: the oracle of simulations, or a user's own figure."""
+    checks.within(0, 1, rate=rate)
+    p = np.resize(np.asarray(rate, dtype=float), len(pool.source))
+    return Belief(p * SURE, (1 - p) * SURE, lambda rng, m: np.broadcast_to(p, (m, len(p))))
 
 
 # -- hierarchical -----------------------------------------------------------------------------
@@ -218,6 +229,12 @@ BELIEFS: dict[str, Slot] = {
         invariances=frozenset({"order", "permutation"}),
         paper="Beta counts per problem (Jeffreys prior) with exponential forgetting by step; "
         "half_life 0 forgets nothing.",
+    ),
+    "known": Slot(
+        suggest=predict_known,
+        options={"rate": (0.5,)},
+        invariances=frozenset({"order"}),
+        paper="Pass rates given, problem i having rate[i % len(rate)]; attempts change nothing.",
     ),
     "hierarchical": Slot(
         init=init_levels,
