@@ -5,24 +5,41 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gradatim.errors import FormatError
+from gradatim.files import disk_errors, sync_folder
 from gradatim.store import schema
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """The one read-write connection of a ledger; the caller holds its lock."""
+    if not path.exists():
+        _create(path)
     link = sqlite3.connect(path, isolation_level=None, timeout=10.0)
     try:
-        if not schema.is_empty(link):
-            schema.check_ledger(link, path)
+        if schema.is_empty(link):  # made by other hands, with nothing in it
+            schema.create(link)
+        schema.check_ledger(link, path)
         link.execute("PRAGMA journal_mode = WAL")
         link.execute("PRAGMA synchronous = FULL")
         link.execute("PRAGMA cache_size = -65536")
-        if schema.is_empty(link):
-            schema.create(link)
     except BaseException:
         link.close()
         raise
     return link
+
+
+def _create(path: Path) -> None:
+    """Make a whole ledger under a new name and switch it in: readers find none or all of it."""
+    new = path.with_name(path.name + ".new")
+    with disk_errors(path):
+        for leftover in (new, new.with_name(new.name + "-journal")):
+            leftover.unlink(missing_ok=True)
+        link = sqlite3.connect(new, isolation_level=None)
+        try:
+            schema.create(link)
+        finally:
+            link.close()
+        new.replace(path)
+        sync_folder(path.parent)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
