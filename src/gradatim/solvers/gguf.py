@@ -29,7 +29,8 @@ SERVER = {
     "context": 1024,  # tokens of prompt and answer, per slot
     "start_timeout": 120.0,
 }
-OPTIONS = {**endpoint.OPTIONS, **SERVER, "choices": SERVER["slots"], "in_flight": 4}
+OURS = {"choices": SERVER["slots"], "in_flight": 4, "max_tokens": 512}
+OPTIONS = {k: v for k, v in endpoint.OPTIONS.items() if k != "key"} | OURS | SERVER
 MEBIBYTE = 1 << 20
 
 
@@ -51,7 +52,7 @@ def open_gguf(argument: str | None, **options: Any) -> Solver:
     server = SERVER | {k: options.pop(k) for k in SERVER if k in options}
     checks.within(1, 4096, threads=server["threads"], slots=server["slots"])
     checks.within(64, 10**7, context=server["context"])
-    options = {"choices": server["slots"], "in_flight": 4} | options
+    options = OURS | {"choices": server["slots"], "key": ""} | options
     if options["choices"] > server["slots"]:  # the server refuses more answers than it has slots
         raise ArgumentError(f"`choices` must be at most `slots` {server['slots']}")
     style, line = endpoint.split_options(options)
