@@ -23,8 +23,20 @@ from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
 KINDS = ("sum", "chain")
 
-_SHARED = {"kind": "any", "modulus": 5, "base": 4, "width": 13}
-LADDER = {level: {**_SHARED, "steps": level + 3, "digits": level + 3} for level in range(1, 11)}
+_SHARED = {"kind": "any", "width": 13}
+# the table of facts grows with the level: a tiny policy learns short and long operands at once
+_CHAIN = (3, 3, 3, 3, 5, 5, 5, 5, 7, 7)  # modulus by level
+_SUM = ((2, 7), (2, 8), (3, 6), (3, 7), (4, 7), (4, 8), (5, 8), (5, 9), (6, 9), (6, 10))
+LADDER = {
+    level: {
+        **_SHARED,
+        "steps": level + 3,
+        "modulus": _CHAIN[level - 1],
+        "base": _SUM[level - 1][0],
+        "digits": _SUM[level - 1][1],
+    }
+    for level in range(1, 11)
+}
 
 KNOBS = {
     "kind": Knob("sums in a base, chains, or both", "any", choices=(*KINDS, "any")),

@@ -43,7 +43,7 @@ def content_id(
     """Id of a problem: 20 hex digits, a hash of its content.
 
     >>> content_id(family="", version="1", verifier="text", prompt="1 + 1?", answer="2")
-    'b3d7a9a7d1aeb8d6b0c5'
+    '60e1c02911851f74bb9d'
     """
     text = prompt if isinstance(prompt, str) else dumps([dict(m) for m in prompt])
     return digest("problem", family, version, verifier, text, answer, size=10).hex()
@@ -59,7 +59,11 @@ def split_of(family: str, canonical: str) -> str:
 
 
 def _levels(level: int | Iterable[int] | None) -> list[int | None]:
-    wanted = [level] if level is None or isinstance(level, int) else list(level)
+    wanted: list[int | None] = []
+    if level is None or isinstance(level, int):
+        wanted.append(level)
+    else:
+        wanted.extend(level)
     for one in wanted:
         if one is not None and (isinstance(one, bool) or one not in LEVELS):
             raise ArgumentError(f"`level` must be whole numbers in [1, 10], got {one!r}")
@@ -105,10 +109,6 @@ def _draws(setting: _Setting, split: str, seed: int, index: int) -> Iterator[Dra
         draft = family.make(Stream("family", *names, split, seed, index, redraw), **knobs)
         if setting.unsplit or split_of(family.name, draft.canonical) == split:
             yield draft
-    raise ArgumentError(
-        f"`split` '{split}' of {family.name} {knobs} gave nothing (new) in {PATIENCE} draws; "
-        f"the whole space holds {_count(setting)} instances: widen the knobs"
-    )
 
 
 def _count(setting: _Setting) -> str:
@@ -146,8 +146,8 @@ def _unique(
             at = f" at level {setting.level}" if setting.level is not None else ""
             raise ArgumentError(
                 f"`n` = {n} asks for more different {setting.family.name} problems than there "
-                f"are: {_have(turns, setting, i)} exist in split '{split}'{at} "
-                f"({_count(setting)} in both splits); ask for fewer or widen the knobs"
+                f"are: {_have(turns, setting, i)} {'exist' if walked else 'were found'} in split "
+                f"'{split}'{at} ({_count(setting)} in both splits); ask for fewer or widen the knobs"
             )
         seen.add(draft.canonical)
         yield setting, draft
@@ -185,7 +185,7 @@ def generate(
             unique problems than exist.
 
     >>> [p.answer for p in generate("lists", n=2, level=1, operation="sort")]
-    ['1 6 8', '2 5 7']
+    ['2 3 4', '0 3 6']
     """
     record = registry.get(family) if isinstance(family, str) else family
     one_of("split", split, SPLITS)
@@ -198,5 +198,11 @@ def generate(
     out = []
     for i in range(n):
         setting = turns[i % len(turns)]
-        out.append(_finish(setting, next(_draws(setting, split, seed, i)), split, seed))
+        draft = next(_draws(setting, split, seed, i), None)
+        if draft is None:
+            raise ArgumentError(
+                f"`split` '{split}' of {record.name} {setting.knobs} gave nothing in {PATIENCE} "
+                f"draws; the space holds {_count(setting)} instances: widen the knobs"
+            )
+        out.append(_finish(setting, draft, split, seed))
     return out

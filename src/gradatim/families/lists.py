@@ -107,12 +107,10 @@ def nth(index: int, *, length: int, high: int, operation: str) -> Draft:
         index -= size
         pivot += 1
     # lists with a number above the pivot, by the place of the first such number
-    for first in range(length):
-        before, tail = (pivot + 1) ** first, values ** (length - first - 1)
-        size = before * (high - pivot) * tail
-        if index < size:
-            break
+    first, before = 0, 1
+    while index >= (size := before * (high - pivot) * values ** (length - first - 1)):
         index -= size
+        first, before = first + 1, before * (pivot + 1)
     index, low = divmod(index, before)
     index, above = divmod(index, high - pivot)
     out = [*_digits(low, pivot + 1, first), pivot + 1 + above]

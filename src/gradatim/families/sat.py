@@ -33,22 +33,22 @@ COMPACT = 12  # letters up to which there is a compact form
 COUNTED = 16  # letters up to which models are counted
 
 LADDER = {
-    1: {"n": 2, "k": 4, "l": 4},
-    2: {"n": 2, "k": 4, "l": 5},
-    3: {"n": 2, "k": 5, "l": 6},
-    4: {"n": 2, "k": 5, "l": 8},
-    5: {"n": 2, "k": 6, "l": 9},
-    6: {"n": 2, "k": 6, "l": 10},
-    7: {"n": 2, "k": 7, "l": 12},
-    8: {"n": 2, "k": 8, "l": 13},
-    9: {"n": 2, "k": 8, "l": 14},
-    10: {"n": 2, "k": 9, "l": 16},
+    1: {"literals": 2, "variables": 4, "clauses": 4},
+    2: {"literals": 2, "variables": 4, "clauses": 5},
+    3: {"literals": 2, "variables": 5, "clauses": 6},
+    4: {"literals": 2, "variables": 5, "clauses": 8},
+    5: {"literals": 2, "variables": 6, "clauses": 9},
+    6: {"literals": 2, "variables": 6, "clauses": 10},
+    7: {"literals": 2, "variables": 7, "clauses": 12},
+    8: {"literals": 2, "variables": 8, "clauses": 13},
+    9: {"literals": 2, "variables": 8, "clauses": 14},
+    10: {"literals": 2, "variables": 9, "clauses": 16},
 }
 
 KNOBS = {
-    "n": Knob("literals of a clause", 2, 1, 5),
-    "k": Knob("variables", 5, 1, 26),
-    "l": Knob("clauses", 6, 1, 200),
+    "literals": Knob("literals of a clause (SATURN's n)", 2, 1, 5),
+    "variables": Knob("letters (SATURN's k)", 5, 1, 26),
+    "clauses": Knob("clauses (SATURN's l)", 6, 1, 200),
 }
 
 _SPACES = re.compile(r"[\s,]+")
@@ -68,12 +68,12 @@ def saturn_difficulty(n: int, k: int, l: int) -> float:  # noqa: E741 - the pape
 def _clauses_left(n: int, k: int, l: int) -> int:  # noqa: E741
     """How many clauses an assignment satisfies: every variable set, every sign but the worst."""
     if n > k:
-        raise ArgumentError(f"`sat.n` must be at most `sat.k` = {k}, got {n}")
+        raise ArgumentError(f"`sat.literals` must be at most `sat.variables` = {k}, got {n}")
     most = comb(k, n) * (2**n - 1)
     if l > most:
         raise ArgumentError(
-            f"`sat.l` must be at most {most}, the clauses that one assignment satisfies "
-            f"with n={n}, k={k}; got {l}"
+            f"`sat.clauses` must be at most {most}, all that one assignment satisfies "
+            f"with {n} literals and {k} variables; got {l}"
         )
     return most
 
@@ -139,14 +139,20 @@ def _words(clause: str) -> str:
     return " or ".join(c if c.isupper() else f"not {c.upper()}" for c in clause)
 
 
-def make(stream: Stream, *, n: int, k: int, l: int) -> Draft:  # noqa: E741
+def make(stream: Stream, *, literals: int, variables: int, clauses: int) -> Draft:
     """One planted instance; `meta` carries its clauses and, up to 16 letters, its model count."""
-    most = _clauses_left(n, k, l)
-    planted = stream.below(1 << k)
+    most = _clauses_left(literals, variables, clauses)
+    planted = stream.below(1 << variables)
+    drawn = stream.sample(range(most), clauses)
+    return _draft(literals, variables, planted, drawn)
+
+
+def _draft(n: int, k: int, planted: int, drawn: list[int]) -> Draft:
+    """The instance of an assignment and the numbers of some clauses that it satisfies."""
     values = format(planted, f"0{k}b")
     sets, agreeing = _tuples(n, k), (1 << n) - 1
     clauses = []
-    for index in stream.sample(range(most), l):
+    for index in drawn:
         which, pattern = divmod(index, agreeing)
         pattern += 1  # bit i: literal i agrees with the planted assignment; at least one does
         clause = ""
@@ -238,18 +244,23 @@ def _expected_models(n: int, k: int, l: int) -> tuple[int, int]:  # noqa: E741
     return total, comb(most, l)
 
 
+def _sizes(knobs: Mapping[str, Any]) -> tuple[int, int, int]:
+    setting = complete(KNOBS, knobs)
+    return setting["literals"], setting["variables"], setting["clauses"]
+
+
 def floor(knobs: Mapping[str, Any]) -> float:
     """Chance that a random assignment satisfies: sum over d of C(k,d)/2^k C(C-F(d),l)/C(C,l).
 
     C = C(k,n)(2^n - 1) clauses are satisfied by the planted assignment, F(d) = C(k,n) - C(k-d,n)
     of them fail at distance d from it. Exact for the mean over instances.
 
-    >>> floor({"n": 1, "k": 2, "l": 2})  # two unit clauses leave one model of four
+    >>> floor({"literals": 1, "variables": 2, "clauses": 2})  # one model of four
     0.25
     """
-    setting = complete(KNOBS, knobs)
-    total, drawn = _expected_models(**setting)
-    return total / (drawn << setting["k"])
+    n, k, l = _sizes(knobs)  # noqa: E741
+    total, drawn = _expected_models(n, k, l)
+    return total / (drawn << k)
 
 
 def _satisfiable_sets(clauses: list[int], l: int, models: int) -> int:  # noqa: E741
@@ -302,7 +313,7 @@ def space(knobs: Mapping[str, Any]) -> int:
     satisfiable set s occurs with chance M(s) / (2^k C(C,l)), so their number is
     2^k C(C,l) E[1/M], and E[1/M] >= 1/E[M] (Jensen).
     """
-    return _space(**complete(KNOBS, knobs))
+    return _space(*_sizes(knobs))
 
 
 def vote(problem: Problem) -> str:

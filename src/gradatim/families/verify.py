@@ -13,7 +13,13 @@ _FAILED = Verdict(0.0, False, None, "verifier_error")
 
 
 @cache
-def _verifier(name: str) -> Callable[[Problem, str | None], Verdict]:
+def need_verifier(name: str) -> Callable[[Problem, str | None], Verdict]:
+    """The verifier of that name: a checker's, else a family's.
+
+    Raises:
+        ArgumentError: there is none; lists the names.
+        MissingExtra: it needs a package that is not installed.
+    """
     if name in checkers.names():
         return checkers.get(name)
     one_of("verifier", name, (*checkers.names(), *families.names()))
@@ -33,7 +39,7 @@ def check(problem: Problem, text: str | None) -> Verdict:
     >>> check(Problem(id="1", prompt="6 * 12?", answer="72", verifier="number"), "It is 72.")
     Verdict(reward=1.0, solved=True, answer='72', reason='correct')
     """
-    verify = _verifier(problem.verifier)
+    verify = need_verifier(problem.verifier)
     if not isinstance(text, str):
         return UNPARSED
     try:
