@@ -130,11 +130,9 @@ class Ledger:
             if grades is not None:
                 self._insert_grades([(ids[i], g) for i in fresh if (g := grades[i]) is not None])
         before, self._next = self._next, self._next + len(fresh)
-        if (
-            self._closed is not None
-            and (before - 1) // self._every < (self._next - 1) // self._every
-        ):
-            self._closed(self)
+        self._wrote = True
+        if (before - 1) // self._every < (self._next - 1) // self._every:
+            self._close_segments()
         return Receipt(ids, len(fresh))
 
     def grade(self, grades: Sequence[GradeRow]) -> int:

@@ -14,9 +14,9 @@ from typing import Any
 import gradatim
 from gradatim import files
 from gradatim.errors import ArgumentError, FormatError, StoreError, nearest
+from gradatim.families.read import from_row, to_row
 from gradatim.store import banks, config, lock, schema, segments
 from gradatim.store.ledger import Ledger
-from gradatim.store.problems import from_row, to_row
 from gradatim.store.rows import prompt_hash
 from gradatim.types import Bank, Problem
 
