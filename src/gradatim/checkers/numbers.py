@@ -106,7 +106,8 @@ def parse_line(line: str) -> Fraction | None:
     value = parse(line)
     if value is not None or not any(c.isdigit() for c in line):
         return value
-    line = _unified(line[-4000:])
+    whole = line[-4000:]
+    line = _unified(whole)
     told = announced(line)
     after = _AFTER_SIGN.search(line)
     for part in (after[1] if after else None, told):
@@ -116,14 +117,13 @@ def parse_line(line: str) -> Fraction | None:
         value = parse(part if match is None else "" if _scaled(match[2]) else match[1])
         if value is not None:
             return value
-    return None
+    return _sentence(whole)
 
 
 def _sentence(line: str) -> Fraction | None:
     """The one number of a finished sentence."""
     if line.rstrip("*_ ")[-1:] not in (".", "!"):
         return None
-    line = line[-4000:]
     numbers = list(_SOMEWHERE.finditer(line := _unified(line)))
     if len(numbers) != 1 or _scaled(line[numbers[0].end() :]):
         return None
@@ -159,8 +159,7 @@ def stated(found: Found) -> Fraction | None:
         return None
     if found.how != "line":
         return parse(found.answer)
-    value = parse_line(found.answer)
-    return _sentence(found.answer) if value is None else value
+    return parse_line(found.answer)
 
 
 def close(value: Fraction, gold: Fraction, problem: Problem) -> bool:

@@ -146,8 +146,8 @@ def _unique(
             at = f" at level {setting.level}" if setting.level is not None else ""
             raise ArgumentError(
                 f"`n` = {n} asks for more different {setting.family.name} problems than there "
-                f"are: {_have(turns, setting, i)} {'exist' if walked else 'were found'} in split "
-                f"'{split}'{at} ({_count(setting)} in both splits); ask for fewer or widen the knobs"
+                f"are: {_have(turns, setting, i)} {'exist' if walked else 'were found'}{at} in "
+                f"split '{split}' ({_count(setting)} in both); ask for fewer or widen the knobs"
             )
         seen.add(draft.canonical)
         yield setting, draft
