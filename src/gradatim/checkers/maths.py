@@ -8,7 +8,6 @@ can hang or fill the memory on a few characters. A hang costs the child and one 
 
 import atexit
 import contextlib
-import importlib.util
 import json
 import os
 import queue
@@ -20,16 +19,12 @@ from typing import Any
 
 from gradatim.checkers import numbers
 from gradatim.checkers.extract import UNPARSED, Found, announced, plain
-from gradatim.errors import MissingExtra
 from gradatim.types import Problem, Verdict
 
 LIMIT = 5.0  # seconds for one verdict
 START = 60.0  # seconds for a child to import sympy, on a busy machine
 LONGEST = 1000  # characters of an expression
 WORDS = 12  # of a gold answer; more is a solution, not an answer
-
-if importlib.util.find_spec("math_verify") is None:
-    raise MissingExtra("math_verify", "math")
 
 _UNJUDGED = Verdict(0.0, False, None, "verifier_error")
 _DOLLARS = re.compile(r"\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)

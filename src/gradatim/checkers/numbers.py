@@ -34,6 +34,7 @@ _NOT_UNITS = {"plus", "minus", "times", "and", "over", "divided", "multiplied", 
 _NOT_UNITS |= {"than", "add", "subtract", "out", "sqrt", "mod", "log", "sin", "cos", "tan"}
 _NOT_UNITS |= {"or", "squared", "cubed"}
 _SCALES = {"hundred", "thousand", "million", "billion", "trillion", "dozen", "factorial", "half"}
+_SCALES |= {"plus", "minus", "times", "divided", "multiplied", "over"}  # cut: more was to come
 
 _SOMEWHERE = re.compile(rf"(?<![\w.,]){_ONE}(?![\d/*^]|[.,]\d|\s*[-+*/^]\s*[\d(.])")
 _RUN = re.compile(r"\d+")

@@ -1,10 +1,12 @@
 """Checkers by name; a checker is imported when it is first used."""
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from functools import cache
 
 from gradatim.checks import one_of
+from gradatim.errors import MissingExtra
 from gradatim.types import Problem, Verdict
 
 CHECKERS = {
@@ -14,6 +16,7 @@ CHECKERS = {
     "list": "gradatim.checkers.lists:check",
     "math": "gradatim.checkers.maths:check",
 }
+NEEDS = {"math": ("math_verify", "math")}  # checker -> package and the extra that brings it
 
 
 def names() -> list[str]:
@@ -33,5 +36,8 @@ def get(name: str) -> Callable[[Problem, str | None], Verdict]:
     True
     """
     one_of("verifier", name, CHECKERS)
+    package, brought_by = NEEDS.get(name, ("gradatim", ""))
+    if importlib.util.find_spec(package) is None:
+        raise MissingExtra(package, brought_by)
     module, attribute = CHECKERS[name].split(":")
     return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,29 @@
+"""What all tests share: where real data lies, and how hypothesis searches."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+with contextlib.suppress(ImportError):  # the minimal install has no hypothesis
+    from hypothesis import settings
+
+    # the same examples on every machine, and no failure because a machine is busy
+    settings.register_profile("gradatim", deadline=None, derandomize=True, max_examples=60)
+    settings.load_profile("gradatim")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--data", default=None, metavar="DIR", help="folder of real data for tests")
+
+
+@pytest.fixture
+def data_dir(request):
+    """The folder given with --data; without it fast tests are skipped and slow tests fail."""
+    given = request.config.getoption("--data")
+    if given and Path(given).is_dir():
+        return Path(given)
+    why = f"no folder {given}" if given else "give the folder of real data with --data DIR"
+    if request.node.get_closest_marker("slow"):
+        pytest.fail(why)
+    pytest.skip(why)
