@@ -20,6 +20,8 @@ from gradatim.errors import FormatError
 from gradatim.files import rows, write_atomic, write_jsonl
 from gradatim.types import Responses
 
+MOST = 2**53  # counts above it have no exact float
+
 _WORDS = {"true": 1.0, "false": 0.0}
 
 
@@ -158,9 +160,13 @@ def _read_long(path: Path) -> Responses:
 
 def _cell(row: dict[str, Any], path: Path, line: int) -> tuple[float, int]:
     tried = _number(1 if row.get("tried") in (None, "") else row["tried"], path, line, "tried")
-    if tried < 0 or tried != int(tried):
+    if not 0 <= tried <= MOST or tried != int(tried):
         raise FormatError(
-            path, line=line, field="tried", expected="a whole number >= 0", got=f"{tried:g}"
+            path,
+            line=line,
+            field="tried",
+            expected="a whole number from 0 to 2**53",
+            got=f"{tried:g}",
         )
     solved = _number(row["solved"], path, line, "solved")
     if not 0 <= solved <= tried:
@@ -209,7 +215,8 @@ def _read_npz(path: Path) -> Responses:
     items = _listed(arrays, path, "items", value.shape[1])
     missing = tried == 0
     where = (solvers, items)
-    _refuse(path, "tried", where, tried, bad=(tried < 0) | (tried % 1 != 0) | ~np.isfinite(tried))
+    whole = (tried >= 0) & (tried == np.rint(tried)) & (tried <= MOST)
+    _refuse(path, "tried", where, tried, bad=~whole)
     _refuse(path, main, where, value, bad=~np.isfinite(value) & ~missing)
     solved = np.where(missing, 0.0, value * tried if main == "score" else value)
     top = np.where(missing, 0.0, 1.0) if main == "score" else tried
@@ -227,9 +234,10 @@ def _read_npz(path: Path) -> Responses:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("one array, not an archive")
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise ValueError("one array, not an archive")
+        with file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise FormatError(path, expected="a file", got="nothing of that name") from None
@@ -278,7 +286,7 @@ def _refuse(
     if bad.any():
         i, j = np.argwhere(bad)[0]
         allowed = {
-            "tried": "whole numbers >= 0",
+            "tried": "whole numbers from 0 to 2**53",
             "score": "scores in [0, 1], and `tried` 0 where a cell is missing",
             "solved": "0 <= solved <= tried, and `tried` 0 where a cell is missing",
         }
