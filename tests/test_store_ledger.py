@@ -151,6 +151,23 @@ def test_a_bad_row_refuses_the_whole_batch(path, row, grade, message):
         assert ledger.integrity_check() == "ok"
 
 
+class Interrupting:
+    """A number that is interrupted when it is looked at, as by Ctrl-C."""
+
+    def __ge__(self, other):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_inside_a_batch_stores_none_of_it(path):
+    with Ledger(path, write=True) as ledger:
+        fresh = attempt("first seen in the cut batch")
+        with pytest.raises(KeyboardInterrupt):
+            ledger.append([fresh, attempt(tokens=Interrupting())])
+        assert len(ledger) == 0
+        assert ledger.append([attempt("other"), fresh]) == ([1, 2], 2)
+        assert [r.problem for r in ledger.attempts()] == ["other", fresh.problem]
+
+
 def test_grades_must_be_as_many_as_attempts(path):
     with (
         Ledger(path, write=True) as ledger,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradatim.errors import ArgumentError, StoreError, nearest
+from gradatim.errors import ArgumentError, GradatimError, StoreError, nearest
 from gradatim.files import disk_errors
 from gradatim.store import counting, links, lock, reading
 from gradatim.store.rows import AttemptRow, GradeRow, Receipt, Record, Setting, pack, storable
@@ -86,7 +86,7 @@ class Ledger:
         if self._closed is not None and self._wrote:
             # segments are made from the ledger and can be made later: their failure must not
             # make an acknowledged batch look lost
-            with contextlib.suppress(StoreError):
+            with contextlib.suppress(GradatimError):
                 self._closed(self)
             self._wrote = False
 

@@ -9,7 +9,7 @@ from the ledger and the writer exports it anew. Segments plus tail are the ledge
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -147,21 +147,25 @@ def table(
         FormatError: the bytes of a segment are not those of the manifest.
     """
     wanted = list(SCHEMA.names if columns is None else columns)
-    parts, next_id, size = [], 1, len(ledger)
+    empty = SCHEMA.empty_table().select(wanted)
+    return pa.concat_tables([empty, *_parts(ledger, folder, wanted)])
+
+
+def _parts(ledger: Ledger, folder: str | Path | None, columns: list[str]) -> Iterator[pa.Table]:
+    """Segments, then ranges of the tail, in order of id."""
+    next_id, size = 1, len(ledger)
     for entry in manifest(folder) if folder is not None else []:
         part = None
         if entry["grades"] == _grades(ledger, entry["first"], entry["last"]):
-            part = _read(Path(str(folder)) / entry["file"], entry, wanted)
+            part = _read(Path(str(folder)) / entry["file"], entry, columns)
         if part is None:
-            part = _from_ledger(ledger, entry["first"], entry["last"]).select(wanted)
-        parts.append(part)
+            part = _from_ledger(ledger, entry["first"], entry["last"]).select(columns)
+        yield part
         next_id = entry["last"] + 1
     while next_id <= size:
         last = min(size, next_id + EVERY - 1)
-        parts.append(_from_ledger(ledger, next_id, last).select(wanted))
+        yield _from_ledger(ledger, next_id, last).select(columns)
         next_id = last + 1
-    empty = SCHEMA.empty_table().select(wanted)
-    return pa.concat_tables([empty, *parts])
 
 
 def _read(path: Path, entry: dict[str, Any], columns: list[str]) -> pa.Table | None:
@@ -185,8 +189,15 @@ def _read(path: Path, entry: dict[str, Any], columns: list[str]) -> pa.Table | N
 def counts(ledger: Ledger, folder: str | Path | None) -> Counts:
     """`Ledger.counts` of all attempts, from segments and tail: for ledgers of millions of rows."""
     keys = ["problem", "solver", "policy", "params", "status", "reason"]
-    whole = table(ledger, folder, columns=[*keys, "id", "solved", "reward"])
-    cells = whole.group_by(keys).aggregate([("id", "count"), ("solved", "sum"), ("reward", "sum")])
+    sums = [("n", "sum"), ("solved", "sum"), ("reward", "sum")]
+    names = [*keys, "n", "solved", "reward"]
+    cells = SCHEMA.empty_table().select([*keys, "id", "solved", "reward"]).rename_columns(names)
+    for part in _parts(ledger, folder, [*keys, "solved", "reward"]):  # memory: one part at a time
+        one = part.append_column("n", pa.array(np.ones(part.num_rows, dtype=np.int64)))
+        grouped = one.group_by(keys).aggregate(sums)
+        grouped = grouped.rename_columns([c.removesuffix("_sum") for c in grouped.column_names])
+        cells = pa.concat_tables([cells, grouped.select(names)])
+    cells = cells.group_by(keys).aggregate(sums)
     columns = {name: cells[name].to_pylist() for name in keys}
     named = [
         Setting(*key)
@@ -200,17 +211,17 @@ def counts(ledger: Ledger, folder: str | Path | None) -> Counts:
         "setting": [seat[s] for s in named],
         "status": [STATUSES.index(s) for s in columns["status"]],
         "reason": [-1 if r is None else REASONS.index(r) for r in columns["reason"]],
-        "n": cells["id_count"].to_pylist(),
+        "n": cells["n_sum"].to_pylist(),
     }
     arrays = {name: np.array(values, dtype=np.int64) for name, values in coded.items()}
     order = np.lexsort([arrays[k] for k in ("reason", "status", "setting", "problem")])
-    sums = {
+    totals = {
         name: pc.fill_null(cells[f"{name}_sum"], 0).to_numpy().astype(float)[order]
         for name in ("solved", "reward")
     }
     return Counts(
         **{name: values[order] for name, values in arrays.items()},
-        **sums,
+        **totals,
         problems=tuple(problems),
         settings=tuple(settings),
     )
