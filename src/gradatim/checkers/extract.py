@@ -25,6 +25,9 @@ _SIGNAL = re.compile(
 )
 
 
+ROUNDS = 12  # layers of marks around an answer that are taken off
+
+
 class Found(NamedTuple):
     """An answer's text and where it stood: "box", "tag", "line", or "none" with answer None."""
 
@@ -135,7 +138,7 @@ def plain(answer: str) -> str:
     '3 1 4'
     """
     answer = _DECORATION.sub("", answer).strip()
-    while True:
+    for _ in range(ROUNDS):
         before = answer
         answer = answer.strip(" \t\r\n\"'“”‘’$")
         if answer.endswith((".", "。")):
@@ -145,7 +148,8 @@ def plain(answer: str) -> str:
         if answer.startswith(("\\text{", "\\mathrm{", "\\texttt{")) and answer.endswith("}"):
             answer = answer[answer.index("{") + 1 : -1]
         if answer == before:
-            return answer
+            break
+    return answer
 
 
 def announced(line: str) -> str | None:

@@ -10,6 +10,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,40}")
 _GROUP = re.compile(r"[\[(]([^\[\](){}]*)[\])]")
 _MINUS = str.maketrans({"−": "-", "–": "-", "\u00a0": " ", "\u202f": " "})
 _OPEN = {"[": "]", "(": ")", "{": "}"}
+LONGEST = 20_000  # characters; longer is no list that anyone asked for
 
 
 def _strict(text: str, packed: bool) -> list[int] | None:
@@ -17,9 +18,9 @@ def _strict(text: str, packed: bool) -> list[int] | None:
     text = text.replace("\\{", "{").replace("\\}", "}").strip()
     if text[:1] in _OPEN and text[-1:] == _OPEN[text[0]]:
         text = text[1:-1].strip()
-    elif packed and text.isascii() and text.isdigit():
+    elif packed and text.isascii() and text.isdigit() and len(text) <= LONGEST:
         return [int(c) for c in text]
-    if not text:
+    if not text or len(text) > LONGEST:
         return None
     values = []
     for token in _SEPARATORS.split(text):

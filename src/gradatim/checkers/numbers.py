@@ -19,7 +19,8 @@ LONGEST = 400  # characters; longer is no number that anyone asked for
 
 _THIN = re.compile(r"(?<=\d)[\u2009\u202f\u00a0](?=\d{3})")
 _SIGNS = str.maketrans({"−": "-", "–": "-", "﹣": "-", "⁄": "/", "×": "*", "·": "*", "÷": "/"})
-_DECIMAL = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d*)?|\d+\.?\d*|\.\d+)"
+# possessive: a run of digits is taken whole or not at all, or a million digits cost a minute
+_DECIMAL = r"(?:\d{1,3}(?:,\d{3})++(?!\d)(?:\.\d*+)?|\d++(?:\.\d*+)?|\.\d++)"
 _ONE = rf"[-+]?{_DECIMAL}(?:[eE][-+]?\d{{1,3}})?"
 _POWER = re.compile(rf"({_ONE})\s*(?:\*|\\times|\\cdot|x)\s*10\s*\^\s*\{{?([-+]?\d{{1,3}})\}}?")
 _RATIO = re.compile(rf"({_ONE})\s*/\s*({_ONE})")
