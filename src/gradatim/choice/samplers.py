@@ -28,17 +28,19 @@ def inclusion(weight: np.ndarray, size: int) -> np.ndarray:
     """
     checks.within(0, len(weight), size=size)
     checks.within(0, np.inf, weight=weight)
+    weight = weight / max(float(weight.max(initial=0.0)), 1e-300)
+    weight = np.where(weight < 1e-200, 0.0, weight)  # divisions below must not overflow
     positive = int(np.count_nonzero(weight))
     if positive < size:
         rest = (size - positive) / max(len(weight) - positive, 1)
         return np.where(weight > 0, 1.0, rest)
-    prob = weight * (size / max(weight.sum(), 1e-300))
+    prob = weight * (size / max(float(weight.sum()), 1e-300))
     sure = np.zeros(len(weight), dtype=bool)
     while (over := (prob >= 1) & ~sure).any():
         sure |= over
         rest = np.where(sure, 0.0, weight)
         left = size - np.count_nonzero(sure)
-        prob = np.where(sure, 1.0, rest * (left / max(rest.sum(), 1e-300)))
+        prob = np.where(sure, 1.0, rest * (left / max(float(rest.sum()), 1e-300)))
     return prob
 
 

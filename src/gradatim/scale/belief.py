@@ -14,9 +14,10 @@ import numpy as np
 from gradatim import checks
 from gradatim.types import Batch, Belief, Pool, Slot
 
-# sources differ within these bounds: a correlation of .002 is all but one pass rate, .95 all but
-# a mixture of always and never
-CORRELATION = (0.002, 0.95)
+# Bounds of the spread inside a source. Below .002 problems are all but alike. Above .5 the prior
+# would be more U-shaped than Jeffreys, so sure that a problem never solved is hopeless that it
+# starves: pools of half mastered and half hard problems (S005) lose by it what others gain.
+CORRELATION = (0.002, 0.5)
 SURE = 1e12  # attempts behind a pass rate that is given as known
 
 
@@ -156,7 +157,10 @@ def fit_sources(state: Levels, *, correlation: float, weight: float, pseudo: flo
     n_i (1 - n_i / n) (r + (1 - r) v_i), with S = sum_i n_i (p_i - m)**2 and v_i = squares_i /
     n_i**2 (1 / n_i where nothing is forgotten). Sources with little data share the estimate of
     all of them, and all of them start from `correlation`, which counts as `weight` units of
-    information; r is kept inside CORRELATION. Beta precision is 1 / r - 1.
+    information. A spread cannot be negative: r +- error becomes (r + sqrt(r^2 + 8 error^2 / pi)) /
+    2, the mean of a half normal at r = 0 and r itself where the error is small, so that few
+    problems that happen to agree are not taken for alike. Last, r is kept inside CORRELATION.
+    Beta precision is 1 / r - 1.
 
     Args:
         state: see Levels.
@@ -184,9 +188,12 @@ def fit_sources(state: Levels, *, correlation: float, weight: float, pseudo: flo
     room = np.where(noise > 1e-9, by_arm(n * share * (1 - v)), 0.0)
     above = np.where(room > 0, above, 0.0)
     pooled = (above.sum() + weight * correlation) / (room.sum() + weight)
-    r = np.clip((above + weight * np.clip(pooled, *CORRELATION)) / (room + weight), *CORRELATION)
+    r = (above + weight * np.clip(pooled, *CORRELATION)) / (room + weight)
+    many = np.maximum(by_arm(np.ones(len(n))), 1)
+    error = np.sqrt(2 * (many - 1)) / (room + weight)  # of a sum of squares with many - 1 freedoms
+    r = np.clip((r + np.sqrt(r * r + 8 / np.pi * error**2)) / 2, *CORRELATION)
     # attempts on one problem repeat each other: n of them tell of the mean like n / (1+(n-1)r)
-    per = by_arm(n) / np.maximum(by_arm(np.ones(len(n))), 1)
+    per = by_arm(n) / many
     worth = state.source_tried / (1 + np.maximum(per - 1, 0) * r)
     centre = (state.source_solved + pseudo / 2) / (state.source_tried + pseudo)
     return Shape(centre, r, worth + pseudo)
