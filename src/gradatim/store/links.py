@@ -1,5 +1,6 @@
 """How a ledger is opened: once for writing with full durability, read-only for all others."""
 
+import os
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
@@ -57,7 +58,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
             # a folder that cannot be written has no room for SQLite's shared memory file; with no
             # log left behind the file is complete and may be read as it stands
             log = path.with_name(path.name + "-wal")
-            if log.exists() and log.stat().st_size:
+            if os.access(path.parent, os.W_OK) or (log.exists() and log.stat().st_size):
                 raise
             link.close()
             link = sqlite3.connect(where + "&immutable=1", uri=True, isolation_level=None)
