@@ -41,6 +41,7 @@ class Panel(NamedTuple):
         bounds: limits that the vertical axis never passes.
         marks: points with interval bars, side by side, instead of lines with bands.
         smooth: long lines are drawn faintly under their running mean.
+        under: plain lines beneath the series, such as the chance of a guess.
         stop: a place on the horizontal axis worth a line, and its words.
     """
 
@@ -52,6 +53,7 @@ class Panel(NamedTuple):
     bounds: tuple[float, float] | None = None
     marks: bool = False
     smooth: bool = False
+    under: Sequence[Series] = ()
     stop: tuple[float, str] | None = None
 
 
@@ -122,7 +124,11 @@ def draw_panel(panel: Panel, *, left: float, top: float, width: float, height: f
         _draw_series(frame, s, panel, offset=(i - (n - 1) / 2) * step if panel.marks else 0.0)
         for i, s in enumerate(panel.series)
     ]
-    return ax.axes(frame, x, panel.y, title=panel.title) + _stop(frame, panel.stop) + "".join(body)
+    below = [
+        el("g", marks.line(frame, s.x, s.y, kind=s.kind), class_=f"c{s.color}") for s in panel.under
+    ]
+    below.append(_stop(frame, panel.stop))
+    return ax.axes(frame, x, panel.y, title=panel.title) + "".join(below + body)
 
 
 def _stop(frame: Frame, stop: tuple[float, str] | None) -> str:
@@ -157,11 +163,16 @@ def draw_lines(
         box, tall = ax.empty(title, width=width)
         return drawing(box, width=width, height=tall, title=title)
     keys: dict[str, Key] = {}
+    bands = False
     for panel in panels:
         for s in panel.series:
             keys.setdefault(s.name, Key(s.name, s.color, "mark" if panel.marks else s.kind))
             if s.low is not None and not panel.marks:
-                keys.setdefault(f"{s.name} band", Key(f"{s.name}, interval", s.color, "band"))
+                bands = True
+        for s in panel.under:
+            keys.setdefault(s.name, Key(s.name, s.color, s.kind))
+    if bands:
+        keys["band"] = Key("interval", 0, "band")
     shown = list(keys.values()) if len(keys) > 1 else []
     head, top = ax.legend(shown, width=width)
     columns, wide = ax.grid(len(panels), width)
@@ -218,7 +229,7 @@ def _interval_row(frame: Frame, row: Row, *, y: float, stacked: bool) -> str:
     said = row.said or cell({"value": row.value, "low": row.low, "high": row.high})
     end = frame.left + frame.width
     if stacked:
-        name = fit(row.name, frame.width - measure(said, ax.SMALL) - 10, ax.BODY)
+        name = fit(row.name, frame.width - measure(said, ax.BODY) - 10, ax.BODY)
         words = label(frame.left, y - 13, name, class_="key")
         words += label(end, y - 13, said, class_="number", text_anchor="end")
     else:

@@ -25,11 +25,14 @@ def color_of(name: str, order: Sequence[str]) -> int:
 
     >>> color_of("grpo", ["grpo"]), color_of("mine", ["start", "mine", "grpo"])
     (2, 3)
+    >>> color_of("b", ["a", "b"])
+    2
     """
     if name in ARMS:
         return ARMS[name]
     others = [n for n in order if n not in ARMS]
-    return 3 + others.index(name) % 4 if name in others else 3
+    first, many = (1, 6) if len(others) == len(order) else (3, 4)
+    return first + (others.index(name) if name in others else 0) % many
 
 
 def draw_difficulty(
@@ -134,10 +137,12 @@ def _hill_row(
     shape = marks.hills(frame, values, base=base, height=36.0 if narrow else 44.0)
     rule = ax.rule((frame.left, base), (frame.left + frame.width, base), "base")
     if narrow:
-        words = label(frame.left, base - 47, fit(f"{name} ({n:,})", frame.width, 12), class_="key")
+        words = label(
+            frame.left, base - 47, fit(f"{name} ({n:,})", frame.width, ax.BODY), class_="key"
+        )
     else:
         at, room = frame.left - 12, frame.left - 12
-        words = label(at, base - 18, fit(name, room, 12), class_="key", text_anchor="end")
+        words = label(at, base - 18, fit(name, room, ax.BODY), class_="key", text_anchor="end")
         words += label(at, base - 4, f"{n:,} problems", class_="tick", text_anchor="end")
     return el("g", shape, class_=f"c{1 + color % 6}") + rule + words
 
@@ -152,7 +157,7 @@ def _solver_row(
     bar = marks.interval([y], [a], [b], level=True) if reach > 0 else ""
     mark = el("g", bar, marks.dots([c], [y], "mark", [said]), class_="c0")
     if narrow:
-        return mark + label(frame.left, y - 10, fit(name, frame.width, 11), class_="tick")
+        return mark + label(frame.left, y - 10, fit(name, frame.width, ax.SMALL), class_="tick")
     shown = fit(name, frame.left - 12, ax.BODY)
     return mark + label(frame.left - 12, y + 4, shown, class_="key", text_anchor="end")
 
@@ -202,19 +207,23 @@ def draw_placement(placement: Mapping[str, Any], *, width: float = 820.0) -> str
 
 
 def draw_curves(arms: Mapping[str, Mapping[str, Any]], *, width: float = 820.0) -> str:
-    """Training curves against rollouts: pass rate, and share of groups with a gradient.
+    """Training curves against rollouts: pass rates, and share of groups with a gradient.
 
     Args:
         arms: name -> `rollouts` (step,) with `pass_rate`, `mixed` (step,) in [0, 1], and
             optional `low`, `high` around the pass rate. Lines of more than 30 steps are drawn
-            faintly, under their running mean.
+            faintly, under their running mean. An arm's `monitor`, records of `rollouts` and
+            `rate` {value, low, high} on held-out problems, has a panel of its own.
         width: of the drawing, in user units.
 
     Returns:
         `<svg>` markup.
     """
     x, panels = Axis("rollouts spent"), []
-    for key, title in (("pass_rate", "Pass rate"), ("mixed", "Groups with a gradient")):
+    if held := _monitors(arms):
+        y_axis = Axis("share of attempts", ax.percent)
+        panels.append(Panel("Held-out pass rate", x, y_axis, held, bounds=(0, 1)))
+    for key, title in (("pass_rate", "Pass rate in training"), ("mixed", "Groups with a gradient")):
         lines = []
         for name, curve in arms.items():
             at, y = _steps(curve.get("rollouts")), _steps(curve.get(key))
@@ -229,6 +238,17 @@ def draw_curves(arms: Mapping[str, Mapping[str, Any]], *, width: float = 820.0) 
     return draw_lines(panels if arms else [], title=title, width=width, height=280)
 
 
+def _monitors(arms: Mapping[str, Mapping[str, Any]]) -> list[Series]:
+    lines = []
+    for name, curve in arms.items():
+        records = curve.get("monitor") or []
+        if records:
+            at = _steps([r.get("rollouts") for r in records])
+            ends = [_steps([r["rate"].get(k) for r in records]) for k in ("value", "low", "high")]
+            lines.append(Series(name, at, *ends, color=color_of(name, list(arms))))
+    return lines
+
+
 def _steps(values: Any) -> np.ndarray:
     if values is None:
         return np.zeros(0)
@@ -239,7 +259,8 @@ def draw_rates(rows: Sequence[Mapping[str, Any]], *, title: str, width: float = 
     """Pass rate by level, a panel per family, an arm each colour, with 95% intervals.
 
     Args:
-        rows: `family`, `level`, `arm` and `rate` as {value, low, high}.
+        rows: `family`, `level`, `arm`, `rate` as {value, low, high}, and where known `floor`,
+            the chance of a guess, which is drawn where it is above zero.
         title: for screen readers.
         width: of the drawing, in user units.
 
@@ -256,6 +277,12 @@ def draw_rates(rows: Sequence[Mapping[str, Any]], *, title: str, width: float = 
             columns = [_steps([r["rate"].get(k) for r in own]) for k in ("value", "low", "high")]
             level = _steps([r["level"] for r in own])
             lines.append(Series(arm, level, *columns, color=color_of(arm, arms)))
+        own = [r for r in rows if str(r["family"]) == family and r.get("floor")]
+        guess = {float(r["level"]): float(r["floor"]) for r in own}
+        levels = sorted(guess)
+        floor = Series(
+            "chance of a guess", levels, [guess[k] for k in levels], color=5, kind="dash"
+        )
         y = Axis("pass rate", ax.percent, [0, 0.25, 0.5, 0.75, 1.0])
         panels.append(
             Panel(
@@ -266,6 +293,7 @@ def draw_rates(rows: Sequence[Mapping[str, Any]], *, title: str, width: float = 
                 include=[-0.02, 1.02],
                 bounds=(-0.03, 1.03),
                 marks=True,
+                under=[floor] if guess else [],
             )
         )
-    return draw_lines(panels, title=title, width=width, height=260)
+    return draw_lines(panels, title=title, width=width, height=290)

@@ -143,7 +143,7 @@ def dots(px: Any, py: Any, kind: str = "dot", titles: list[str] | None = None) -
     if titles is None:
         return el("path", d="".join(spots), class_=kind)
     return "".join(
-        el("path", el("title", escape(t)), d=d, class_=kind)
+        el("path", el("title", escape(t, limit=300)), d=d, class_=kind)
         for d, t in zip(spots, titles, strict=True)
     )
 

@@ -13,7 +13,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from gradatim.files import plain
-from gradatim.reports.svg import el, escape
+from gradatim.reports.svg import clean, el, escape
 from gradatim.reports.tables import Column, html_table
 
 WIDE, NARROW = 836.0, 328.0  # user units of a figure on a wide screen and on a phone
@@ -72,13 +72,16 @@ class Sample(NamedTuple):
     text: str
 
 
+Block = Figure | Table | Note | Sample
+
+
 class Section(NamedTuple):
     """A part of the page: a heading, a sentence, and blocks in order."""
 
     id: str
     title: str
     lead: str
-    blocks: Sequence[Figure | Table | Note | Sample]
+    blocks: Sequence[Block]
 
 
 class Page(NamedTuple):
@@ -115,6 +118,15 @@ def embed(data: Any, name: str) -> str:
     return el("script", text.replace("<", "\\u003c"), type="application/json", id=f"data-{name}")
 
 
+def _line(text: str) -> str:
+    """A heading, a name, a number: nobody reads more than this of it."""
+    return escape(text, limit=300)
+
+
+def _prose(text: str) -> str:
+    return escape(text, limit=3_000)
+
+
 def _digest(text: str) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
@@ -129,7 +141,7 @@ def anchor(text: str) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    words = el("figcaption", el("b", escape(figure.title)), escape(figure.caption))
+    words = el("figcaption", el("b", _line(figure.title)), _prose(figure.caption))
     shown = [
         el("div", figure.draw(width), class_=kind)
         for width, kind in ((WIDE, "wide"), (NARROW, "narrow"))
@@ -145,55 +157,55 @@ def _figure(figure: Figure) -> str:
     return el("figure", words, *shown, numbers, id=f"figure-{figure.id}")
 
 
-def _block(block: Figure | Table | Note | Sample) -> str:
+def _block(block: Block) -> str:
     if isinstance(block, Figure):
         return _figure(block)
     if isinstance(block, Table):
-        return el("h3", escape(block.title)) + html_table(
+        return el("h3", _line(block.title)) + html_table(
             block.records, block.columns, caption=block.caption
         )
     if isinstance(block, Note):
-        return el("p", escape(block.text), class_="note gap" if block.gap else "note")
+        return el("p", _prose(block.text), class_="note gap" if block.gap else "note")
     text = el("pre", escape(block.text, limit=1_200) or " ", dir="auto", tabindex="0")
-    return el("div", el("p", escape(block.tag), class_="tag"), text, class_="sample")
+    return el("div", el("p", _line(block.tag), class_="tag"), text, class_="sample")
 
 
 def _section(section: Section) -> str:
-    head = el("h2", escape(section.title), id=f"{section.id}-title")
-    lead = el("p", escape(section.lead)) if section.lead else ""
+    head = el("h2", _line(section.title), id=f"{section.id}-title")
+    lead = el("p", _prose(section.lead)) if section.lead else ""
     blocks = [_block(b) for b in section.blocks]
     return el("section", head, lead, *blocks, id=section.id, aria_labelledby=f"{section.id}-title")
 
 
 def _tile(tile: Tile) -> str:
-    small = el("dd", escape(tile.small), class_="small") if tile.small else ""
-    big = el("dd", escape(tile.big), class_="big")
-    return el("div", el("dt", escape(tile.name)), big, small, class_="tile")
+    small = el("dd", _line(tile.small), class_="small") if tile.small else ""
+    big = el("dd", _line(tile.big), class_="big")
+    return el("div", el("dt", _line(tile.name)), big, small, class_="tile")
 
 
 def _said(page: Page) -> str:
     if not page.verdict:
         return ""
-    first = el("p", el("strong", escape(page.verdict[0])))
-    rest = [el("p", escape(text)) for text in page.verdict[1:]]
+    first = el("p", el("strong", _prose(page.verdict[0])))
+    rest = [el("p", _prose(text)) for text in page.verdict[1:]]
     return el("div", first, *rest, class_=f"said {page.tone}".strip(), id="verdict-band")
 
 
 def _top(page: Page) -> str:
     steps = el("path", d="M2 20h18V4h-4.5v4H11v4H6.500v4H2z")
     logo = el("svg", steps, viewBox="0 0 22 22", class_="steps", aria_hidden="true")
-    crumb = el("span", escape(page.crumb), class_="what")
+    crumb = el("span", _line(page.crumb), class_="what")
     button = '<button type="button" id="theme" hidden>Theme</button>'
     bar = el("div", logo, el("span", "gradatim", class_="brand"), crumb, button, class_="bar")
-    head = el("h1", escape(page.title)) + el("p", escape(page.lead), class_="lead")
+    head = el("h1", _line(page.title)) + el("p", _prose(page.lead), class_="lead")
     tiles = el("dl", *[_tile(t) for t in page.tiles], class_="tiles") if page.tiles else ""
-    links = [el("a", escape(s.title), href=f"#{s.id}") for s in page.sections]
+    links = [el("a", _line(s.title), href=f"#{s.id}") for s in page.sections]
     nav = el("nav", *links, aria_label="Parts of this page") if len(links) > 1 else ""
     return el("header", bar, head, tiles, _said(page), nav, class_="top")
 
 
 def _footer(page: Page) -> str:
-    lines = [el("dt", escape(k)) + el("dd", escape(v, limit=600)) for k, v in page.footer.items()]
+    lines = [el("dt", _line(k)) + el("dd", _line(v)) for k, v in page.footer.items()]
     return el("footer", el("dl", *lines) if lines else " ")
 
 
@@ -219,7 +231,7 @@ def render(page: Page) -> str:
         '<meta name="color-scheme" content="light dark">'
         '<meta name="referrer" content="no-referrer">'
     )
-    head += el("title", escape(f"{page.title} · gradatim")) + el("style", style)
+    head += el("title", _line(f"{clean(page.title, limit=100)} · gradatim")) + el("style", style)
     body = _top(page) + el("main", *[_section(s) for s in page.sections], id="main")
     body += _footer(page) + el("script", script)
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'

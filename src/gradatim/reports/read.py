@@ -1,16 +1,20 @@
 """What a run folder holds, read for a report: whatever is missing or damaged becomes a note."""
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gradatim.errors import GradatimError
+from gradatim.families import registry
 from gradatim.files import read_text
 from gradatim.store import config
-from gradatim.store.counting import Counts
+from gradatim.store.counting import Counts, labels
 from gradatim.store.ledger import Ledger
-from gradatim.store.rows import Record
+from gradatim.store.rows import Record, Setting
 from gradatim.store.run import Run
 from gradatim.types import Bank, Problem
 
@@ -63,6 +67,9 @@ def read_run(run: Run) -> Found:
             value = attempt(f"results/{name}.json", lambda path=path: read_result(path), None)
             if value is not None:
                 results[name] = value
+    if "curves" not in results and (run.path / "checkpoints").is_dir():
+        arms = attempt("checkpoints/", lambda: saved_curves(run.path / "checkpoints"), {})
+        results |= {"curves": {"arms": arms}} if arms else {}
     summary = run.path / "summary.json"
     ledger = run.path / "ledger.sqlite"
     counts, samples = None, []
@@ -96,6 +103,48 @@ def read_result(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise ValueError(f"expected a JSON object, got {type(content).__name__}")
     return content
+
+
+def saved_curves(folder: Path) -> dict[str, dict[str, Any]]:
+    """Curves of training runs from their last saved steps: arms as in results/curves.json."""
+    arms: dict[str, dict[str, Any]] = {}
+    for pointer in sorted(folder.glob("*/latest")):
+        state = read_result(pointer.parent / read_text(pointer).strip() / "state.json")
+        name = pointer.parent.name.rsplit("-", 1)[0]  # recipe-seed-hash
+        recipe = name.rsplit("-", 1)[0]
+        name = next(n for n in (recipe, name, pointer.parent.name) if n not in arms)
+        keys = {"rollouts": "rollouts", "tokens": "tokens", "mixed": "mixed", "cpu": "cpu"}
+        keys["pass_rate"] = "solved"
+        curve = state["curve"]
+        arms[name] = {key: [step.get(old) for step in curve] for key, old in keys.items()}
+        arms[name]["monitor"] = state.get("monitor") or []
+    return arms
+
+
+def solvers_of(settings: Sequence[Setting]) -> list[str]:
+    """A name for each setting; the steps of one training run are one solver.
+
+    >>> solvers_of([Setting("tiny", "ab/grpo-0/00001"), Setting("tiny", "ab/grpo-0/00002")])
+    ['tiny@ab/grpo-0/*', 'tiny@ab/grpo-0/*']
+    """
+    names = labels(tuple(settings))
+    whole = []
+    for name, setting in zip(names, settings, strict=True):
+        run, _, step = setting.policy.rpartition("/")
+        whole.append(f"{setting.solver}@{run}/*" if run and step.isdigit() else name)
+    return whole
+
+
+def floors(problems: Iterable[Problem]) -> dict[tuple[str, float], float]:
+    """(family, level) -> chance that a guess is right: mean over the problems that say so."""
+    seen: dict[tuple[str, float], list[float]] = {}
+    known = set(registry.names())
+    for problem in problems:
+        if problem.family in known and problem.level is not None:
+            with contextlib.suppress(*BROKEN):  # knobs of another version of the family
+                floor = registry.get(problem.family).floor(problem.knobs)
+                seen.setdefault((problem.family, float(problem.level)), []).append(floor)
+    return {key: float(np.mean(values)) for key, values in seen.items()}
 
 
 def _attempts(run: Run) -> tuple[Counts, list[Record]]:

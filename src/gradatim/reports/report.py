@@ -11,20 +11,32 @@ import numpy as np
 
 import gradatim
 from gradatim.files import write_atomic
-from gradatim.reports import sections, verdict
-from gradatim.reports.page import MOST_BYTES, Note, Page, Section, Table, Tile, render
-from gradatim.reports.read import BROKEN, Found, read_run
+from gradatim.reports import attempts, measurement, verdict
+from gradatim.reports.page import (
+    MOST_BYTES,
+    NARROW,
+    WIDE,
+    Block,
+    Figure,
+    Note,
+    Page,
+    Section,
+    Table,
+    Tile,
+    render,
+)
+from gradatim.reports.read import BROKEN, Found, read_run, solvers_of
 from gradatim.reports.tables import Column, is_estimate, number, parts, written
 from gradatim.store.counting import statuses
 from gradatim.store.run import Run
 
 PARTS: tuple[tuple[str, Callable[[Found], Section | None]], ...] = (
-    ("attempts", sections.attempts),
-    ("difficulty", sections.difficulty),
-    ("placement", sections.placement),
+    ("attempts", attempts.attempts),
+    ("difficulty", measurement.difficulty),
+    ("placement", measurement.placement),
     ("curves", verdict.curves),
     ("verdict", verdict.final),
-    ("answers", sections.samples),
+    ("answers", attempts.samples),
 )
 TITLES = {"curves": "Training at an equal budget", "placement": "Placing a new solver"}
 
@@ -87,15 +99,27 @@ def compose(found: Found) -> Page:
 
 def _guarded(name: str, build: Callable[[Found], Section | None], found: Found) -> Section | None:
     try:
-        return build(found)
+        section = build(found)
+        return section and section._replace(blocks=[_drawn(b) for b in section.blocks])
     except BROKEN as error:
         text = f"results/{name}.json cannot be shown: {type(error).__name__} {error}"
         return Section(name, TITLES.get(name, name.capitalize()), "", [Note(text, gap=True)])
 
 
+def _drawn(block: Block) -> Block:
+    """The block with its figure drawn, or with a note that says why it cannot be."""
+    if not isinstance(block, Figure):
+        return block
+    try:
+        made = {width: block.draw(width) for width in (WIDE, NARROW)}
+    except BROKEN as error:
+        return Note(f"{block.title} cannot be drawn: {type(error).__name__} {error}", gap=True)
+    return block._replace(draw=made.__getitem__)
+
+
 def _lighter(section: Section) -> Section:
     """The same section without embedded data, for a page that would be too large."""
-    blocks = [b._replace(data=()) if hasattr(b, "data") else b for b in section.blocks]
+    blocks = [b._replace(data=()) if isinstance(b, Figure) else b for b in section.blocks]
     cut = Note("The data of these figures are left out to keep the page small.", gap=True)
     return section._replace(blocks=[*blocks, cut])
 
@@ -113,7 +137,9 @@ def _lead(found: Found) -> str:
         text += f" of {len(families)} {'family' if len(families) == 1 else 'families'}"
         text += f" ({', '.join(families[:6])}{', …' if len(families) > 6 else ''})"
     if found.counts is not None:
-        text += f", {int(found.counts.n.sum()):,} attempts by {len(found.counts.settings)} solvers"
+        solvers = len(set(solvers_of(found.counts.settings)))
+        text += f", {int(found.counts.n.sum()):,} attempts by {solvers} solver"
+        text += "" if solvers == 1 else "s"
     return text + ". Every number on this page was computed in this run."
 
 

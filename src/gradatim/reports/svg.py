@@ -79,7 +79,7 @@ def el(tag: str, *content: str, **attributes: Any) -> str:
 
 def label(x: float, y: float, text: object, **attributes: Any) -> str:
     """A text at a point; `class_` and `text_anchor` as given."""
-    return el("text", escape(text), x=float(x), y=float(y), **attributes)
+    return el("text", escape(text, limit=300), x=float(x), y=float(y), **attributes)
 
 
 def measure(text: str, size: float) -> float:
@@ -88,15 +88,17 @@ def measure(text: str, size: float) -> float:
     >>> measure("0000", 10.0)
     25.6
     """
-    narrow = set("iljtfrI.,:;'|!()[] ")
+    narrow, broad = set("iljtfrI.,:;'|!()[]/\\- "), set("mwMW@%<>=+~−→")
     units = 0.0
     for char in text:
         if unicodedata.east_asian_width(char) in "WF":
             units += 1.0
         elif char in narrow:
-            units += 0.37
+            units += 0.4
+        elif char in broad:
+            units += 0.94
         else:
-            units += 0.78 if char.isupper() or char in "mw%@−+→" else 0.64
+            units += 0.74 if char.isupper() else 0.64
     return round(units * size, 3)
 
 
@@ -104,7 +106,7 @@ def fit(text: object, width: float, size: float) -> str:
     """The text, cut with an ellipsis where it would be wider than `width`.
 
     >>> fit("a-very-long-solver-name", 60, 12.0)
-    'a-very-…'
+    'a-very-l…'
     """
     shown = clean(text, limit=400).replace("\n", " ")
     if measure(shown, size) <= width:
@@ -120,6 +122,7 @@ def drawing(*content: str, width: float, height: float, title: str, detail: str 
     It is written for a place inside an HTML page, which needs no namespace: the page holds no
     address at all.
     """
+    title, detail = clean(title, limit=300), clean(detail, limit=2_000)
     spoken = f"{title}. {detail}" if detail else title
     return el(
         "svg",

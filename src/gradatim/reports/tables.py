@@ -175,7 +175,7 @@ def html_table(
     kinds = ["num" if _numeric(records, c) else None for c in columns]
     beside = [_beside(records, c) if k else [] for c, k in zip(columns, kinds, strict=True)]
     head = "".join(
-        el("th", escape(c.name or c.key.replace("_", " ")), scope="col", class_=k)
+        el("th", escape(c.name or c.key.replace("_", " "), limit=LONGEST), scope="col", class_=k)
         for c, k in zip(columns, kinds, strict=True)
     )
     body = []
@@ -190,6 +190,7 @@ def html_table(
         body.append(el("tr", *cells))
     left = len(records) - most
     said = f"{caption} ({left:,} more rows not shown)".strip() if left > 0 else caption
+    said = clean(said, limit=LONGEST)
     top = el("caption", escape(said)) if said else ""
     table = el("table", top, el("thead", el("tr", head)), el("tbody", *body))
     return el(

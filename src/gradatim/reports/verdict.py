@@ -12,7 +12,7 @@ from gradatim.reports.axes import Axis, percent
 from gradatim.reports.charts import Row, draw_intervals
 from gradatim.reports.figures import color_of, draw_curves, draw_rates
 from gradatim.reports.page import Figure, Note, Section, Table
-from gradatim.reports.read import Found
+from gradatim.reports.read import Found, floors
 from gradatim.reports.tables import Column, cell, number, parts, written
 
 MODES = {"sampled": "at temperature 1", "greedy": "greedy"}
@@ -114,6 +114,8 @@ def curves(found: Found) -> Section | None:
                 if i < len(column):
                     row[key] = column[i]
             rows.append(row)
+        for record in curve.get("monitor") or []:
+            rows.append({"arm": name, **{k: record.get(k) for k in ("rollouts", "rate")}})
     columns = [
         Column("arm", form="text"),
         Column("rollouts"),
@@ -121,11 +123,15 @@ def curves(found: Found) -> Section | None:
         Column("pass_rate", "pass rate", "percent"),
         Column("mixed", "groups with a gradient", "percent"),
         *([Column("cpu", "CPU seconds")] if any("cpu" in r for r in rows) else []),
+        *([Column("rate", "held-out", "percent")] if any("rate" in r for r in rows) else []),
     ]
-    said = (
-        f"Left: each arm's pass rate on the problems that it chose itself, so only the verdict "
-        f"compares the arms. Right: groups that are neither all solved nor all failed"
-        f"{_mixed_said(arms)}. Thick lines are running means."
+    held = any(c.get("monitor") for c in arms.values())
+    said = "The held-out pass rate compares the arms; in training " if held else "In training "
+    said += (
+        "each arm is measured on the problems that it chose itself"
+        + ("" if held else ", so only the verdict compares the arms")
+        + f". Groups neither all solved nor all failed carry a gradient{_mixed_said(arms)}. Long "
+        "lines are running means over the faint ones."
     )
     figure = Figure(
         "curves",
@@ -171,6 +177,8 @@ def final(found: Found) -> Section | None:
     if verdict is None:
         return None
     rows, bad = _rows(verdict)
+    guess = floors(found.problems.values())
+    rows = [{"floor": guess.get((str(r["family"]), float(r["level"]))), **r} for r in rows]
     blocks: list[Any] = []
     overall = [r for r in verdict.get("overall") or [] if isinstance(r, Mapping)]
     if overall:
@@ -202,6 +210,7 @@ def _rates_figure(rows: list[dict[str, Any]], mode: str, words: str) -> Figure:
         Column("level"),
         Column("arm", form="text"),
         Column("rate", "pass rate", "percent"),
+        *([Column("floor", "chance of a guess", "percent")] if rows[0].get("floor") else []),
     ]
     return Figure(
         f"rates-{mode}",

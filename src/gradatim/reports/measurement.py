@@ -1,4 +1,4 @@
-"""Sections about measuring: attempts and their outcomes, difficulty, the item map, placement."""
+"""Sections about measuring: difficulty, the item map, placement of a new solver."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,58 +8,10 @@ import numpy as np
 from gradatim.reports.axes import Axis
 from gradatim.reports.charts import Row, draw_intervals
 from gradatim.reports.figures import draw_difficulty, draw_map, draw_placement
-from gradatim.reports.page import Figure, Note, Sample, Section, Table
+from gradatim.reports.page import Figure, Note, Section, Table
 from gradatim.reports.read import Found
-from gradatim.reports.tables import Column, cell, number, parts, written
-from gradatim.store.counting import labels, statuses
-from gradatim.types import STATUSES, Bank, Problem
-
-
-def attempts(found: Found) -> Section | None:
-    """What was asked, and what became of every attempt."""
-    counts = found.counts
-    if counts is None or not len(counts.n):
-        return None
-    total = statuses(counts)
-    names = labels(counts.settings)
-    rows = []
-    for i, name in enumerate(names):
-        own = counts.setting == i
-        n = int(counts.n[own].sum())
-        graded = own & (counts.reason >= 0)
-        row: dict[str, Any] = {"solver": name, "attempts": n}
-        for code, status in enumerate(STATUSES):
-            row[status] = int(counts.n[own & (counts.status == code)].sum())
-        done = int(counts.n[graded].sum())
-        row["solved"] = round(float(counts.solved[graded].sum()))
-        row["solved_share"] = row["solved"] / done if done else None
-        rows.append(row)
-    rows.sort(key=lambda r: -r["attempts"])
-    columns = [
-        Column("solver", form="text"),
-        Column("attempts"),
-        *(Column(s, s.replace("_", " ")) for s in STATUSES),
-        Column("solved"),
-        Column("solved_share", "solved of graded", "percent"),
-    ]
-    reasons = [{"grade": k.replace("_", " "), "attempts": n} for k, n in _items(total["reasons"])]
-    blocks: list[Any] = [
-        Table("Attempts by solver", rows, columns, "Raw shares of what was tried, no estimate."),
-        Table("What the verifiers said", reasons),
-    ]
-    if total["ungraded"]:
-        blocks.append(
-            Note(f"{total['ungraded']:,} attempts have a text but no grade yet.", gap=True)
-        )
-    lead = (
-        f"{total['requested']:,} attempts on {len(counts.problems):,} problems; every one is "
-        "finished, truncated, timed out or an error of the provider, and each is counted."
-    )
-    return Section("attempts", "Attempts", lead, blocks)
-
-
-def _items(value: object) -> list[tuple[str, int]]:
-    return list(value.items()) if isinstance(value, Mapping) else []
+from gradatim.reports.tables import cell, number, parts, written
+from gradatim.types import Bank, Problem
 
 
 def _where(bank: Bank, problems: Mapping[str, Problem]) -> tuple[list[str], np.ndarray]:
@@ -247,22 +199,3 @@ def placement(found: Found) -> Section | None:
     true = number(value.get("reference_ability"))
     lead += f". Its ability from all items is {written(true)} logits." if np.isfinite(true) else "."
     return Section("placement", "Placing a new solver", lead, blocks)
-
-
-def samples(found: Found) -> Section | None:
-    """A few answers as they came, graded."""
-    blocks = []
-    for record in found.samples:
-        problem = found.problems.get(record.problem)
-        gold = f", expected {problem.answer}" if problem else ""
-        grade = (record.reason or "not graded").replace("_", " ")
-        tag = f"{record.setting.solver} · {record.status} · {grade}{gold}"
-        asked = ""
-        if problem is not None:
-            asked = f"{problem.prompt if isinstance(problem.prompt, str) else list(problem.prompt)}"
-            asked = asked[:500] + "\n—\n"
-        blocks.append(Sample(tag[:300], asked + (record.text or "(no text)")))
-    if not blocks:
-        return None
-    lead = "The first answers of each kind, exactly as they came; control characters are shown."
-    return Section("answers", "A few answers", lead, blocks)
