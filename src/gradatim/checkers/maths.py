@@ -28,7 +28,12 @@ WORDS = 12  # of a gold answer; more is a solution, not an answer
 
 _UNJUDGED = Verdict(0.0, False, None, "verifier_error")
 _DOLLARS = re.compile(r"\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
-_PROSE = re.compile(r"(?<![\\a-zA-Z{])(?!sqrt|infty|alpha|beta|gamma|theta)[A-Za-z]{4,}")
+_PROSE = re.compile(
+    r"(?<![\\a-zA-Z{])(?!sqrt|infty|alpha|beta|gamma|theta|sin|cos|tan|log|exp|mod)"
+    r"(?:[A-Za-z]{3,}|\b(?:as|at|by|he|if|in|is|it|no|of|on|or|so|to|we)\b)",
+    re.IGNORECASE,
+)
+_CALCULATION = re.compile(r"[\d\s.,()*/^+×÷·−-]+")
 _SPACE = re.compile(r"\s+")
 
 
@@ -73,6 +78,8 @@ def check(problem: Problem, text: str | None) -> Verdict:
     stated = _expression(found) or (str(value) if value is not None else "")
     if not any(c.isalnum() for c in stated):
         return UNPARSED
+    if found.how == "line" and number is not None and _CALCULATION.fullmatch(stated):
+        return UNPARSED  # "12 + 7" at the end of a cut reply is no answer, though it has a value
     return _judge(gold, stated)
 
 
@@ -99,8 +106,9 @@ _child: dict[str, Any] = {}  # process, replies, pid of the process that started
 
 def _pump(process: subprocess.Popen[str], replies: "queue.Queue[str | None]") -> None:
     assert process.stdout is not None
-    for line in process.stdout:
-        replies.put(line)
+    with process.stdout:
+        for line in process.stdout:
+            replies.put(line)
     replies.put(None)
 
 

@@ -12,7 +12,15 @@ import unicodedata
 from fractions import Fraction
 from functools import lru_cache
 
-from gradatim.checkers.extract import NOTHING, UNPARSED, Found, announced, extract, plain
+from gradatim.checkers.extract import (
+    NOTHING,
+    UNPARSED,
+    Found,
+    announced,
+    extract,
+    plain,
+    without_reasoning,
+)
 from gradatim.types import Problem, Verdict
 
 LONGEST = 400  # characters; longer is no number that anyone asked for
@@ -148,10 +156,11 @@ def asked_explicitly(problem: Problem) -> bool:
 
 
 def search(problem: Problem, text: str | None) -> Found:
-    """The answer's text; where a box or a tag was asked for, a line counts only if it is all."""
+    """The answer's text; where a box or a tag was asked for, a line must stand "alone"."""
     found = extract(text)
     if found.how == "line" and isinstance(text, str) and asked_explicitly(problem):
-        return found if text.strip().endswith(">") or text.strip() == found.answer else NOTHING
+        alone = (without_reasoning(text) or "").strip() == found.answer
+        return Found(found.answer, "alone") if alone else NOTHING
     return found
 
 

@@ -1,0 +1,111 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradatim.checkers.extract import announced, extract, plain, without_reasoning
+
+MB = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "how"),
+    [
+        ("72", "72", "line"),
+        ("  72 \n\n", "72", "line"),
+        ("first\nsecond\r\n", "second", "line"),
+        ("code:\n```\n72\n```", "72", "line"),
+        (r"\boxed{72}", "72", "box"),
+        (r"\boxed{1} then \boxed{2} and more", "2", "box"),
+        (r"\boxed{\frac{1}{\sqrt{2}}}", r"\frac{1}{\sqrt{2}}", "box"),
+        (r"\boxed{\{1, 2\}}", r"\{1, 2\}", "box"),
+        (r"\fbox{ 5 }", "5", "box"),
+        ("<answer> 5 </answer>", "5", "tag"),
+        ("<answer>1</answer><ANSWER>2</ANSWER> bye", "2", "tag"),
+        (r"<answer>\boxed{5}</answer>", "5", "box"),
+        ("<think>4</think>5", "5", "line"),
+        ("<think>a<think>b</think>c</think>\n5", "5", "line"),
+        ("the opening tag was in the prompt</think>5", "5", "line"),
+        ("5\n<think>was that right?</think>", "5", "line"),
+        (r"<think>\boxed{4}</think>\boxed{5}", "5", "box"),
+        ("a < b\n5", "5", "line"),
+    ],
+)
+def test_the_answer_is_the_last_box_tag_or_line(text, answer, how):
+    assert extract(text) == (answer, how)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        5,
+        b"72",
+        ["72"],
+        "",
+        " \n\t ",
+        "```",
+        "<think>72",  # cut while thinking
+        "<think>a</think><think>72",
+        r"\boxed{7",  # cut inside the box: 72 was to come
+        r"\boxed{1} no, \boxed{7",
+        "<answer>7",  # cut inside the tag
+        "<answer>1</answer> no, <answer>7",
+    ],
+)
+def test_a_reply_that_was_cut_or_empty_has_no_answer(text):
+    assert extract(text).answer is None
+
+
+def test_boxes_inside_thinking_are_not_answers():
+    assert extract(r"<think>\boxed{4}</think>").answer is None
+
+
+@given(st.text() | st.text(alphabet="\\boxed{}<think>/answer \n$*`.", max_size=80))
+def test_extract_never_raises(text):
+    found = extract(text)
+    assert (found.answer is None) == (found.how == "none")
+    plain(text)
+    announced(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>" * (MB // 7),
+        "</think>" * (MB // 8),
+        "<answer>" * (MB // 8),
+        r"\boxed{" * (MB // 7),
+        "{" * MB,
+        r"\text{" * (MB // 6),
+        "." * MB,
+        "\x00" * MB,
+        "```\n" * (MB // 4),
+        "is " * (MB // 3),
+        "\ud800" * 1000,
+    ],
+)
+def test_a_megabyte_of_anything_is_read_in_one_pass(text):
+    found = extract(text)  # quadratic work would take hours here
+    assert found.how in ("line", "none")
+    assert len(plain(found.answer or "")) <= len(text)
+    assert announced(found.answer or "") in (None, "")
+
+
+def test_reasoning_is_cut_out():
+    assert without_reasoning("a<think>b</think>c") == "a\nc"
+    assert without_reasoning("b</think>c") == "c"
+    assert without_reasoning("<think>b") is None
+
+
+def test_marks_around_an_answer_are_taken_off():
+    assert plain("**$72$.**") == "72"
+    assert plain(r"\(\text{yes}\)") == "yes"
+    assert plain("“yes”") == "yes"
+    assert plain("...") == ""
+
+
+def test_only_an_announcement_announces():
+    assert announced("The answer is 3 1 4") == "3 1 4"
+    assert announced("**Answer:** yes.") == "yes"
+    assert announced("x = 3") is None  # nothing says that it is the answer
+    assert announced("Result") is None
