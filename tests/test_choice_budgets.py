@@ -18,7 +18,10 @@ posteriors = st.lists(
 def worth(alpha, beta, n, objective):
     u, v = OBJECTIVES[objective]
     log = stats.beta(alpha, beta)
-    f = lambda p: (1 - p**n - (1 - p) ** n) * p**u * (1 - p) ** v
+
+    def f(p):
+        return (1 - p**n - (1 - p) ** n) * p**u * (1 - p) ** v
+
     return integrate.quad(lambda q: f(log.ppf(q)), 0, 1, limit=200)[0]
 
 

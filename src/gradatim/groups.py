@@ -36,12 +36,21 @@ def means(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
     The mean is taken about the group's first row, so that a large common offset cancels and a
     group of equal values has exactly that mean.
     """
+    anchor, above = _about_first(values, code, n_groups)
+    return anchor + above
+
+
+def _about_first(
+    values: np.ndarray, code: np.ndarray, n_groups: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(group,) value of each group's first row, and the mean's distance from it; NaN if empty."""
     checks.shapes(values=(values, "row"), code=(code, "row"))
-    first = firsts(code, n_groups)
-    anchor = np.where(first >= 0, np.asarray(values, float)[np.maximum(first, 0)], 0.0)
+    if not len(values):
+        return np.full(n_groups, np.nan), np.full(n_groups, np.nan)
+    anchor = np.asarray(values, dtype=float)[firsts(code, n_groups)]
     n = counts(code, n_groups)
     with np.errstate(invalid="ignore"):
-        return anchor + sums(values - anchor[code], code, n_groups) / np.where(n, n, np.nan)
+        return anchor, sums(values - anchor[code], code, n_groups) / np.where(n, n, np.nan)
 
 
 def firsts(code: np.ndarray, n_groups: int) -> np.ndarray:
@@ -52,8 +61,13 @@ def firsts(code: np.ndarray, n_groups: int) -> np.ndarray:
 
 
 def deviations(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
-    """(row,) float64: value minus its group's mean; exactly 0 in a group of equal values."""
-    return values - means(values, code, n_groups)[code]
+    """(row,) float64: value minus its group's mean; exactly 0 in a group of equal values.
+
+    The offset is taken off before the mean is, which beside an offset of 1e6 keeps the digits
+    that value - mean would lose.
+    """
+    anchor, above = _about_first(values, code, n_groups)
+    return (values - anchor[code]) - above[code]
 
 
 def spreads(values: np.ndarray, code: np.ndarray, n_groups: int, *, ddof: int = 1) -> np.ndarray:

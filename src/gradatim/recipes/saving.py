@@ -68,8 +68,13 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """
     kind = "a curriculum saved by gradatim"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with zipfile.ZipFile(io.BytesIO(Path(path).read_bytes())) as members:
+            arrays = {
+                name.removesuffix(".npy"): np.lib.format.read_array(
+                    io.BytesIO(members.read(name)), allow_pickle=False
+                )
+                for name in members.namelist()
+            }
         notes = json.loads(arrays.pop("notes").tobytes())
     except FileNotFoundError:
         raise FormatError(path, expected=kind, got="nothing of that name") from None
