@@ -7,6 +7,7 @@ import numpy as np
 
 from gradatim.files import plain
 from gradatim.reports.figures import draw_rates
+from gradatim.reports.marks import thin
 from gradatim.reports.page import Figure, Note, Sample, Section, Table
 from gradatim.reports.read import Found, floors, solvers_of
 from gradatim.reports.tables import Column
@@ -29,11 +30,9 @@ def attempts(found: Found) -> Section | None:
     for name in dict.fromkeys(names):
         own = names[counts.setting] == name
         n = int(counts.n[own].sum())
-        graded = own & (counts.reason >= 0)
         row: dict[str, Any] = {"solver": name, "attempts": n}
         for code, status in enumerate(STATUSES):
             row[status] = int(counts.n[own & (counts.status == code)].sum())
-        row["solved"] = round(float(counts.solved[graded].sum()))
         row["rate"] = rates.get(name)
         rows.append(row)
     rows.sort(key=lambda r: -r["attempts"])
@@ -41,7 +40,6 @@ def attempts(found: Found) -> Section | None:
         Column("solver", form="text"),
         Column("attempts"),
         *(Column(s, s.replace("_", " ")) for s in STATUSES),
-        Column("solved"),
         Column("rate", "pass rate", "percent"),
     ]
     reasons = [{"grade": k.replace("_", " "), "attempts": n} for k, n in _items(total["reasons"])]
@@ -90,15 +88,17 @@ def _rate(given: Responses, own: np.ndarray) -> Estimate | None:
     return rate
 
 
-def _levels_figure(found: Found, given: Responses, most: int = 6) -> Figure | None:
-    """Pass rate by level of the solvers with most attempts, for runs without training."""
+def _levels_figure(found: Found, given: Responses, most: int = 4) -> Figure | None:
+    """Pass rate by level of some solvers, from weak to strong, for runs without training."""
     known = [found.problems.get(item) for item in given.items]
     spot = [(p.family, p.level) if p and p.level is not None else None for p in known]
     places = sorted({s for s in spot if s is not None})
     if not places or {"curves", "verdict"} & set(found.results):
         return None
-    tried = np.bincount(given.solver, weights=given.tried, minlength=len(given.solvers))
-    shown = sorted(np.argsort(-tried, kind="stable")[:most], key=lambda i: given.solvers[i])
+    able = np.bincount(given.solver, weights=given.solved / given.tried)
+    able /= np.bincount(given.solver)
+    order = np.argsort(able, kind="stable")
+    shown = order[thin(len(order), most)]
     guess = floors(found.problems.values())
     rows = []
     for place in places:
@@ -115,7 +115,7 @@ def _levels_figure(found: Found, given: Responses, most: int = 6) -> Figure | No
         "95% intervals over problems."
     )
     if hidden:
-        said += f" The {len(shown)} solvers with most attempts are drawn, {hidden} are not."
+        said += f" {len(shown)} of {len(given.solvers)} solvers are drawn, from weak to strong."
     title = "Pass rate by level"
     return Figure(
         "levels",

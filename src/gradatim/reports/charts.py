@@ -118,8 +118,9 @@ def draw_panel(panel: Panel, *, left: float, top: float, width: float, height: f
         points = points[np.isfinite(points)]
         room = max(1, int(frame.width / 18))
         x = x._replace(at=points[:: max(1, -(-len(points) // room))].tolist())
-    step = min(9.0, frame.width / 60)
     n = len(panel.series)
+    slots = max(1, len(np.unique(np.concatenate([np.ravel(v) for v in xs]))))
+    step = min(9.0, frame.width / 60, 0.75 * frame.width / slots / max(1, n - 1))
     body = [
         _draw_series(frame, s, panel, offset=(i - (n - 1) / 2) * step if panel.marks else 0.0)
         for i, s in enumerate(panel.series)

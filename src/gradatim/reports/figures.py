@@ -281,7 +281,7 @@ def draw_rates(rows: Sequence[Mapping[str, Any]], *, title: str, width: float = 
         guess = {float(r["level"]): float(r["floor"]) for r in own}
         levels = sorted(guess)
         floor = Series(
-            "chance of a guess", levels, [guess[k] for k in levels], color=5, kind="dash"
+            "chance of a guess", levels, [guess[k] for k in levels], color=0, kind="dash"
         )
         y = Axis("pass rate", ax.percent, [0, 0.25, 0.5, 0.75, 1.0])
         panels.append(

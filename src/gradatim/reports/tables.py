@@ -191,11 +191,11 @@ def html_table(
     left = len(records) - most
     said = f"{caption} ({left:,} more rows not shown)".strip() if left > 0 else caption
     said = clean(said, limit=LONGEST)
-    top = el("caption", escape(said)) if said else ""
-    table = el("table", top, el("thead", el("tr", head)), el("tbody", *body))
-    return el(
-        "div", table, class_="scroll", tabindex="0", role="region", aria_label=said or "table"
-    )
+    # beside the table and not inside, where it would be as wide as the table and scroll with it
+    top = el("p", escape(said), class_="caption") if said else ""
+    table = el("table", el("thead", el("tr", head)), el("tbody", *body))
+    spoken = {"tabindex": "0", "role": "region", "aria_label": said or "table"}
+    return top + el("div", table, class_="scroll", **spoken)
 
 
 def _width(text: str) -> int:

@@ -194,7 +194,7 @@ def final(found: Found) -> Section | None:
     blocks += _difference_blocks(verdict)
     blocks += _cost_blocks(verdict)
     n = number(verdict.get("rollouts"))
-    spent = f" after {written(n)} rollouts each" if np.isfinite(n) else ""
+    spent = f", tried after {written(n)} rollouts each" if np.isfinite(n) else ""
     lead = (
         f"Problems that no arm trained on{spent}. Intervals resample problems, in pairs where arms "
         "are compared. Training often only sharpens what a policy can already do, so both kinds "
