@@ -143,10 +143,19 @@ def test_streamed_matrix_gives_the_same_as_one_matrix(monkeypatch):
     rng = np.random.default_rng(0)
     alpha, beta = rng.gamma(0.5, 3, 900) + 0.05, rng.gamma(0.5, 3, 900) + 0.05
     alpha[100:400], beta[100:400] = 1.5, 2.5  # many ties
-    for total, quantum in ((9000, 1), (7001, 1), (9000, 4), (1801, 1)):
-        whole = allocate(alpha, beta, total, quantum=quantum)
+    lonely, sure = np.full(900, 1e-6), np.full(900, 50.0)
+    lonely[[5, 77, 800]] = 50.0  # a sample of rows sees nothing of what matters
+    for a, b, total, quantum in (
+        (alpha, beta, 9000, 1),
+        (alpha, beta, 7001, 1),
+        (alpha, beta, 9000, 4),
+        (alpha, beta, 1801, 1),
+        (lonely, sure, 1850, 1),
+        (np.zeros(900), sure, 3000, 1),
+    ):
+        whole = allocate(a, b, total, quantum=quantum)
         monkeypatch.setattr(budgets, "_CELLS", 1 << 12)
-        streamed = allocate(alpha, beta, total, quantum=quantum)
+        streamed = allocate(a, b, total, quantum=quantum)
         monkeypatch.undo()
         assert (whole == streamed).all()
 
@@ -161,6 +170,8 @@ def test_errors_name_the_argument():
         allocate(np.array([np.nan, 1.0]), one, 8)
     with pytest.raises(ArgumentError, match="axis 'row' is 2 in `alpha` but 3 in `beta`"):
         allocate(one, np.ones(3), 8)
+    with pytest.raises(ArgumentError, match=r"`alpha \+ beta` must lie in"):
+        allocate(np.zeros(2), np.array([0.0, 1.0]), 8)
     with pytest.raises(ArgumentError, match="`rows`"):
         allocate(np.ones(0), np.ones(0), 0)
 

@@ -6,7 +6,6 @@ expectation under a belief, so giving each further attempt to the largest gain i
 dynamic programme is needed.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -70,7 +69,7 @@ class _Terms(NamedTuple):
     low: int
     quantum: int
 
-    def gains(self, part: slice, width: int) -> np.ndarray:
+    def gains(self, part: slice | np.ndarray, width: int) -> np.ndarray:
         """(block, row) gain of each further block; falls along `block`.
 
         The gain of attempt n + 1 is E[p^n (1-p)] + E[(1-p)^n p]: products of positive factors,
@@ -87,57 +86,64 @@ class _Terms(NamedTuple):
         return gain.reshape(width, self.quantum, -1).sum(axis=1) if self.quantum > 1 else gain
 
 
-def _parts(rows: int, width: int) -> Iterator[slice]:
+def _bracket(terms: _Terms, width: int, blocks: int, slack: float) -> tuple[float, float]:
+    """Two gains between which the `blocks`-th largest lies, judged from a sample of rows.
+
+    `slack` is in standard errors of the sample's count of larger gains.
+    """
+    rows = len(terms.a)
+    if rows * width <= _CELLS:
+        return 0.0, np.inf
+    some = np.sort(np.random.default_rng(0).choice(rows, _CELLS // width, replace=False))
+    gain = terms.gains(some, width)
+    ordered = np.sort(gain, axis=None)[::-1]
+    rank = blocks * len(some) / rows
+    cut = ordered[min(int(rank), ordered.size - 1)]
+    margin = slack * (1 + (gain > cut).sum(axis=0).std() * len(some) ** 0.5)
+    low, high = int(rank + margin), int(rank - margin)
+    return (
+        float(ordered[low]) if low < ordered.size else 0.0,
+        float(ordered[high]) if high >= 0 else np.inf,
+    )
+
+
+def _edge(
+    terms: _Terms, width: int, low: float, high: float
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(row,) gains above `high`; and value, depth and row of each gain in [low, high].
+
+    The gain matrix is made a part at a time and never held.
+    """
+    rows = len(terms.a)
+    above = np.zeros(rows, dtype=np.int64)
+    found: list[tuple[np.ndarray, ...]] = []
     step = max(1, _CELLS // width)
-    return (slice(at, at + step) for at in range(0, rows, step))
-
-
-def _bucket(gain: np.ndarray) -> np.ndarray:
-    """Order-preserving small integers for gains >= 0: exponent and 6 bits of the mantissa."""
-    return np.ascontiguousarray(gain).view(np.int64) >> 46
-
-
-def _bounds(terms: _Terms, width: int, blocks: int) -> tuple[int, int]:
-    """The bucket that holds the `blocks`-th largest gain, and how many gains lie above it."""
-    tally = np.zeros(1 << 17, dtype=np.int64)
-    for part in _parts(len(terms.a), width):
-        tally += np.bincount(_bucket(terms.gains(part, width)).ravel(), minlength=1 << 17)
-    above = np.cumsum(tally[::-1])[::-1]  # gains in this bucket or a higher one
-    bucket = int(np.flatnonzero(above >= blocks)[-1])
-    return bucket, int(above[bucket] - tally[bucket])
+    for at in range(0, rows, step):
+        part = slice(at, at + step)
+        gain = terms.gains(part, width)
+        larger = gain > high
+        above[part] = larger.sum(axis=0)
+        depth, owner = np.nonzero((gain >= low) & ~larger)
+        found.append((gain[depth, owner], depth, owner + at))
+    value, depth, owner = map(np.concatenate, zip(*found, strict=True))
+    return above, (value, depth, owner)
 
 
 def _greedy(terms: _Terms, width: int, blocks: int) -> np.ndarray:
-    """(row,) int: blocks of the `blocks` largest gains; ties to fewer blocks, then lower row.
-
-    Two passes over the gain matrix without holding it: one finds the bucket of the smallest gain
-    that is taken, the other counts what lies above and sorts out that bucket exactly.
-    """
-    rows = len(terms.a)
-    one = rows * width <= _CELLS
-    bucket, above = (-1, 0) if one else _bounds(terms, width, blocks)
-    taken = np.zeros(rows, dtype=np.int64)
-    values, depths, owners = [], [], []
-    for part in _parts(rows, width):
-        gain = terms.gains(part, width)
-        if one:
-            edge = np.ones(gain.shape, dtype=bool)
-        else:
-            here = _bucket(gain)
-            taken[part] = (here > bucket).sum(axis=0)
-            edge = here == bucket
-        depth, owner = np.nonzero(edge)
-        values.append(gain[depth, owner])
-        depths.append(depth)
-        owners.append(owner + part.start)
-    value, depth, owner = map(np.concatenate, (values, depths, owners))
-    need = blocks - above
+    """(row,) int: blocks of the `blocks` largest gains; ties to fewer blocks, then lower row."""
+    slack = 4.0
+    while True:
+        taken, (value, depth, owner) = _edge(terms, width, *_bracket(terms, width, blocks, slack))
+        need = blocks - int(taken.sum())
+        if 0 < need <= len(value):
+            break
+        slack *= 4  # the sample misled; in the end the bracket holds everything
     cut = np.partition(value, len(value) - need)[len(value) - need]
     sure = value > cut
-    taken += np.bincount(owner[sure], minlength=rows)
+    taken += np.bincount(owner[sure], minlength=len(taken))
     ties = np.flatnonzero(value == cut)
     ties = ties[np.lexsort((owner[ties], depth[ties]))][: need - np.count_nonzero(sure)]
-    return taken + np.bincount(owner[ties], minlength=rows)
+    return taken + np.bincount(owner[ties], minlength=len(taken))
 
 
 def allocate(
@@ -177,7 +183,8 @@ def allocate(
     array([ 2, 18, 11,  7,  2])
     """
     rows = checks.shapes(alpha=(alpha, "row"), beta=(beta, "row"))["row"]
-    checks.within(0, np.inf, alpha=alpha, beta=beta)
+    checks.within(0, 1e300, alpha=alpha, beta=beta)
+    checks.within(1e-300, np.inf, **{"alpha + beta": np.add(alpha, beta)})
     checks.within(1, np.inf, rows=rows, low=low, quantum=quantum)
     checks.within(low, np.inf, high=high)
     checks.within(low * rows, np.inf, total=total)
