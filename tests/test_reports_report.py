@@ -331,14 +331,18 @@ def test_curves_of_a_training_run_come_from_its_last_saved_step(tmp_path):
         step.mkdir(parents=True)
         (step.parent / "latest").write_text("step-000003")
         (step / "state.json").write_text(
-            json.dumps({"curve": curve, "monitor": [{"rollouts": 0, "rate": rate}]})
+            json.dumps({"curve": curve, "monitor": [{"rollouts": k, "rate": rate} for k in (0, 9)]})
         )
     arms = saved_curves(run.checkpoints)
+    assert arms["grpo"]["monitor"][1] == {"rollouts": 9, "rate": rate}
     assert set(arms) == {"grpo", "gradatim", "gradatim-1"}
     assert arms["grpo"]["pass_rate"] == [0.1, 0.2, 0.1 * 3]
     path = report(run)
     assert figures_of(path) == ["curves"]
-    assert "Held-out pass rate" in path.read_text(encoding="utf-8")
+    said = words(path)
+    assert "How the training went" in said
+    assert "Each arm spent 1,536 rollouts" in said
+    assert "The held-out pass rate compares the arms" in said
 
 
 def test_steps_of_one_training_run_are_one_solver(tmp_path):

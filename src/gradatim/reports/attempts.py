@@ -42,14 +42,19 @@ def attempts(found: Found) -> Section | None:
         *(Column(s, s.replace("_", " ")) for s in STATUSES),
         Column("rate", "pass rate", "percent"),
     ]
+    said = (
+        "Pass rates are means over problems. What was cut, timed out or could not be read counts "
+        "as not solved; errors of provider or verifier count as not asked."
+    )
+    if "curves" in found.results:
+        said += " Attempts of a training run are on the problems that its recipe chose."
     reasons = [{"grade": k.replace("_", " "), "attempts": n} for k, n in _items(total["reasons"])]
     blocks: list[Any] = [
         Table(
             "Attempts by solver",
             rows,
             columns,
-            "Pass rates are means over problems. What was cut, timed out or could not be read "
-            "counts as not solved; errors of provider or verifier count as not asked.",
+            said,
         ),
         Table("What the verifiers said", reasons),
     ]

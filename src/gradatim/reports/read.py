@@ -11,7 +11,7 @@ import numpy as np
 from gradatim.errors import GradatimError
 from gradatim.families import registry
 from gradatim.files import read_text
-from gradatim.store import config
+from gradatim.store import config, segments
 from gradatim.store.counting import Counts, labels
 from gradatim.store.ledger import Ledger
 from gradatim.store.rows import Record, Setting
@@ -149,7 +149,7 @@ def floors(problems: Iterable[Problem]) -> dict[tuple[str, float], float]:
 
 def _attempts(run: Run) -> tuple[Counts, list[Record]]:
     with run.ledger() as ledger:
-        return ledger.counts(), _some(ledger)
+        return segments.counts(ledger, run.path / "segments"), _some(ledger)
 
 
 def _some(ledger: Ledger, each: int = 2) -> list[Record]:

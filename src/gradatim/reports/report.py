@@ -127,12 +127,15 @@ def _lighter(section: Section) -> Section:
 def _title(found: Found) -> str:
     if "verdict" in found.results:
         return "What the policy learned"
+    if "curves" in found.results:
+        return "How the training went"
     return "How difficult, and for whom" if found.bank is not None else "What was attempted"
 
 
 def _lead(found: Found) -> str:
     families = sorted({p.family for p in found.problems.values() if p.family})
-    text = f"{len(found.problems):,} problems"
+    asked = len(found.counts.problems) if found.counts is not None else 0
+    text = f"{len(found.problems) or asked:,} problems"
     if families:
         text += f" of {len(families)} {'family' if len(families) == 1 else 'families'}"
         text += f" ({', '.join(families[:6])}{', …' if len(families) > 6 else ''})"
@@ -146,7 +149,7 @@ def _lead(found: Found) -> str:
 def _tiles(found: Found) -> list[Tile]:
     """The four to six numbers that a reader came for, those that exist."""
     tiles: list[Tile] = []
-    for build in (_learned_tiles, _placement_tiles, _scale_tiles, _attempt_tiles):
+    for build in (_learned_tiles, _watched_tiles, _placement_tiles, _scale_tiles, _attempt_tiles):
         try:
             tiles += build(found)
         except BROKEN:
@@ -177,6 +180,20 @@ def _learned_tiles(found: Found) -> list[Tile]:
         small = f"of {written(total)} spent by each arm" if np.isfinite(total) else ""
         big = written(n) if np.isfinite(n) else "not reached"
         tiles.append(Tile(f"Rollouts of {ours} to {plain}’s final pass rate", big, small))
+    return tiles
+
+
+def _watched_tiles(found: Found) -> list[Tile]:
+    if "verdict" in found.results or "curves" not in found.results:
+        return []
+    tiles = []
+    for name, curve in list(found.results["curves"]["arms"].items())[:3]:
+        ends = verdict.monitored(curve)
+        if ends is not None:
+            start, end = (parts(rate) for rate in ends)
+            big = f"{written(start[0], 'percent')} → {written(end[0], 'percent')}"
+            near = f"{_bounds(start)} → {_bounds(end)}"
+            tiles.append(Tile(f"Held-out pass rate while {name} trained", big, near))
     return tiles
 
 

@@ -129,7 +129,7 @@ def curves(found: Found) -> Section | None:
     said = "The held-out pass rate compares the arms; in training " if held else "In training "
     said += (
         "each arm is measured on the problems that it chose itself"
-        + ("" if held else ", so only the verdict compares the arms")
+        + ("" if held else ", so these lines do not compare the arms")
         + f". Groups neither all solved nor all failed carry a gradient{_mixed_said(arms)}. Long "
         "lines are running means over the faint ones."
     )
@@ -141,8 +141,18 @@ def curves(found: Found) -> Section | None:
         rows,
         columns,
     )
-    lead = "Same checkpoint, same number of rollouts; the arms differ in what they spend them on."
-    return Section("training", "Training at an equal budget", lead, [figure])
+    equal, lead = _spent(arms)
+    title = "Training at an equal budget" if equal else "Training"
+    return Section("training", title, lead, [figure])
+
+
+def _spent(arms: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether several arms spent equally many rollouts, and a sentence that says what each did."""
+    ends = {name: number((curve.get("rollouts") or [None])[-1]) for name, curve in arms.items()}
+    if len(ends) > 1 and len(set(ends.values())) == 1:
+        n = written(next(iter(ends.values())))
+        return True, f"Each arm spent {n} rollouts; they differ in what they spent them on."
+    return False, "Rollouts spent: " + ", ".join(f"{k} {written(v)}" for k, v in ends.items()) + "."
 
 
 def _mixed_said(arms: Mapping[str, Any]) -> str:
@@ -152,6 +162,12 @@ def _mixed_said(arms: Mapping[str, Any]) -> str:
         if known:
             means.append(f"{name} {written(float(np.mean(known)), 'percent')}")
     return f" (mean over steps: {', '.join(means)})" if means else ""
+
+
+def monitored(curve: Mapping[str, Any]) -> tuple[Any, Any] | None:
+    """First and last held-out pass rate of an arm that was watched while it trained."""
+    records = curve.get("monitor") or []
+    return (records[0]["rate"], records[-1]["rate"]) if len(records) > 1 else None
 
 
 def _rows(verdict: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
