@@ -90,15 +90,13 @@ def _tagged(text: str) -> Found | None:
 
 
 def _final_line(text: str) -> Found:
-    text = text.rstrip()
-    while text:
-        cut = text.rfind("\n")
-        line = text[cut + 1 :].strip()
+    end = len(text)
+    while end >= 0:
+        start = text.rfind("\n", 0, end) + 1
+        line = text[start:end].strip()
         if line and not _FENCE.fullmatch(line):
             return Found(line, "line")
-        if cut < 0:
-            break
-        text = text[:cut].rstrip()
+        end = start - 1
     return NOTHING
 
 

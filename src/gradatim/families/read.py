@@ -95,7 +95,22 @@ def _value(name: str, value: Any, file: str | Path, line: int | None) -> Any:
     wrong_bool = isinstance(value, bool) and kind is not bool
     if not isinstance(value, kind) or wrong_bool:
         raise FormatError(file, line=line, field=name, expected=words, got=_show(value))
-    return value
+    return _unicode(value, file, line, name) if isinstance(value, str) else value
+
+
+def _unicode(text: str, file: str | Path, line: int | None, name: str) -> str:
+    """The text, if it can be written as UTF-8: half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise FormatError(
+            file,
+            line=line,
+            field=name,
+            expected="Unicode text",
+            got=f"half of a surrogate pair at character {error.start + 1}",
+        ) from None
+    return text
 
 
 def _show(value: Any) -> str:
@@ -106,7 +121,7 @@ def _show(value: Any) -> str:
 def prompt_of(value: Any, file: str | Path, line: int | None, name: str) -> Any:
     """A prompt: text, or chat messages with role and content."""
     if isinstance(value, str):
-        return value
+        return _unicode(value, file, line, name)
     fits = (
         isinstance(value, list)
         and value
@@ -204,7 +219,7 @@ def _gold(value: Any, extract: str | None, where: tuple[str | Path, int, str]) -
     text = text.strip()
     if not text:
         raise FormatError(file, line=line, field=name, expected="an answer", got="an empty text")
-    return text
+    return _unicode(text, file, line, name)
 
 
 def examine(

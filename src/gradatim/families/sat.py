@@ -30,6 +30,7 @@ from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 COMPACT = 12  # letters up to which there is a compact form
+LONGEST = 1000  # characters of a reply's final line
 COUNTED = 16  # letters up to which models are counted
 
 LADDER = {
@@ -212,7 +213,7 @@ def check(problem: Problem, text: str | None) -> Verdict:
     stated = text
     if len(text) != k or text.strip("01"):  # compact replies skip the search for the answer
         found = extract(text)
-        if found.answer is None:
+        if found.answer is None or len(found.answer) > LONGEST:
             return UNPARSED
         stated = _SPACES.sub("", plain(found.answer))
         if found.how == "line" and stated.strip("01"):

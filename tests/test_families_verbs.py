@@ -1,0 +1,70 @@
+import json
+
+from gradatim.cli.app import run
+from gradatim.families.generation import generate
+from gradatim.families.read import load
+
+
+def test_generate_writes_problems_and_nothing_else(capsys, tmp_path):
+    line = "generate sat -n 6 --level 2:4 --seed 5 --split test --unique"
+    assert run(line.split()) == 0
+    out = capsys.readouterr().out
+    path = tmp_path / "piped.jsonl"
+    path.write_text(out)
+    wanted = generate("sat", n=6, level=[2, 3, 4], seed=5, split="test", unique=True)
+    assert load(path) == wanted
+    assert run([*line.split(), "-o", str(tmp_path / "file.jsonl")]) == 0
+    assert capsys.readouterr().out == ""
+    assert load(tmp_path / "file.jsonl") == wanted
+
+
+def test_knobs_on_the_command_line(capsys):
+    line = "generate lists -n 2 --knob length=7 --knob operation=sort"
+    assert run(line.split()) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["knobs"]["length"] for row in rows] == [7, 7]
+
+
+def test_mistakes_are_one_line_and_code_two(capsys, tmp_path):
+    for line, words in (
+        ("generate list", "did you mean 'lists'"),
+        ("generate lists --level 0", "`--level` must be A or A:B with 1 <= A <= B <= 10"),
+        ("generate lists --level 5:2", "`--level` must be"),
+        ("generate lists --knob length", "`--knob` must be NAME=VALUE"),
+        ("generate lists --knob length=41", "must be a whole number in [1, 40], got 41"),
+        (f"read {tmp_path}/none.jsonl", "expected a file, got nothing of that name"),
+    ):
+        assert run(line.split()) == 2
+        caught = capsys.readouterr()
+        assert caught.out == ""
+        assert words in caught.err
+        assert caught.err.count("\n") == 1
+
+
+def test_families_lists_objects_with_names(capsys):
+    assert run(["families", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert [row["name"] for row in json.loads(out)] == ["arithmetic", "lists", "sat"]
+    assert run(["families"]) == 0
+    assert "level 10" in capsys.readouterr().out
+
+
+def test_read_writes_problems_and_says_what_became_of_the_rows(capsys, tmp_path):
+    rows = [("1 + 1?", "2"), ("2 + 2?", "4"), ("1 + 1?", "2"), ("2 + 2?", "5"), ("x?", "many")]
+    path = tmp_path / "x.jsonl"
+    path.write_text("".join(json.dumps({"q": q, "a": a}) + "\n" for q, a in rows))
+    line = ["read", str(path), "--prompt", "q", "--answer", "a", "--verifier", "number"]
+    assert run(line) == 2
+    assert "line 5: answer 'many' is unparsed" in capsys.readouterr().err
+    line += ["--max-bad-rows", "1"]
+    assert run(line) == 0
+    caught = capsys.readouterr()
+    assert [json.loads(row)["answer"] for row in caught.out.splitlines()] == ["2", "4", "5"]
+    assert "left out, repeated: line 3 (line 1)" in caught.err
+    assert "another answer: line 4 (line 2)" in caught.err
+    assert run([*line, "--json", "-o", str(tmp_path / "out.jsonl")]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["rows"], summary["problems"]) == (5, 3)
+    assert summary["bad_rows"] == [{"line": 5, "why": "answer 'many' is unparsed"}]
+    assert len(load(tmp_path / "out.jsonl")) == 3
