@@ -84,7 +84,6 @@ def _value(text: str) -> Fraction | None:
     return None
 
 
-@lru_cache(maxsize=4096)
 def parse(text: str) -> Fraction | None:
     r"""The number that a text is, or None where it is not one number.
 
@@ -93,8 +92,11 @@ def parse(text: str) -> Fraction | None:
     >>> parse("1,234.50"), parse("−3/4"), parse("\\frac{1}{2}"), parse("12 + 7")
     (Fraction(2469, 2), Fraction(-3, 4), Fraction(1, 2), None)
     """
-    if len(text) > LONGEST:
-        return None
+    return _parse(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Fraction | None:
     text = _unified(text)
     if match := _NAME.match(text):
         text = text[match.end() :]
