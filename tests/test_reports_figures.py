@@ -235,3 +235,43 @@ def test_colours_of_arms_do_not_depend_on_their_order():
     beside = {figures.color_of(n, ["grpo", "a", "b", "c"]) for n in "abc"}
     assert beside == {3, 4, 5}
     assert {figures.color_of(n, list("abcdef")) for n in "abcdef"} == {1, 2, 3, 4, 5, 6}
+
+
+def bars(svg, vertical=True):
+    """(bar, 3) float: place, and both ends, of interval bars."""
+    step = "v" if vertical else "h"
+    found = []
+    for node in ET.fromstring(svg).iter("path"):
+        if node.get("class") == "range":
+            found += re.findall(rf"M(-?[\d.]+) (-?[\d.]+){step}(-?[\d.]+)", node.get("d"))
+    out = np.array(found, float)
+    place, start = (out[:, 0], out[:, 1]) if vertical else (out[:, 1], out[:, 0])
+    return np.column_stack([place, start, start + out[:, 2]])
+
+
+def test_bars_of_pass_rates_belong_to_their_marks():
+    rows = [
+        {"family": "f", "level": k, "arm": a, "rate": {"value": 0.5, "low": 0.25, "high": 1.0}}
+        for a in ("start", "grpo")
+        for k in (1, 2)
+    ]
+    text = figures.draw_rates(rows, title="t")
+    points = spots(text, "mark")[2:]  # the first two stand in the legend
+    found = bars(text)
+    np.testing.assert_allclose(found[:, 0], points[:, 0])
+    # arms of one level stand side by side
+    assert len(set(points[:, 0])) == 4
+    height = {t.text: float(t.get("y")) for t in ET.fromstring(text).iter("text")}
+    unit = height["0%"] - height["100%"]
+    np.testing.assert_allclose(found[:, 1] - points[:, 1], 0.25 * unit, atol=0.3)  # low is below
+    np.testing.assert_allclose(found[:, 2] - points[:, 1], -0.5 * unit, atol=0.3)
+
+
+def test_bars_of_the_item_map_are_95_percent_intervals():
+    text = figures.draw_map(["f"] * 9, np.linspace(-4, 4, 9), ["s", "t"], [1.0, 0.0], se=[0.5, 0.5])
+    node = ET.fromstring(text)
+    at = {t.text: float(t.get("x")) for t in node.iter("text") if t.get("class") == "tick"}
+    unit = (at["4"] - at["−4"]) / 8
+    found = bars(text, vertical=False)
+    np.testing.assert_allclose(found[:, 2] - found[:, 1], 2 * 1.96 * 0.5 * unit, atol=0.2)
+    np.testing.assert_allclose(found[:, 1:].mean(axis=1), [at["0"] + unit, at["0"]], atol=0.2)

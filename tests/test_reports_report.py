@@ -384,3 +384,27 @@ def test_nested_summaries_are_flat():
     rows = flat({"a": {"b": {"value": 1, "low": 0, "high": 2, "n": 3}}, "c": [{"d": 1}] * 9})
     assert rows[0]["name"] == "a · b"
     assert rows[1] == {"name": "c", "value": "9 entries"}
+
+
+def test_a_level_that_nobody_solves_has_an_interval_all_the_same(tmp_path):
+    run, problems = Run(tmp_path / "hard"), make_problems(4)
+    run.add_problems(problems)
+    setting = Setting("sim:2pl")
+    with run.ledger(write=True) as ledger:
+        for problem in problems:
+            rows = [AttemptRow(problem.id, "h", setting, k, text="?") for k in range(3)]
+            ledger.append(rows, [GradeRow("v@1", 0.0, False, None, "wrong")] * 3)
+    rows = embedded(report(run), "levels")
+    # a family and level has one problem: Wilson's upper end at 0 of 1 is z^2 / (1 + z^2)
+    z2 = 1.959963984540054**2
+    assert [row["rate"]["value"] for row in rows] == [0.0] * 4
+    assert rows[0]["rate"]["low"] == 0.0
+    assert rows[0]["rate"]["high"] == pytest.approx(z2 / (1 + z2))
+
+
+def test_problems_solved_always_or_never_are_hollow(tmp_path):
+    made = report(make_demo(tmp_path / "demo")).read_text(encoding="utf-8")
+    wide = made[made.index('id="figure-difficulty"') :]
+    wide = wide[: wide.index('class="narrow"')]
+    hollow = re.findall(r'd="([^"]*)" class="ringi"', wide)
+    assert sum(d.count("M") for d in hollow) == 2 + 1  # the first, the last, and the legend's
