@@ -6,9 +6,9 @@ GRADATIM = Recipe(
     name="gradatim",
     doc="Posterior pass rates by source; samples where the outcome is open; attempts by the "
     "posterior worth of a mixed group.",
-    belief=Use("hierarchical", {"half_life": 10.0, "source_half_life": 3.0}),
-    sampler=Use("variance", {"power": 2.0, "explore": 0.1}),
-    budget=Use("mixed", {"objective": "value", "min": 4, "max": 32}),
+    belief=Use("hierarchical"),
+    sampler=Use("variance", {"explore": 0.1}),
+    budget=Use("mixed", {"objective": "mixed", "min": 4, "max": 32}),
     advantage=Use("grpo"),
     objective=Use("clip"),
     paper="Ours: hierarchical posteriors in place of the plug-in rates of Knapsack RL "
