@@ -7,6 +7,7 @@ from scipy import integrate, stats
 from gradatim.choice import budgets, plans
 from gradatim.choice.budgets import OBJECTIVES, allocate, mixed_share
 from gradatim.errors import ArgumentError
+from gradatim.scale import belief
 from gradatim.types import Ask, Belief, Pool
 
 SURE = 1e12
@@ -240,17 +241,35 @@ def realised(p, n):
     return (1 - p**n - (1 - p) ** n).mean()
 
 
-def gains(how, earlier=8, repeats=30):
+def two_points(rng):
+    return {
+        "mastered": populations(rng)["mastered"],
+        "two": rng.permutation(np.r_[np.full(128, 0.95), np.full(128, 0.05)]),
+    }
+
+
+def gains(how, earlier=8, repeats=30, pools=populations):
     """Mean relative gain in mixed groups over eight attempts each, by population."""
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(20261121)
     found = {}
     for _ in range(repeats):
-        for name, p in populations(rng).items():
+        for name, p in pools(rng).items():
             alpha, beta = how(p, rng.binomial(earlier, p), earlier)
             n = allocate(alpha, beta, PROBLEMS * MEAN)
             even = realised(p, np.full(PROBLEMS, MEAN))
             found.setdefault(name, []).append(realised(p, n) / even - 1)
     return {name: (np.mean(g), np.std(g) / np.sqrt(repeats)) for name, g in found.items()}
+
+
+def empirical_bayes(p, k, n):
+    """The hierarchical belief after n attempts on every problem of one source."""
+    slot = belief.BELIEFS["hierarchical"]
+    pool = Pool(source=np.zeros(PROBLEMS, int), sources=("all",), floor=np.zeros(PROBLEMS))
+    every = np.full(PROBLEMS, float(n))
+    totals = np.array([every.sum()]), np.array([float(k.sum())])
+    state = belief.Levels(every, k.astype(float), every, *totals, pool.source, 0)
+    found = slot.suggest(state, pool, **slot.options)
+    return found.alpha, found.beta
 
 
 def test_s005_known_rates_gain_a_tenth_on_skewed_pools():
@@ -259,24 +278,9 @@ def test_s005_known_rates_gain_a_tenth_on_skewed_pools():
     assert found["flat"][0] > 0
 
 
-def test_s005_posteriors_never_lose_and_plug_in_rates_do():
-    from gradatim.scale import belief
-
-    def empirical_bayes(p, k, n):
-        slot = belief.BELIEFS["hierarchical"]
-        pool = Pool(source=np.zeros(PROBLEMS, int), sources=("all",), floor=np.zeros(PROBLEMS))
-        state = belief.Levels(
-            np.full(PROBLEMS, float(n)),
-            k.astype(float),
-            np.full(PROBLEMS, float(n)),
-            np.array([n * PROBLEMS * 1.0]),
-            np.array([k.sum() * 1.0]),
-            pool.source,
-            0,
-        )
-        found = slot.suggest(state, pool, **slot.options)
-        return found.alpha, found.beta
-
+def test_s005_posteriors_win_on_these_pools_and_plug_in_rates_lose():
+    # the bound CORRELATION was chosen looking at these four pools (other draws of them), so this
+    # guards what was reached; the next test says where it does not hold
     posterior = gains(empirical_bayes)
     plug_in = gains(lambda p, k, n: ((k + 1) / (n + 2) * SURE, (n - k + 1) / (n + 2) * SURE))
     for name, (mean, error) in posterior.items():
@@ -284,3 +288,10 @@ def test_s005_posteriors_never_lose_and_plug_in_rates_do():
         assert mean > plug_in[name][0] + 2 * plug_in[name][1]
     assert posterior["mastered"][0] > 0.01
     assert min(mean for mean, _ in plug_in.values()) < -0.01
+
+
+@pytest.mark.xfail(strict=True, reason="one Beta per source does not fit pools of two kinds")
+@pytest.mark.parametrize("name", ["mastered", "two"])
+def test_s005_posteriors_never_lose_on_pools_of_two_kinds(name):
+    mean, error = gains(empirical_bayes, earlier=16, pools=two_points)[name]
+    assert mean > -2 * error

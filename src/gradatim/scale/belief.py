@@ -14,10 +14,9 @@ import numpy as np
 from gradatim import checks
 from gradatim.types import Batch, Belief, Pool, Slot
 
-# Bounds of the spread inside a source. Below .002 problems are all but alike. Above .65 the prior
-# would be so U-shaped that one round of failures settles a problem as hopeless; pools of half
-# mastered and half hard problems (S005) then lose by it, and policies that answer the same way
-# every time (measured correlations of .8 to .9) do learn about 2% of what they first failed.
+# Bounds of the spread inside a source. Below .002 problems are all but alike. The upper bound is
+# a compromise, not an estimate: without it the prior can be so U-shaped that one round of failures
+# settles a problem as hopeless. It was picked among .5, .6, .67, .75 and .95 on simulated pools.
 CORRELATION = (0.002, 0.65)
 SURE = 1e12  # attempts behind a pass rate that is given as known
 
@@ -208,6 +207,9 @@ def predict_levels(
     The prior of an unseen problem has the source's mean m and the variance m (1 - m) (r + (1 -
     r) / (worth + 1)): what problems differ by, and what is not known of m. `draw` draws the
     means of the sources first, so problems of one source move together.
+
+    Limit: one Beta per source. On pools of two kinds (half at .95, half at .05) allocation by it
+    gave up to 8% fewer mixed groups than equal groups (16 earlier attempts, simulated).
     """
     shape = fit_sources(state, correlation=correlation, weight=weight, pseudo=pseudo)
     wide = shape.correlation + (1 - shape.correlation) / (shape.worth + 1)
