@@ -11,7 +11,10 @@ from gradatim.solvers.registry import parse_options
 from gradatim.types import STATUSES
 
 Spec = Annotated[str, typer.Option("--solver", "-s", help="Who answers: see `gradatim solvers`.")]
-Folder = Annotated[Path, typer.Option("--run", "-r", help="Run folder; created where missing.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--run", "-r", help="Run folder; created where missing. Default: runs/NAME."),
+]
 Samples = Annotated[int, typer.Option("--samples", "-k", help="Attempts per problem.")]
 Budget = Annotated[int | None, typer.Option(help="Most new attempts of this call.")]
 Retry = Annotated[
@@ -27,7 +30,7 @@ Settings = Annotated[
 def attempt(
     problems: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL file of problems.")],
     solver: Spec,
-    run: Folder,
+    run: Folder = None,
     samples: Samples = 1,
     budget: Budget = None,
     retry: Retry = None,

@@ -54,7 +54,7 @@ def attempt(
     problems: Sequence[Problem] | str | Path,
     *,
     solver: Solver | str,
-    run: Run | str | Path,
+    run: Run | str | Path | None = None,
     samples: int = 1,
     budget: int | None = None,
     retry: Sequence[str] = (),
@@ -66,7 +66,7 @@ def attempt(
     Args:
         problems: a list, or a JSONL file of problems.
         solver: a spec string such as "sim:2pl", or a Solver.
-        run: a run, or its folder; it is created where missing.
+        run: a run, or its folder; it is created where missing. None: runs/NAME for NAME.jsonl.
         samples: attempts per problem; those that the run holds already are reused.
         budget: most new attempts of this call; what it leaves undone is counted as `left`.
         retry: statuses whose stored attempts are replaced by further samples, for example
@@ -89,10 +89,10 @@ def attempt(
         checks.one_of("retry", status, STATUSES[1:])
     if not isinstance(solver, str) and options:
         raise ArgumentError(f"`solver` is open: its options are set; got {', '.join(options)}")
+    run = open_run(run, problems)
     listed = list_problems(problems)
     opened = open_solver(solver, **options) if isinstance(solver, str) else solver
     try:
-        run = run if isinstance(run, Run) else Run(run)
         run.add_problems(listed.values())
         run.config(
             "attempt",
@@ -111,6 +111,21 @@ def attempt(
     finally:
         if isinstance(solver, str):
             opened.close()
+
+
+def open_run(run: Run | str | Path | None, problems: Sequence[Problem] | str | Path | None) -> Run:
+    """The run given, opened or created; runs/NAME where problems are a file and none is given.
+
+    Raises:
+        ArgumentError: neither a run nor a file.
+    """
+    if isinstance(run, Run):
+        return run
+    if run is None:
+        if not isinstance(problems, str | Path):
+            raise ArgumentError("`run` must name a run folder when `problems` is not a file")
+        run = Path("runs") / Path(problems).name.split(".")[0]
+    return Run(run)
 
 
 def list_problems(problems: Sequence[Problem] | str | Path) -> dict[str, Problem]:
