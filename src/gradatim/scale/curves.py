@@ -1,0 +1,80 @@
+"""Item curves: chance of success, information and expected score at an ability.
+
+P(theta) = c + (1 - c) s(a (theta - b)), s(x) = 1 / (1 + exp(-x)).
+Axes: `item` (last), `point` (abilities).
+"""
+
+import numpy as np
+from scipy import special
+
+from gradatim.types import Bank
+
+SMALL = 1e-300  # keeps logarithms and quotients finite where a floor meets a tail
+
+
+def probability(theta: np.ndarray | float, bank: Bank) -> np.ndarray:
+    """(..., item) chance of success of abilities of shape (...).
+
+    >>> bank = flat(difficulty=[0.0], discrimination=[1.0], floor=[0.5])
+    >>> float(probability(0.0, bank)[0])
+    0.75
+    """
+    eta = bank.discrimination * (np.asarray(theta, dtype=float)[..., None] - bank.difficulty)
+    return bank.floor + (1 - bank.floor) * special.expit(eta)
+
+
+def information(theta: np.ndarray | float, bank: Bank) -> np.ndarray:
+    """(..., item) Fisher information about ability in one attempt: P'^2 / (P (1 - P)).
+
+    Ref: Birnbaum 1968; 2PL: a^2 P (1 - P).
+    """
+    eta = bank.discrimination * (np.asarray(theta, dtype=float)[..., None] - bank.difficulty)
+    right, wrong = special.expit(eta), special.expit(-eta)
+    chance = np.maximum(bank.floor + (1 - bank.floor) * right, SMALL)
+    return bank.discrimination**2 * (1 - bank.floor) * right**2 * wrong / chance
+
+
+def log_chances(eta: np.ndarray, floor: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """log P and log(1 - P) at logits `eta`; `floor` broadcasts, None for all zero."""
+    right, wrong = special.log_expit(eta), special.log_expit(-eta)
+    if floor is None:
+        return right, wrong
+    lift = np.log(np.maximum(floor + (1 - floor) * np.exp(right), SMALL))
+    return lift, np.log1p(-floor) + wrong
+
+
+def slopes(eta: np.ndarray, floor: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """d log P / d eta, and -d log(1 - P) / d eta; their product is the information in eta."""
+    right = special.expit(eta)
+    if floor is None:
+        return 1 - right, right
+    chance = np.maximum(floor + (1 - floor) * right, SMALL)
+    return (1 - floor) * right * special.expit(-eta) / chance, right
+
+
+def flat(
+    *, difficulty: np.ndarray, discrimination: np.ndarray, floor: np.ndarray | None = None
+) -> Bank:
+    """A bank of known items: no errors, no solvers; for simulation and tests.
+
+    Args:
+        difficulty: (item,) b.
+        discrimination: (item,) a > 0.
+        floor: (item,) c in [0, 1); None for 0.
+    """
+    b, a = np.asarray(difficulty, dtype=float), np.asarray(discrimination, dtype=float)
+    zero = np.zeros(len(b))
+    return Bank(
+        items=tuple(f"item-{i}" for i in range(1, len(b) + 1)),
+        difficulty=b,
+        discrimination=a,
+        floor=zero if floor is None else np.asarray(floor, dtype=float),
+        se_difficulty=zero,
+        se_discrimination=zero,
+        solvers=(),
+        ability=np.zeros(0),
+        se_ability=np.zeros(0),
+        tried=np.zeros(len(b), dtype=np.int64),
+        solved=zero,
+        scale="known",
+    )

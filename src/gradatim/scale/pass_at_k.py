@@ -1,0 +1,98 @@
+"""pass@k: the chance that at least one of k attempts is right, without bias, with its error.
+
+Axes: `problem` (n_problems,).
+"""
+
+import numpy as np
+from scipy import special
+
+from gradatim import checks
+from gradatim.types import Estimate
+
+
+def none_of(c: np.ndarray, n: np.ndarray, k: int) -> np.ndarray:
+    """(problem,) chance that k of n attempts, drawn without replacement, miss all c right ones.
+
+    C(n - c, k) / C(n, k), in logarithms: exact to rounding for any n.
+
+    >>> none_of(np.array([1, 3]), np.array([4, 4]), 2)
+    array([0.5, 0. ])
+    """
+    c, n = np.asarray(c, dtype=float), np.asarray(n, dtype=float)
+    left = n - c
+    room = left >= k
+    safe = np.where(room, left, k)
+    log = (
+        special.gammaln(safe + 1)
+        - special.gammaln(safe - k + 1)
+        - special.gammaln(n + 1)
+        + special.gammaln(n - k + 1)
+    )
+    return np.where(room, np.where(c == 0, 1.0, np.minimum(np.exp(log), 1.0)), 0.0)
+
+
+def pass_at_k(c: np.ndarray, n: np.ndarray, k: int, *, level: float = 0.95) -> Estimate:
+    """Mean over problems of the chance that one of k attempts is right.
+
+    Args:
+        c: (problem,) int, right attempts.
+        n: (problem,) int >= k, attempts.
+        k: attempts allowed.
+        level: coverage of the interval, in (0, 1).
+
+    Returns:
+        Estimate of one number: the mean of 1 - C(n - c, k) / C(n, k); the interval is normal and
+        takes problems as the sample (their spread holds the sampling of attempts, too), so it is
+        the error for new problems of this kind. One problem: NaN ends.
+
+    Raises:
+        ArgumentError: fewer than k attempts on a problem (the estimate would be biased).
+
+    Ref: Chen et al. 2021, arXiv 2107.03374, eq. 1; the plug-in 1 - (1 - c / n)^k is biased low.
+
+    >>> estimate = pass_at_k(np.array([1, 3, 0]), np.array([4, 4, 4]), 2)
+    >>> float(estimate.value)
+    0.5
+    """
+    each = problem_pass_at_k(c, n, k)
+    checks.within(1, np.inf, **{"number of problems": len(each)})
+    mean = float(each.mean())
+    error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
+    half = special.ndtri(0.5 + level / 2) * error
+    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), len(each))
+
+
+def problem_pass_at_k(c: np.ndarray, n: np.ndarray, k: int) -> np.ndarray:
+    """(problem,) unbiased pass@k of each problem; see `pass_at_k`."""
+    c, n = np.asarray(c, dtype=float), np.asarray(n, dtype=float)
+    checks.shapes(c=(c, "problem"), n=(n, "problem"))
+    checks.within(1, np.inf, k=k)
+    checks.within(k, np.inf, n=n)
+    checks.within(0, 1, **{"c / n": c / n})
+    return 1 - none_of(c, n, k)
+
+
+def variance_at_k(c: np.ndarray, n: np.ndarray, k: int) -> np.ndarray:
+    """(problem,) unbiased variance of each problem's pass@k, over the sampling of its attempts.
+
+    The estimate of (1 - p)^k is the U-statistic T = C(n - c, k) / C(n, k). An unbiased estimate of
+    (1 - p)^(2k), needs two disjoint draws: C(n - c, 2k) / C(n, 2k). So Var(T) is estimated by T^2
+    minus that; it can be negative, as unbiased variances can.
+
+    Args:
+        c: (problem,) int, right attempts.
+        n: (problem,) int >= 2k, attempts.
+        k: attempts allowed.
+
+    Raises:
+        ArgumentError: fewer than 2k attempts on a problem.
+
+    Ref: Hoeffding 1948, Annals of Mathematical Statistics 19:293 (U-statistics).
+
+    >>> variance_at_k(np.array([2]), np.array([4]), 1).round(4)  # p(1-p)/n, n - 1 below
+    array([0.0833])
+    """
+    c, n = np.asarray(c, dtype=float), np.asarray(n, dtype=float)
+    problem_pass_at_k(c, n, k)
+    checks.within(2 * k, np.inf, n=n)
+    return none_of(c, n, k) ** 2 - none_of(c, n, 2 * k)
