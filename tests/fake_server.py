@@ -86,10 +86,17 @@ class FakeServer:
             self.root = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
             started.set()
 
+        async def stop():
+            await self._runner.cleanup()
+            rest = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in rest:  # handlers whose client went away
+                task.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
+
         def live():
             self._loop.run_until_complete(start())
             self._loop.run_forever()
-            self._loop.run_until_complete(self._runner.cleanup())
+            self._loop.run_until_complete(stop())
             self._loop.close()
 
         self._thread = threading.Thread(target=live, daemon=True)

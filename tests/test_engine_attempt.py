@@ -109,6 +109,7 @@ def test_every_outcome_is_counted_once(tmp_path):
     }
     # sample 0 of each of 4 problems says nothing; of the 8 others one broke
     assert counted["reasons"] == {"correct": 7, "unparsed": 4}
+    assert counted["faults"] == {"RuntimeError: the line broke": 1}
     broken = [r for r in stored(tmp_path).values() if r.status == "provider_error"]
     assert [(r.problem, r.sample, r.detail) for r in broken] == [
         ("p0", 1, "RuntimeError: the line broke")
@@ -155,6 +156,17 @@ def test_a_new_version_of_a_verifier_grades_anew(tmp_path):
 
 
 # -- interrupts, failures ---------------------------------------------------------------------
+
+
+def test_a_solver_that_answers_twice_is_stopped(tmp_path):
+    def answer(requests):
+        for request in requests:
+            yield [Reply(request, 0, "42", "finished")]
+
+    eager = Solver(name="eager", answer=lambda requests: answer([*requests, requests[0]]))
+    with pytest.raises(SolverError, match="twice"):
+        attempt(problems(3), solver=eager, run=tmp_path)
+    assert len(stored(tmp_path)) == 3
 
 
 def breaking(after, error):

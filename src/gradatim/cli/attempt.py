@@ -65,4 +65,5 @@ def describe(summary: dict[str, Any]) -> str:
         f"{summary['reused']:,} were there, {summary['made']:,} made{left}",
         f"  outcomes: {outcomes or 'none'}",
         f"  grades: {reasons or 'none'}",
+        *(f"  {n:,} x {fault}" for fault, n in summary["faults"].items()),
     ])

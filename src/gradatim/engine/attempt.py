@@ -7,13 +7,13 @@ without a grade is graded, the rest is asked for.
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradatim import checks
-from gradatim.errors import ArgumentError
+from gradatim.errors import ArgumentError, SolverError
 from gradatim.families.read import load
 from gradatim.families.verify import check
 from gradatim.progress import Progress, Tick, silent
@@ -24,6 +24,7 @@ from gradatim.store.run import Run
 from gradatim.types import STATUSES, Problem, Reply, Request, Solver
 
 CHUNK = 4096  # attempts handed to a solver at a time: what is in memory is bounded by it
+FAULTS = 5  # kinds of faults shown
 PAGE = 512  # stored replies graded in one transaction
 GRADED = ("finished", "truncated")  # statuses that come with something to grade
 
@@ -34,6 +35,7 @@ class _Row(NamedTuple):
     sample: int
     status: str
     reason: str | None
+    detail: str = ""
 
 
 class _Tally:
@@ -42,7 +44,14 @@ class _Tally:
     def __init__(self) -> None:
         self.status: Counter[str] = Counter()
         self.reason: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
         self.made = self.tokens = 0
+
+    def add(self, outcomes: Iterable[Reply | _Row]) -> None:
+        for outcome in outcomes:
+            self.status[outcome.status] += 1
+            if outcome.status not in GRADED:
+                self.faults[outcome.detail or outcome.status] += 1
 
     def figures(self) -> dict[str, Any]:
         graded = self.reason.total()
@@ -76,8 +85,8 @@ def attempt(
 
     Returns:
         requested, reused, made, left; finished, truncated, timeout, provider_error (these four
-        and `left` add up to requested); reasons of the grades; tokens of the new replies, where
-        the solver counts them.
+        and `left` add up to requested); reasons of the grades; the commonest faults, in the
+        solver's words; tokens of the new replies, where the solver counts them.
 
     Raises:
         ArgumentError: a bad argument.
@@ -206,7 +215,9 @@ def _stored(
         text=False, solver=solver.name, policy=solver.policy, problem=list(problems)
     ):
         if record.setting == setting and record.prompt == prompts[record.problem]:
-            rows[record.problem].append(_Row(record.sample, record.status, record.reason))
+            rows[record.problem].append(
+                _Row(record.sample, record.status, record.reason, record.detail)
+            )
     return rows
 
 
@@ -275,15 +286,14 @@ def _fill(
     missing = sum(request.n for request in requests)
     most = missing if budget is None else min(budget, missing)
     tally = _Tally()
-    for row in kept:
-        tally.status[row.status] += 1
-        tally.reason.update([row.reason] if row.reason else [])
+    tally.add(kept)
+    tally.reason.update(row.reason for row in kept if row.reason)
 
     def take(replies: Sequence[Reply]) -> None:
         grades = _store(ledger, solver, replies)
         tally.made += len(replies)
         tally.tokens += sum(max(0, reply.tokens) for reply in replies)
-        tally.status.update(reply.status for reply in replies)
+        tally.add(replies)
         tally.reason.update(grade.reason for grade in grades)
         progress(Tick("attempt", tally.made, most, tally.figures()))
 
@@ -299,6 +309,7 @@ def _fill(
         "left": left,
         **{status: tally.status[status] for status in STATUSES},
         "reasons": dict(sorted(tally.reason.items())),
+        "faults": dict(tally.faults.most_common(FAULTS)),
         "tokens": tally.tokens,
     }
 
@@ -310,7 +321,8 @@ def _drive(stream: Iterator[list[Reply]], take: Callable[[Sequence[Reply]], None
         for replies in stream:
             take(replies)
     except KeyboardInterrupt:
-        take(replies)  # storing again what is stored changes nothing
+        with contextlib.suppress(SolverError):
+            take(replies)  # storing again what is stored changes nothing
         if isinstance(stream, Generator):
             with contextlib.suppress(KeyboardInterrupt, StopIteration):
                 replies = stream.throw(KeyboardInterrupt)
@@ -325,6 +337,8 @@ def _store(ledger: Ledger, solver: Solver, replies: Sequence[Reply]) -> list[Gra
     if not replies:
         return []
     receipt = ledger.append(rows_of(solver, replies))
+    if receipt.made != len(replies):
+        raise SolverError(f"{solver.name} answered an attempt twice, or one that was not asked for")
     grades = [
         _grade(reply.request.problem, reply.text, number)
         for reply, number in zip(replies, receipt.ids, strict=True)

@@ -73,10 +73,10 @@ def grade(
     finally:
         if opened is not None and isinstance(solver, str):
             opened.close()
+    counts = _counts(run, list(listed), setting_of(opened) if opened else None)
     from gradatim.engine.calibrate import calibrate
 
-    bank = calibrate(run, model=model, progress=progress)
-    counts = _counts(run, list(listed), setting_of(opened) if opened else None)
+    bank = calibrate(run, model=model)
     return {
         "attempts": summary,
         "regraded": regraded,

@@ -9,8 +9,9 @@ import json
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -70,11 +71,26 @@ class Server:
     single: bool = False  # it gives one choice whatever n says
     answered: bool = False
     stopping: bool = False
+    hopeless: bool = False  # `stop_after` faults of one cause since the last answer
+    causes: Counter[str] = field(default_factory=Counter)
 
     @property
     def url(self) -> str:
         """Where requests go."""
         return self.bases[0] + PATHS[self.style.mode]
+
+    @property
+    def ending(self) -> bool:
+        """Whether nothing more is to be asked."""
+        return self.stopping or self.hopeless
+
+    def note(self, fault: Fault | None) -> None:
+        """Count faults by cause since the last answer, in the order in which they are put."""
+        if fault is None:
+            self.causes.clear()
+        elif fault.cause != TIMEOUT.cause:
+            self.causes[fault.cause] += 1
+            self.hopeless |= self.causes[fault.cause] >= self.line.stop_after
 
 
 def work(loop: asyncio.AbstractEventLoop, server: Server, requests: Any, put: Put) -> None:
@@ -99,6 +115,8 @@ def cancel(loop: asyncio.AbstractEventLoop) -> None:
 async def _ask_all(server: Server, requests: Sequence[Request], put: Put) -> None:
     key = os.environ.get(server.line.key, "")
     line = server.line
+    server.causes.clear()
+    server.hopeless = False
     async with aiohttp.ClientSession(
         headers={"Authorization": f"Bearer {key}"} if key else {},
         timeout=aiohttp.ClientTimeout(total=line.timeout, sock_connect=line.connect),
@@ -119,7 +137,7 @@ def _units(server: Server, requests: Sequence[Request]) -> Iterator[tuple[Reques
     """Samples to ask for at once, sized by what is known of the server when it is their turn."""
     for request in requests:
         start, end = request.first, request.first + request.n
-        while start < end and not server.stopping:
+        while start < end and not server.ending:
             size = 1 if server.single else server.line.choices
             yield request, range(start, min(end, start + size))
             start += size
@@ -136,7 +154,8 @@ async def _ask_unit(asker: _Asker, request: Request, samples: range, put: Put) -
     """Ask until every sample has a reply; each response is put as one Arrival."""
     server = asker.server
     alone = False  # this unit's `n` was refused: ask one by one
-    while samples and not (server.stopping and alone):
+    first = samples
+    while samples and ((samples is first and not alone) or not server.ending):
         n = 1 if alone or server.single else len(samples)
         begin = time.perf_counter()
         got = await _persist(asker, request, samples[:n])
@@ -145,6 +164,7 @@ async def _ask_unit(asker: _Asker, request: Request, samples: range, put: Put) -
             if n > 1 and got.cause in ("400", "422"):
                 alone = True
                 continue
+            server.note(got)
             put((_failed(request, samples[:n], got, seconds), got))
             samples = samples[n:]
             continue
@@ -164,6 +184,7 @@ async def _ask_unit(asker: _Asker, request: Request, samples: range, put: Put) -
             )
             for sample, c in zip(samples[:n], got.choices, strict=False)
         ]
+        server.note(None)
         put((replies, None))
         samples = samples[len(replies) :]
 
@@ -196,7 +217,7 @@ async def _persist(asker: _Asker, request: Request, samples: range) -> Answered 
         wait = got.wait
         if wait is None:
             wait = random.uniform(0, min(BACKOFF_MOST, BACKOFF * 2**trial))
-        if not got.passing or trial >= server.line.retries or wait > PATIENCE or server.stopping:
+        if not got.passing or trial >= server.line.retries or wait > PATIENCE or server.ending:
             return got
         trial += 1
         await asyncio.sleep(wait)
