@@ -9,7 +9,6 @@ Axes: `cell` (a solver and an item, solved k of n), `person`, `item`.
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
@@ -35,6 +34,9 @@ class Priors(NamedTuple):
     slope: float = 0.5
     difficulty: float = 4.0
     centre: float = 1.0
+
+
+WEAK = Priors()
 
 
 class _Setup(NamedTuple):
@@ -69,7 +71,7 @@ def fit(
     *,
     model: str = "2pl",
     floor: np.ndarray | None = None,
-    priors: Priors | None = Priors(),
+    priors: Priors | None = WEAK,
     tolerance: float = 1e-6,
     max_iterations: int = 1000,
     reference: str = "solvers",
@@ -144,18 +146,18 @@ def fit(
         "item_errors": found.form,
         **survey(responses, cells),
     }
-    return _bank(responses, setup, items, (posterior, found), facts)
+    return _bank(responses, setup, (items, posterior, found), facts=facts)
 
 
 # -- one step ---------------------------------------------------------------------------------
 
 
 def _items(setup: _Setup, x: np.ndarray) -> Items:
-    log_a, b = np.split(x, 2)
+    log_a, b = x[: len(x) // 2], x[len(x) // 2 :]
     return Items(log_a, b, setup.floor)
 
 
-def _centres(setup: _Setup, log_a: np.ndarray) -> float:
+def _centre(setup: _Setup, log_a: np.ndarray) -> float:
     """m: the centre of log a, pulled to 0 by its own prior."""
     assert setup.priors is not None
     if setup.model != "2pl":
@@ -172,7 +174,7 @@ def _penalty(setup: _Setup, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarra
     if setup.priors is None:
         curvature[[0, 2]] = 1e-9  # an item without information still gives a solvable system
         return 0.0, np.zeros((2, n)), curvature
-    m = _centres(setup, log_a)
+    m = _centre(setup, log_a)
     off, far = log_a - m, b - b.mean()
     if setup.model == "2pl":
         curvature[0] = 1 / setup.priors.slope**2
@@ -205,14 +207,21 @@ def _advance(setup: _Setup, point: _Point) -> tuple[np.ndarray, np.ndarray]:
     shift = posterior.mean.mean()
     unit = 1.0
     if setup.model != "rasch":
-        size = len(posterior.mean)
-        square = np.sum(posterior.sd**2 + (posterior.mean - shift) ** 2)
-        if setup.priors is not None:
-            pull = _centres(setup, log_a) / setup.priors.centre**2
-            size = max(size + pull, 0.05 * size)
-        unit = float(np.clip(np.sqrt(square / size), 0.5, 2.0))
+        square = float(np.sum(posterior.sd**2 + (posterior.mean - shift) ** 2))
+        unit = _unit(setup, square, len(posterior.mean), log_a)
     b = np.clip((b - shift) / unit, -BOUND, BOUND)
     return np.r_[np.clip(log_a + np.log(unit), -6, 4), b], (point.theta - shift) / unit
+
+
+def _unit(setup: _Setup, square: float, n_persons: int, log_a: np.ndarray) -> float:
+    """The persons' standard deviation: maximises their density and the prior of the centre m."""
+    if setup.priors is None:
+        return float(np.clip(np.sqrt(square / n_persons), 0.5, 2.0))
+    m, hold, u = _centre(setup, log_a), 1 / setup.priors.centre**2, 0.0
+    for _ in range(8):  # concave in u = log of the unit
+        pull = square * np.exp(-2 * u)
+        u += float(np.clip((pull - n_persons - hold * (m + u)) / (2 * pull + hold), -0.5, 0.5))
+    return float(np.exp(np.clip(u, -0.7, 0.7)))
 
 
 def _accelerated(past: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -229,7 +238,7 @@ def _accelerated(past: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         ],
         axis=1,
     )
-    weight, *_ = linalg.lstsq(turns, residual, cond=1e-8, check_finite=False)
+    weight = np.linalg.lstsq(turns, residual, rcond=1e-8)[0]
     return target - moves @ weight
 
 
@@ -274,9 +283,7 @@ def _begin(setup: _Setup) -> tuple[np.ndarray, np.ndarray]:
 # -- in and out -------------------------------------------------------------------------------
 
 
-def _floor(
-    floor: np.ndarray | None, responses: Responses, cells: Cells
-) -> np.ndarray | None:
+def _floor(floor: np.ndarray | None, responses: Responses, cells: Cells) -> np.ndarray | None:
     if floor is None:
         return None
     floor = np.asarray(floor, dtype=float)
@@ -293,11 +300,11 @@ def _floor(
 def _bank(
     responses: Responses,
     setup: _Setup,
-    items: Items,
-    found: tuple[Posterior, Errors],
+    found: tuple[Items, Posterior, Errors],
+    *,
     facts: dict[str, object],
 ) -> Bank:
-    cells, (posterior, wrong) = setup.cells, found
+    cells, (items, posterior, wrong) = setup.cells, found
 
     def out(values: np.ndarray, index: np.ndarray, size: int, empty: float = np.nan) -> np.ndarray:
         full = np.full(size, empty)

@@ -113,9 +113,7 @@ def errors(
         own = _inverse_blocks(complete - posterior.missing, model)
         sides = _quadratic(own[:, cells.item], moving)
         extra = np.add.reduceat(sides, cells.start[:-1])
-        return Errors(
-            np.sqrt(own[0]), np.sqrt(own[2]), np.sqrt(posterior.sd**2 + extra), "items"
-        )
+        return Errors(np.sqrt(own[0]), np.sqrt(own[2]), np.sqrt(posterior.sd**2 + extra), "items")
     extra = np.einsum("pi,pi->p", held, push.reshape(n_persons, -1))
     if reference == "solvers":
         own, extra = _conditioned(own, extra, (push, held), posterior.mean)
@@ -165,9 +163,7 @@ def _dense(
     return free @ linalg.pinvh(free.T @ observed @ free) @ free.T
 
 
-def _missing(
-    cells: Cells, items: Items, nodes: tuple[np.ndarray, np.ndarray, int]
-) -> np.ndarray:
+def _missing(cells: Cells, items: Items, nodes: tuple[np.ndarray, np.ndarray, int]) -> np.ndarray:
     """(2 item, 2 item) posterior covariance of persons' scores, summed over persons."""
     n_items, n_nodes = len(items.b), nodes[2]
     base, weight = np.polynomial.hermite_e.hermegauss(n_nodes)

@@ -142,7 +142,7 @@ def integrate(
         sd[first:last] = np.sqrt(np.sum(h * (x - m[:, None]) ** 2, axis=1))
         up, down = slopes(eta, floor)
         residual, each = k * up - (n - k) * down, h[person]
-        sums = _reduce(residual, n * up * down, eta, (a, each), errors)
+        sums = _reduce(residual, n * up * down, eta=eta, slope=a[:, 0], h=each, errors=errors)
         for rows, target in zip(sums, (gradient, expected, missing), strict=False):
             for row, values in enumerate(rows):
                 target[row] += np.bincount(item, weights=values, minlength=n_items)
@@ -156,13 +156,14 @@ def integrate(
 def _reduce(
     residual: np.ndarray,
     weight: np.ndarray,
+    *,
     eta: np.ndarray,
-    slope_and_h: tuple[np.ndarray, np.ndarray],
+    slope: np.ndarray,
+    h: np.ndarray,
     errors: bool,
 ) -> list[list[np.ndarray]]:
     """Per cell: score (log a, b), information (log a, cross, b), variance of the score."""
-    a, h = slope_and_h
-    a = a[:, 0]
+    a = slope
     pull, hold = h * residual, h * weight
     s0, s1 = np.einsum("cq,cq->c", pull, eta), -a * pull.sum(axis=1)
     crossed = hold * eta
