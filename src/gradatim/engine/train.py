@@ -31,7 +31,6 @@ from gradatim.store.run import Run
 from gradatim.types import Estimate, Plan, Problem
 
 SAVE_EVERY = 20.0  # seconds between saved steps: the most that a kill can cost
-PROVIDES = frozenset({"logp", "rounds"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +113,14 @@ def train(
     settings = Settings(recipe=recipe, rollouts=rollouts, **{"overrides": {}, **options})
     if not problems:
         raise ArgumentError("`problems` must hold at least one problem, got none")
-    registry.fits(registry.get(recipe), PROVIDES)
+    registry.get(recipe)
     run = run if isinstance(run, Run) else Run(run)
     ids = prompt_hash("".join(p.id for p in (*problems, *held_out)))
     done = run.config("train", problems=ids, **asdict(settings))
     session = _Session(run, problems, held_out, settings)
     if done:
         return session.result(reused=True)
+    run.add_problems([*problems, *held_out])
     with run.ledger(write=True) as ledger:
         session.resume()
         while session.spent < settings.rollouts:
@@ -132,6 +132,12 @@ def train(
     session.save()
     run.finish("train")
     return session.result(reused=False)
+
+
+def _rate(solved: Sequence[bool]) -> dict[str, float]:
+    """Share solved, as plain values with an interval."""
+    found = pass_rate(np.array([sum(solved)]), np.array([len(solved)]))
+    return {name: getattr(found, name)[0].item() for name in ("value", "low", "high", "n")}
 
 
 class _Session:
@@ -153,12 +159,14 @@ class _Session:
         self.folder = run.checkpoints / f"{settings.recipe}-{settings.seed}-{prompt_hash(named)}"
         start = tiny.load(settings.start)
         self.start_version = start.version
-        recipe = registry.get(settings.recipe)
-        self.learner = loop.Learner(
-            start, rate=settings.rate, ramp=settings.ramp, objective=recipe.objective
-        )
         self.curriculum = Curriculum(
             self.problems, settings.recipe, seed=settings.seed, **settings.overrides
+        )
+        self.learner = loop.Learner(
+            start,
+            rate=settings.rate,
+            ramp=settings.ramp,
+            objective=self.curriculum.recipe.objective,
         )
         self.curve: list[dict[str, Any]] = []
         self.monitor: list[dict[str, Any]] = []
@@ -228,12 +236,11 @@ class _Session:
         grades = self._store(
             ledger, self.held_out, rollouts, step=len(self.curve), plan=None, tag="monitor"
         )
-        solved = sum(g.solved for g in grades)
         self.monitor.append({
             "rollouts": self.spent,
             "tokens": self.tokens,
             "cpu": self.cpu,
-            "rate": files.plain(pass_rate(np.array(solved), np.array(len(grades)))),
+            "rate": _rate([g.solved for g in grades]),
         })
 
     def _store(

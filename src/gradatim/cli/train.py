@@ -1,0 +1,88 @@
+"""The verb `train`: the tiny policy learns from problems, by a recipe, at a fixed budget."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gradatim.cli.output import Json, Quiet, emit, reporter
+from gradatim.errors import ArgumentError
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="SLOT.OPTION=VALUE, for example budget.min=4; repeatable."),
+]
+
+
+def train(
+    problems: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL file of problems.")],
+    run: Annotated[Path, typer.Option("--run", "-r", help="Run folder; created where missing.")],
+    rollouts: Annotated[int, typer.Option(help="Attempts to spend, everything counted.")],
+    recipe: Annotated[str, typer.Option(help="See `gradatim recipes`.")] = "gradatim",
+    held_out: Annotated[
+        Path | None, typer.Option(help="Problems to try on the way; nothing is learned from them.")
+    ] = None,
+    start: Annotated[str, typer.Option(help="Checkpoint: a file or a shipped name.")] = "start",
+    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    prompts: Annotated[int, typer.Option(help="Prompts of a step.")] = 64,
+    batch: Annotated[int, typer.Option(help="Rollouts of a step.")] = 512,
+    rate: Annotated[float, typer.Option(help="Learning rate.")] = 5e-4,
+    overrides: Overrides = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the tiny policy; repeat the command to resume or to see what was reached.
+
+    Example: gradatim train problems.jsonl --recipe grpo --rollouts 20000 --run runs/first
+    """
+    # torch is imported here, so that other verbs stay quick
+    from gradatim.engine.train import train as learn
+    from gradatim.families.read import load
+
+    trained = learn(
+        load(problems),
+        rollouts=rollouts,
+        run=run,
+        recipe=recipe,
+        held_out=load(held_out) if held_out else (),
+        progress=reporter(quiet),
+        start=start,
+        seed=seed,
+        prompts=prompts,
+        batch=batch,
+        rate=rate,
+        overrides=parse_overrides(overrides or ()),
+    )
+    last = trained.curve[-1]
+    text = [
+        ("reused: " if trained.reused else "") + f"{recipe}, {last['rollouts']:,} rollouts, "
+        f"{last['tokens']:,} tokens, {last['cpu']:.0f} CPU seconds in {len(trained.curve)} steps",
+        *(f"held-out pass rate at {m['rollouts']:>9,}: {m['rate']}" for m in trained.monitor),
+        f"policy: {trained.checkpoint}",
+    ]
+    emit(trained, as_json=as_json, text="\n".join(text))
+
+
+def parse_overrides(pairs: list[str] | tuple[()]) -> dict[str, dict[str, Any]]:
+    """SLOT.OPTION=VALUE pairs as options by slot; values are numbers where they look like it.
+
+    >>> parse_overrides(["budget.min=4", "sampler.explore=0.2"])
+    {'budget': {'min': 4}, 'sampler': {'explore': 0.2}}
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for pair in pairs:
+        name, equals, raw = pair.partition("=")
+        slot, dot, option = name.partition(".")
+        if not (equals and dot and slot and option):
+            raise ArgumentError(f"`--set` must be SLOT.OPTION=VALUE, got {pair!r}")
+        found.setdefault(slot, {})[option] = _number(raw)
+    return found
+
+
+def _number(raw: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(raw)
+        except ValueError:
+            continue
+    return raw
