@@ -5,7 +5,7 @@ VENV ?= .venv
 DATA ?= ../shared/data
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
-WITH_DATA := $(if $(wildcard $(DATA)),--data $(DATA))
+WITH_DATA := $(if $(wildcard $(DATA)),--data=$(DATA))
 
 .PHONY: demo demo-llm test check slow bench docs clean
 

@@ -21,7 +21,8 @@ STEPS = [
     ("engine",),
     ("reports",),
     ("integrations",),
-    ("cli", "__main__", "__init__"),
+    ("cli",),
+    ("__main__", "__init__"),
 ]
 LAYER = {name: height for height, names in enumerate(STEPS) for name in names}
 BASE = STEPS[0]  # the base modules may use each other; they are checked for cycles below
