@@ -9,6 +9,7 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.scale.curves import log_chances, probability, slopes
+from gradatim.scale.overdispersion import worth
 from gradatim.types import Bank
 
 NODES = 15
@@ -44,7 +45,7 @@ def estimate_ability(
     """Place solvers on the scale of a bank.
 
     Args:
-        bank: known items.
+        bank: known items; several attempts on one item count as much as its fit found them worth.
         item: (run, asked) int, indices into the bank's items.
         solved: (run, asked) 0 <= solved <= tried.
         tried: (run, asked) >= 0; 0 = not asked.
@@ -76,6 +77,8 @@ def estimate_ability(
     checks.within(0, np.inf, tried=tried)
     checks.within(0, np.inf, solved=solved, **{"tried - solved": np.subtract(tried, solved)})
     asked = np.asarray(tried) > 0
+    share = worth(tried, float(bank.fit.get("overdispersion", 0.0)))
+    solved, tried = solved * share, tried * share
     known = np.isfinite(bank.difficulty) & np.isfinite(bank.discrimination)
     checks.within(1, 1, **{"estimated (1) or not (0), of each item asked": known[item[asked]]})
     # unasked positions may hold any index, also of an item without estimates

@@ -51,7 +51,7 @@ def solve(blocks: np.ndarray, rhs: np.ndarray, model: str) -> np.ndarray:
     return np.stack([np.broadcast_to(shared, rhs[0].shape), (rhs[1] - ab * shared) / bb])
 
 
-def _inverse_blocks(blocks: np.ndarray, model: str) -> np.ndarray:
+def inverse_blocks(blocks: np.ndarray, model: str) -> np.ndarray:
     """(3, item) the items' own blocks of the inverse of the block-diagonal system."""
     aa, ab, bb = blocks
     if model == "2pl":
@@ -110,7 +110,7 @@ def errors(
         form, push = "persons", _spread(cells, moving, n_items)
         own, held = _low_rank(complete - posterior.missing, push, posterior.sd, model)
     else:
-        own = _inverse_blocks(complete - posterior.missing, model)
+        own = inverse_blocks(complete - posterior.missing, model)
         sides = _quadratic(own[:, cells.item], moving)
         extra = np.add.reduceat(sides, cells.start[:-1])
         return Errors(np.sqrt(own[0]), np.sqrt(own[2]), np.sqrt(posterior.sd**2 + extra), "items")
@@ -234,7 +234,7 @@ def _low_rank(
     value = np.maximum(value, 1e-12)  # positive in exact arithmetic: abilities have a prior
     root = (vector / np.sqrt(value)).T @ solved.reshape(size, -1)
     tied = root.reshape(size, 2, -1)
-    own = _inverse_blocks(blocks, model) + np.stack([
+    own = inverse_blocks(blocks, model) + np.stack([
         np.sum(tied[:, 0] ** 2, axis=0),
         np.sum(tied[:, 0] * tied[:, 1], axis=0),
         np.sum(tied[:, 1] ** 2, axis=0),
