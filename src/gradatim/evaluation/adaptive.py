@@ -197,13 +197,15 @@ class Placement(NamedTuple):
     Attributes:
         items: (step,) int, 1 .. max_items.
         ability, se, score, low, high: (step,) of the adaptive test (its first repeat).
-        error: (step,) |expected score - truth| of the adaptive test, mean over repeats.
+        error: (step,) |expected score - truth| of the adaptive test, mean over repeats; a share.
         random_error, random_low, random_high: (step,) the same for random items scored with the
             same model: mean over repeats, and where 95% of them fall.
         plain_error, plain_low, plain_high: (step,) the same for the plain mean of random items.
-        ability_error, random_ability_error: (step,) |ability - ability from all items|, means.
-        truth: share solved over all recorded items, the score that tests try to tell.
-        truth_ability: ability from all recorded answers.
+        ability_error: (step,) |ability - truth_ability| of the adaptive test, mean; logits.
+        random_ability_error, random_ability_low, random_ability_high: (step,) the same for random
+            items.
+        truth: share solved, mean over all recorded items: the score that tests try to tell.
+        truth_ability, truth_se: ability from all recorded answers.
         repeats: random tests.
     """
 
@@ -222,8 +224,11 @@ class Placement(NamedTuple):
     plain_high: np.ndarray
     ability_error: np.ndarray
     random_ability_error: np.ndarray
+    random_ability_low: np.ndarray
+    random_ability_high: np.ndarray
     truth: float
     truth_ability: float
+    truth_se: float
     repeats: int
 
 
@@ -262,24 +267,17 @@ def placement(
     part, k, n = select_items(bank, here), solved[here], tried[here]
     truth = float(np.mean(k / n))
     whole = estimate_ability(part, np.arange(len(here))[None], k[None], n[None])
-    once = samples is None
+    reference = float(whole.value[0])
     kn = (np.tile(k, (repeats, 1)), np.tile(n, (repeats, 1)))
+    first = slice(0, 1)
     if samples is not None:
-        take = np.minimum(n, samples).astype(int)
-        drawn = rng.hypergeometric(k.astype(int), (n - k).astype(int), take, (repeats, len(k)))
-        kn = (drawn.astype(float), np.tile(take, (repeats, 1)).astype(float))
-    first = slice(0, 1 if once else repeats)
+        kn, first = _thinned(k, n, samples, rng=rng, repeats=repeats), slice(0, repeats)
     adaptive = replay(part, kn[0][first], kn[1][first], max_items=max_items)
     random = replay(part, *kn, order="random", max_items=max_items, rng=rng)
 
-    def spread(value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        error = np.abs(value - truth)
-        low, high = np.quantile(error, [0.025, 0.975], axis=0)
-        return error.mean(axis=0), low, high
-
-    answer = float(whole.value[0])
-    random_error, random_low, random_high = spread(random.score)
-    plain_error, plain_low, plain_high = spread(random.plain)
+    random_error, random_low, random_high = _off(random.score, truth)
+    plain_error, plain_low, plain_high = _off(random.plain, truth)
+    far, far_low, far_high = _off(random.ability, reference)
     return Placement(
         items=np.arange(1, adaptive.item.shape[1] + 1),
         ability=adaptive.ability[0],
@@ -287,16 +285,37 @@ def placement(
         score=adaptive.score[0],
         low=adaptive.low[0],
         high=adaptive.high[0],
-        error=np.abs(adaptive.score - truth).mean(axis=0),
+        error=_off(adaptive.score, truth)[0],
         random_error=random_error,
         random_low=random_low,
         random_high=random_high,
         plain_error=plain_error,
         plain_low=plain_low,
         plain_high=plain_high,
-        ability_error=np.abs(adaptive.ability - answer).mean(axis=0),
-        random_ability_error=np.abs(random.ability - answer).mean(axis=0),
+        ability_error=_off(adaptive.ability, reference)[0],
+        random_ability_error=far,
+        random_ability_low=far_low,
+        random_ability_high=far_high,
         truth=truth,
-        truth_ability=answer,
+        truth_ability=reference,
+        truth_se=float(whole.se[0]),
         repeats=repeats,
     )
+
+
+def _off(value: np.ndarray, truth: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Absolute errors over runs: mean, and where 95% of them fall."""
+    error = np.abs(value - truth)
+    low, high = np.quantile(error, [0.025, 0.975], axis=0)
+    return error.mean(axis=0), low, high
+
+
+def _thinned(
+    k: np.ndarray, n: np.ndarray, samples: int, *, rng: np.random.Generator, repeats: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(repeat, item) counts of `samples` attempts drawn from k right ones of n."""
+    checks.within(1, np.inf, samples=samples)
+    take = np.minimum(n, samples).astype(int)
+    right = np.rint(k).astype(int)
+    drawn = rng.hypergeometric(right, n.astype(int) - right, take, (repeats, len(k)))
+    return drawn.astype(float), np.tile(take, (repeats, 1)).astype(float)
