@@ -6,6 +6,7 @@ since (which give the same replies and so the same rows), and ends with the same
 
 import json
 import shutil
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -109,16 +110,17 @@ def train(
     """
     known = [name for name in Settings.__dataclass_fields__ if name not in ("recipe", "rollouts")]
     checks.known_keys("train", options, known)
-    checks.within(1, 10**10, rollouts=rollouts)
     settings = Settings(recipe=recipe, rollouts=rollouts, **{"overrides": {}, **options})
+    _check(settings)
     if not problems:
         raise ArgumentError("`problems` must hold at least one problem, got none")
     registry.get(recipe)
     run = run if isinstance(run, Run) else Run(run)
     ids = prompt_hash("".join(p.id for p in (*problems, *held_out)))
-    done = run.config("train", problems=ids, **asdict(settings))
     session = _Session(run, problems, held_out, settings)
-    if done:
+    about = {"problems": ids, "version": session.start_version, **asdict(settings)}
+    done = run.config("train", **about)
+    if done and session.saved():
         return session.result(reused=True)
     run.add_problems([*problems, *held_out])
     with run.ledger(write=True) as ledger:
@@ -132,6 +134,25 @@ def train(
     session.save()
     run.finish("train")
     return session.result(reused=False)
+
+
+def _check(s: Settings) -> None:
+    checks.within(1, 10**10, rollouts=s.rollouts, prompts=s.prompts, batch=s.batch)
+    checks.within(0, 2**63 - 1, ramp=s.ramp, monitors=s.monitors, seed=s.seed)
+    checks.within(1, 100, limit=s.limit, threads=s.threads)
+    checks.within(0, 1, rate=s.rate)
+
+
+def probe(problems: Sequence[Problem], *, seconds: float, limit: int = 24, seed: int = 0) -> float:
+    """Rollouts per CPU second of this process, training `grpo` in a folder that is thrown away."""
+    settings = Settings(recipe="grpo", rollouts=10**9, seed=seed, limit=limit, overrides={})
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(folder)
+        session = _Session(run, problems, (), settings)
+        with run.ledger(write=True) as ledger:
+            while session.cpu < seconds:
+                session.step(ledger)
+    return session.spent / session.cpu
 
 
 def _rate(solved: Sequence[bool]) -> dict[str, float]:
@@ -155,10 +176,10 @@ class _Session:
         self.problems, self.held_out = list(problems), list(held_out)
         self.prompts = {p.id: encode(tiny.compact(p)) for p in (*problems, *held_out)}
         self.hashes = {p.id: prompt_hash(tiny.compact(p)) for p in (*problems, *held_out)}
-        named = files.dumps(files.plain(asdict(settings))) + "".join(self.hashes)
-        self.folder = run.checkpoints / f"{settings.recipe}-{settings.seed}-{prompt_hash(named)}"
         start = tiny.load(settings.start)
         self.start_version = start.version
+        named = files.dumps(files.plain(asdict(settings))) + start.version + "".join(self.hashes)
+        self.folder = run.checkpoints / f"{settings.recipe}-{settings.seed}-{prompt_hash(named)}"
         self.curriculum = Curriculum(
             self.problems, settings.recipe, seed=settings.seed, **settings.overrides
         )
@@ -172,6 +193,7 @@ class _Session:
         self.monitor: list[dict[str, Any]] = []
         self.spent = self.tokens = 0
         self.cpu = 0.0
+        self.counted, self.seen = -1, Counter[str]()  # attempts on each problem at this step
         self.saved_at = time.monotonic()
 
     # -- a step -------------------------------------------------------------------------------
@@ -258,11 +280,13 @@ class _Session:
             f"{self.start_version}/{self.settings.recipe}-{self.settings.seed}/{step:05d}",
             files.dumps({"limit": self.settings.limit, "temperature": 1.0}),
         )
-        expected: dict[int, float] = {}
+        expected: dict[str, float] = {}
         if plan is not None:
-            expected = dict(zip(plan.problem.tolist(), plan.propensity.tolist(), strict=True))
-            expected = {self.problems[i].id: value for i, value in expected.items()}
-        seen: Counter[str] = Counter()
+            pairs = zip(plan.problem.tolist(), plan.propensity.tolist(), strict=True)
+            expected = {self.problems[i].id: value for i, value in pairs}
+        if step != self.counted:  # a held-out problem may be a training problem too
+            self.counted, self.seen = step, Counter()
+        seen = self.seen
         attempts, grades = [], []
         lengths, finished = rollouts.replies.lengths.tolist(), rollouts.finished.tolist()
         for problem, text, n, ended in zip(
@@ -322,12 +346,15 @@ class _Session:
                 shutil.rmtree(old, ignore_errors=True)
         self.saved_at = time.monotonic()
 
+    def saved(self) -> bool:
+        """Whether there is a saved step."""
+        return (self.folder / "latest").exists()
+
     def resume(self) -> None:
         """Go back to the last saved step, if there is one."""
-        pointer = self.folder / "latest"
-        if not pointer.exists():
+        if not self.saved():
             return
-        folder = self.folder / pointer.read_text()
+        folder = self.folder / (self.folder / "latest").read_text()
         self.learner.restore((folder / "learner.pt").read_bytes())
         self.curriculum = Curriculum.load(folder / "curriculum.npz", self.problems)
         for key, value in json.loads((folder / "state.json").read_text()).items():

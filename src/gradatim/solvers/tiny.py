@@ -1,6 +1,8 @@
 """The tiny policy as a solver and as something that learns: checkpoints, answers, updates."""
 
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -13,12 +15,22 @@ from gradatim import checks
 from gradatim.errors import ArgumentError, FormatError, nearest
 from gradatim.files import write_atomic
 from gradatim.rng import digest
-from gradatim.solvers.tiny_model import ALPHABET, Ragged, Shape, Weights, decode, encode, ragged
+from gradatim.solvers.tiny_model import (
+    ALPHABET,
+    Ragged,
+    Shape,
+    Weights,
+    decode,
+    encode,
+    initial,
+    ragged,
+)
 from gradatim.solvers.tiny_sampler import Samples, sample
 from gradatim.types import Problem, Reply, Request, Solver
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 FORMAT = 1
+_DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, MemoryError)
 
 
 class Policy(NamedTuple):
@@ -39,7 +51,9 @@ def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
 def save(path: str | Path, policy: Policy, *, half: bool = False) -> None:
     """Write a checkpoint: npz of plain arrays, with the shape and alphabet beside them."""
     dtype = np.float16 if half else np.float32
-    arrays = {k: v.detach().numpy().astype(dtype) for k, v in policy.weights.items()}
+    arrays: dict[str, Any] = {
+        k: v.detach().numpy().astype(dtype) for k, v in policy.weights.items()
+    }
     about = {
         "format": FORMAT,
         "alphabet": ALPHABET,
@@ -47,7 +61,7 @@ def save(path: str | Path, policy: Policy, *, half: bool = False) -> None:
         "meta": dict(policy.meta),
     }
     buffer = BytesIO()
-    np.savez_compressed(buffer, about=np.array(json.dumps(about)), **arrays)
+    np.savez_compressed(buffer, **{**arrays, "about": np.array(json.dumps(about))})
     write_atomic(path, buffer.getvalue())
 
 
@@ -64,31 +78,63 @@ def load(name: str | Path | None = None) -> Policy:
         FormatError: the file is no checkpoint of ours, or a newer one.
     """
     path = Path(name or "start")
-    if not path.is_file():
-        path = SHIPPED / f"{path.name}.npz"
+    if not path.is_file() and str(path) in shipped():
+        path = SHIPPED / f"{path}.npz"
     if not path.is_file():
         raise ArgumentError(
             f"no checkpoint '{name}': give a file or one of {', '.join(shipped()) or 'none'}"
             f"{nearest(str(name), shipped())}"
         )
+    about, arrays = _read(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            about = json.loads(str(archive["about"]))
-            names = [name for name in archive.files if name != "about"]
-            weights = {k: torch.from_numpy(archive[k].astype(np.float32)) for k in names}
-    except (ValueError, KeyError, OSError, EOFError) as error:
-        raise FormatError(path, expected="a tiny checkpoint (.npz)", got=str(error)) from None
-    if about["format"] > FORMAT:
+        shape = Shape(**about["shape"])
+        checks.within(1, 1024, width=shape.width, vocabulary=shape.vocabulary, hidden=shape.hidden)
+        checks.within(1, len(arrays), layers=shape.layers)
+        checks.within(1, 10**5, positions=shape.positions)
+        checks.within(1, shape.width / 2, heads=shape.heads)
+        wanted = {k: tuple(v.shape) for k, v in initial(shape, 0).items()}
+    except (KeyError, TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise FormatError(path, field="shape", expected="sizes", got=str(error)) from None
+    found = {k: v.shape for k, v in arrays.items()}
+    for key in sorted(wanted.keys() | found.keys()):
+        if wanted.get(key) != found.get(key):
+            expected, got = (str(sizes.get(key, "none")) for sizes in (wanted, found))
+            raise FormatError(path, field=key, expected=f"weights {expected}", got=got)
+        if arrays[key].dtype.kind != "f" or not np.isfinite(arrays[key]).all():
+            raise FormatError(path, field=key, expected="finite floats", got="others")
+    weights = {k: torch.from_numpy(v.astype(np.float32)) for k, v in arrays.items()}
+    return Policy(weights, shape, fingerprint(weights), about.get("meta", {}))
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What a checkpoint says of itself, and its arrays."""
+    kind = "a tiny checkpoint (.npz)"
+    try:
+        # as a zip file, since np.load takes any file for what it claims to be
+        with zipfile.ZipFile(path) as members:
+            arrays = {
+                name.removesuffix(".npy"): np.lib.format.read_array(
+                    BytesIO(members.read(name)), allow_pickle=False
+                )
+                for name in members.namelist()
+            }
+        about = json.loads(str(arrays.pop("about")))
+        version = int(about["format"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, *_DAMAGED) as error:
+        raise FormatError(path, expected=kind, got=f"something else ({error})") from None
+    if version > FORMAT:
         raise FormatError(
             path,
             field="format",
             expected=f"at most {FORMAT}",
-            got=str(about["format"]),
+            got=str(version),
             remedy="this checkpoint is newer; update gradatim",
         )
-    if about["alphabet"] != ALPHABET:
-        raise FormatError(path, field="alphabet", expected=ALPHABET, got=about["alphabet"])
-    return Policy(weights, Shape(**about["shape"]), fingerprint(weights), about["meta"])
+    if about.get("alphabet") != ALPHABET:
+        raise FormatError(
+            path, field="alphabet", expected=ALPHABET, got=str(about.get("alphabet"))[:80]
+        )
+    return about, arrays
 
 
 def compact(problem: Problem) -> str:

@@ -210,12 +210,12 @@ def read_prompts(weights: Mapping[str, torch.Tensor], shape: Shape, prompts: Rag
 
     def attend(_: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         # padding stands at the end, where causal attention never looks
-        padded = [
+        q, k, v = (
             t.new_zeros(size).index_put((sequence, place), t).transpose(1, 2) for t in (q, k, v)
-        ]
-        keys.append(padded[1])
-        values.append(padded[2])
-        seen = functional.scaled_dot_product_attention(*padded, is_causal=True)
+        )
+        keys.append(k)
+        values.append(v)
+        seen = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         return seen.transpose(1, 2)[sequence, place]
 
     x = run(weights, shape, tokens=prompts.tokens, turns=(cos[place], sin[place]), attend=attend)

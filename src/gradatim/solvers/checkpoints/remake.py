@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -23,7 +24,7 @@ from gradatim.solvers.tiny_model import END, Shape, encode, initial, ragged, rep
 from gradatim.types import Problem
 
 # family, its knobs, share of the lessons
-SUBJECTS: tuple[tuple[str, dict[str, str], float], ...] = (
+SUBJECTS: tuple[tuple[str, dict[str, Any], float], ...] = (
     ("lists", {}, 0.38),
     ("arithmetic", {"kind": "chain"}, 0.22),
     ("arithmetic", {"kind": "sum"}, 0.20),
