@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,9 @@ VERBS = (
     "evaluate",
     "report",
 )
+
+USAGE_ERROR: Any = typer.BadParameter.__base__  # typer's usage error has no public name
+EXTRAS = {"torch": "tiny", "pysat": "sat", "sympy": "math", "math_verify": "math"}
 
 
 def _version(wanted: bool) -> None:
@@ -69,7 +72,7 @@ def run(argv: list[str]) -> int:
     try:
         code = build()(argv, standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except typer.BadParameter.__base__ as error:  # typer's usage error has no public name
+    except USAGE_ERROR as error:
         error.show()
         return 2
     except (KeyboardInterrupt, typer.Abort):
@@ -83,6 +86,11 @@ def run(argv: list[str]) -> int:
             raise
         sys.stderr.write(f"gradatim: {error}\n")
         return 2 if isinstance(error, ArgumentError | FormatError | MissingExtra) else 3
+    except ModuleNotFoundError as error:  # a part whose modules import an extra at their top
+        if error.name not in EXTRAS:
+            raise
+        sys.stderr.write(f"gradatim: {MissingExtra(error.name, EXTRAS[error.name])}\n")
+        return 2
 
 
 def main() -> None:
