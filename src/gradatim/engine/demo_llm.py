@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradatim.engine.attempt import attempt
+from gradatim.engine.calibrate import calibrate, describe_calibration
 from gradatim.engine.grade import mean_rate
 from gradatim.errors import ArgumentError, FormatError, GradatimError, MissingExtra
 from gradatim.families.generation import content_id
@@ -164,8 +165,6 @@ def demo_llm(
     Returns:
         The content of results/demo-llm.json.
     """
-    from gradatim.engine.calibrate import calibrate
-
     file = find_model(model)
     groups = make_groups(items, data)
     problems = [problem for group in groups for problem in group.problems]
@@ -185,7 +184,7 @@ def demo_llm(
             solver.close()
         solvers[style] = solver
     seconds = time.monotonic() - begin
-    bank = calibrate(run)
+    bank = calibrate(run, progress=progress)
     result = {
         "model": file.name,
         "gsm8k": any(group.name == "gsm8k" for group in groups),
@@ -194,6 +193,8 @@ def demo_llm(
         "rates": _rates(run, groups, solvers),
         "abilities": _abilities(run, bank, solvers),
         "difficulty": _difficulties(bank, groups),
+        # rank correlation of difficulty with level, over the sums
+        "spearman": describe_calibration(bank, {p.id: p for p in problems})["spearman"]["sums"],
     }
     run.write_result("demo-llm", result)
     return result
@@ -317,6 +318,8 @@ def describe(result: Mapping[str, Any], run: Run) -> str:
             f"  {row['group']:<12}{row['difficulty']:+.2f}   "
             f"{row['never_solved']} of {row['problems']}"
         )
+    rho = result["spearman"]
+    out.append(f"rank correlation of difficulty with the level of sums: {rho}, n counts problems")
     if not result["gsm8k"]:
         out += ["", f"GSM8K is missing: give --data DIR with {GSM8K} to ask its questions too"]
     out += ["", f"everything is in {run.path}; the same command pays for nothing twice"]

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.engine.attempt import attempt, list_problems, open_run, regrade
+from gradatim.engine.calibrate import calibrate
 from gradatim.errors import ArgumentError
 from gradatim.progress import Progress, silent
 from gradatim.scale.rates import pass_rate, wilson
@@ -74,9 +75,7 @@ def grade(
         if opened is not None and isinstance(solver, str):
             opened.close()
     counts = _counts(run, list(listed), setting_of(opened) if opened else None)
-    from gradatim.engine.calibrate import calibrate
-
-    bank = calibrate(run, model=model)
+    bank = calibrate(run, model=model, progress=progress)
     return {
         "attempts": summary,
         "regraded": regraded,
