@@ -1,0 +1,130 @@
+"""What training taught: arms on the same held-out problems, compared pair by pair.
+
+Rates average problems, so a problem counts once however often it was tried; intervals resample
+problems, inside family and level. RL often only sharpens, so temperature 1 and greedy stand side
+by side.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradatim.engine.attempt import attempt
+from gradatim.evaluation.comparison import clustered_mean, compare
+from gradatim.files import dumps
+from gradatim.progress import Progress, silent
+from gradatim.scale.rates import pass_rate
+from gradatim.solvers.registry import open_solver
+from gradatim.store.run import Run
+from gradatim.types import Estimate, Problem
+
+MODES = {"sampled": 1.0, "greedy": 0.0}
+SMOOTH = 3  # monitors in a row whose mean must reach the target: one alone is noise
+
+
+def try_arms(
+    arms: Mapping[str, str | Path],
+    problems: Sequence[Problem],
+    *,
+    run: Run,
+    samples: int,
+    limit: int,
+    progress: Progress = silent,
+) -> None:
+    """Let each arm's checkpoint answer the problems, `samples` times and once greedily."""
+    for arm, checkpoint in arms.items():
+        for mode, temperature in MODES.items():
+            solver = open_solver(f"tiny:{checkpoint}", temperature=temperature, limit=limit)
+            attempt(
+                problems,
+                solver=replace(solver, name=arm),
+                run=run,
+                samples=samples if mode == "sampled" else 1,
+                progress=progress,
+            )
+
+
+def rates(arm: str, mode: str, problems: Sequence[Problem], *, run: Run, limit: int) -> np.ndarray:
+    """(problem,) share of an arm's attempts that solved each problem, from the ledger."""
+    params = dumps({"limit": limit, "temperature": MODES[mode]})
+    at = {problem.id: i for i, problem in enumerate(problems)}
+    solved, tried = np.zeros(len(at)), np.zeros(len(at))
+    with run.ledger() as ledger:
+        for record in ledger.attempts(text=False, solver=arm, problem=list(at)):
+            if record.setting.params == params:
+                solved[at[record.problem]] += bool(record.solved)
+                tried[at[record.problem]] += 1
+    return solved / tried
+
+
+def judge(
+    arms: Sequence[str], problems: Sequence[Problem], *, run: Run, limit: int
+) -> dict[str, Any]:
+    """Rates by level, overall rates and paired differences of arms that have answered.
+
+    Returns:
+        rows (family, level, mode, arm, rate), overall (mode, arm, rate) and difference (mode,
+        between, value = rate of the first minus rate of the second).
+    """
+    strata = np.array([f"{p.family}:{p.level}" for p in problems])
+    cells = sorted({(p.family, p.level or 0) for p in problems})
+    found: dict[str, list[dict[str, Any]]] = {"rows": [], "overall": [], "difference": []}
+    for mode in MODES:
+        table = {arm: rates(arm, mode, problems, run=run, limit=limit) for arm in arms}
+        for arm, rate in table.items():
+            for family, level in cells:
+                mine = rate[strata == f"{family}:{level}"]
+                row = {"family": family, "level": level, "mode": mode, "arm": arm}
+                found["rows"].append(row | {"rate": _mean(mine)})
+            own = compare(rate, rate, strata=strata).first
+            found["overall"].append({"mode": mode, "arm": arm, "rate": own})
+        for first, second in combinations(reversed(arms), 2):
+            value = compare(table[second], table[first], strata=strata).difference
+            pair = {"mode": mode, "between": [first, second], "value": value}
+            found["difference"].append(pair)
+    return found
+
+
+def _mean(rate: np.ndarray) -> Estimate:
+    """Mean of problems' rates; where all agree on 0 or 1, each problem counts as one trial."""
+    if np.ptp(rate) == 0 and rate[0] in (0, 1):
+        edge = pass_rate(np.array([rate.sum()]), np.array([len(rate)]))
+        return Estimate(*(getattr(edge, k)[0].item() for k in ("value", "low", "high", "n")))
+    found = clustered_mean(rate, np.arange(len(rate)))
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+
+
+def rollouts_to(target: float, monitor: Sequence[Mapping[str, Any]]) -> int | None:
+    """First count of rollouts at which SMOOTH monitors in a row average the target; or None.
+
+    >>> seen = [{"rollouts": 1000 * i, "rate": Estimate(i / 10, 0, 1, 9)} for i in range(8)]
+    >>> rollouts_to(0.35, seen)
+    5000
+    """
+    values = [m["rate"].value for m in monitor]
+    for i in range(SMOOTH - 1, len(values)):
+        if np.mean(values[i - SMOOTH + 1 : i + 1]) >= target:
+            return int(monitor[i]["rollouts"])
+    return None
+
+
+def final_rate(monitor: Sequence[Mapping[str, Any]]) -> float:
+    """Mean of the last SMOOTH monitors."""
+    return float(np.mean([m["rate"].value for m in monitor[-SMOOTH:]]))
+
+
+def statement(value: Estimate, first: str, second: str) -> str:
+    """One honest sentence on a difference."""
+    points = f"{100 * value.value:+.1f} points [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
+    if value.low > 0:
+        return f"{first} beat {second} by {points} at temperature 1 on held-out problems."
+    if value.high < 0:
+        return f"{first} lost to {second}: {points} at temperature 1 on held-out problems."
+    return (
+        f"{first} did not win: no clear difference from {second} in this run, {points} at "
+        "temperature 1 on held-out problems."
+    )
