@@ -91,7 +91,8 @@ def load(name: str | Path | None = None) -> Policy:
         checks.within(1, 1024, width=shape.width, vocabulary=shape.vocabulary, hidden=shape.hidden)
         checks.within(1, len(arrays), layers=shape.layers)
         checks.within(1, 10**5, positions=shape.positions)
-        checks.within(1, shape.width / 2, heads=shape.heads)
+        if shape.width % (2 * shape.heads):
+            raise ArgumentError(f"width {shape.width} does not split into {shape.heads} heads")
         wanted = {k: tuple(v.shape) for k, v in initial(shape, 0).items()}
     except (KeyError, TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise FormatError(path, field="shape", expected="sizes", got=str(error)) from None
