@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -30,7 +30,7 @@ from gradatim.progress import Progress, Tick, silent
 from gradatim.solvers import tiny
 from gradatim.solvers.registry import open_solver
 from gradatim.store.run import Run
-from gradatim.types import Bank, Problem
+from gradatim.types import Bank, Estimate, Problem
 
 FAMILIES = ("lists", "arithmetic", "sat")
 LEVELS = range(1, 11)
@@ -224,47 +224,52 @@ def _budget(
 def _train(
     run: Run, rollouts: int, seed: int, echo: Callable[[str], None]
 ) -> dict[str, dict[str, Any]]:
-    """Both arms as processes side by side; what they print is passed on."""
-    children = {}
-    for arm in ARMS:
-        command = [sys.executable, "-m", "gradatim", "train", str(run.path / "train.jsonl")]
-        command += ["--held-out", str(run.path / "test.jsonl"), "--recipe", arm]
-        command += ["--rollouts", str(rollouts), "--seed", str(seed), "--json"]
-        command += ["--run", str(run.path / "arms" / arm)]
-        children[arm] = subprocess.Popen(
-            command,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-        )
+    """Both arms as processes side by side; what they say is passed on."""
     said: dict[str, list[str]] = {arm: [] for arm in ARMS}
-    out: dict[str, str] = {}
-    listeners = [
-        threading.Thread(target=job, args=(arm, child), daemon=True)
-        for arm, child in children.items()
-        for job in (
-            lambda arm, child: _listen(child.stderr, said[arm], echo),
-            lambda arm, child: out.update({arm: child.stdout.read()}),
-        )
-    ]
-    for listener in listeners:
-        listener.start()
-    try:
-        codes = {arm: child.wait() for arm, child in children.items()}
-    except BaseException:
-        for child in children.values():
-            child.terminate()
-        for child in children.values():
-            child.wait()
-        raise
-    for listener in listeners:
-        listener.join()
+    with ExitStack() as stack:
+        children = {arm: stack.enter_context(_start(run, arm, rollouts, seed)) for arm in ARMS}
+        listeners = [
+            threading.Thread(target=_listen, args=(child.stderr, said[arm], echo), daemon=True)
+            for arm, child in children.items()
+        ]
+        for listener in listeners:
+            listener.start()
+        try:
+            codes = {arm: child.wait() for arm, child in children.items()}
+        except BaseException:
+            for child in children.values():
+                child.terminate()
+            raise
+        for listener in listeners:
+            listener.join()
     for arm, code in codes.items():
         if code:
             last = said[arm][-1] if said[arm] else "no message"
             raise SolverError(f"arm {arm} ended with code {code}: {last}; repeat to resume")
-    return {arm: json.loads(out[arm]) for arm in ARMS}
+    return {arm: json.loads(_result_file(run, arm).read_text()) for arm in ARMS}
+
+
+def _result_file(run: Run, arm: str) -> Path:
+    return run.path / "arms" / f"{arm}.json"
+
+
+def _start(run: Run, arm: str, rollouts: int, seed: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "gradatim", "train", str(run.path / "train.jsonl")]
+    command += ["--held-out", str(run.path / "test.jsonl"), "--recipe", arm]
+    command += ["--rollouts", str(rollouts), "--seed", str(seed), "--json"]
+    command += ["--run", str(run.path / "arms" / arm)]
+    result = _result_file(run, arm)
+    with files.disk_errors(result):
+        result.parent.mkdir(parents=True, exist_ok=True)
+        with result.open("w") as out:
+            threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+            return subprocess.Popen(
+                command,
+                text=True,
+                stdout=out,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **threads},
+            )
 
 
 def _listen(lines: IO[str], said: list[str], echo: Callable[[str], None]) -> None:
@@ -280,7 +285,7 @@ def _judge(
     run: Run, arms: Mapping[str, Any], problems: Sequence[Problem], progress: Progress
 ) -> dict[str, Any]:
     monitors = {
-        arm: [{**m, "rate": train.Estimate(**m["rate"])} for m in found["monitor"]]
+        arm: [{**m, "rate": Estimate(**m["rate"])} for m in found["monitor"]]
         for arm, found in arms.items()
     }
     run.write_result("curves", {"arms": {arm: _curve(found) for arm, found in arms.items()}})
