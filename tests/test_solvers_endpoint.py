@@ -405,6 +405,18 @@ def test_closing_the_stream_ends_the_requests_and_the_thread():
     assert not [t for t in threading.enumerate() if t.name.startswith("gradatim")]
 
 
+def test_no_more_is_paid_ahead_of_the_ledger_than_is_in_flight():
+    with FakeServer() as server:
+        solver = open_endpoint(f"m@{server.url}", in_flight=3)
+        stream = solver.answer([Request(p, 0, 2) for p in problems(20)])
+        stored = 0
+        for batch in stream:
+            time.sleep(0.02)  # a slow disk
+            assert server.given <= stored + 3 * 2
+            stored += len(batch)
+    assert stored == server.given == 40
+
+
 def test_an_interrupt_hands_over_what_was_in_flight():
     with FakeServer(delay=0.1) as server:
         solver = open_endpoint(f"m@{server.url}", in_flight=4)

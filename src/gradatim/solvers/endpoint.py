@@ -134,6 +134,7 @@ def _answer(server: Server, requests: Sequence[Request]) -> Iterator[list[Reply]
                 if arrival is None:
                     break
                 yield from _judge(server, held, arrival)
+                loop.call_soon_threadsafe(server.permits.release)
             except KeyboardInterrupt:
                 if server.stopping:
                     raise

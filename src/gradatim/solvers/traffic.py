@@ -73,6 +73,8 @@ class Server:
     stopping: bool = False
     hopeless: bool = False  # `stop_after` faults of one cause since the last answer
     causes: Counter[str] = field(default_factory=Counter)
+    # one for each request that was sent and whose reply is not acknowledged yet: what a kill costs
+    permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     @property
     def url(self) -> str:
@@ -117,6 +119,7 @@ async def _ask_all(server: Server, requests: Sequence[Request], put: Put) -> Non
     line = server.line
     server.causes.clear()
     server.hopeless = False
+    server.permits = asyncio.Semaphore(line.in_flight)
     async with aiohttp.ClientSession(
         headers={"Authorization": f"Bearer {key}"} if key else {},
         timeout=aiohttp.ClientTimeout(total=line.timeout, sock_connect=line.connect),
@@ -154,8 +157,10 @@ async def _ask_unit(asker: _Asker, request: Request, samples: range, put: Put) -
     """Ask until every sample has a reply; each response is put as one Arrival."""
     server = asker.server
     alone = False  # this unit's `n` was refused: ask one by one
-    first = samples
-    while samples and ((samples is first and not alone) or not server.ending):
+    while samples:
+        await server.permits.acquire()  # given back by the caller's thread, after each Arrival
+        if server.ending:
+            return
         n = 1 if alone or server.single else len(samples)
         begin = time.perf_counter()
         got = await _persist(asker, request, samples[:n])
@@ -163,6 +168,7 @@ async def _ask_unit(asker: _Asker, request: Request, samples: range, put: Put) -
         if isinstance(got, Fault):
             if n > 1 and got.cause in ("400", "422"):
                 alone = True
+                server.permits.release()
                 continue
             server.note(got)
             put((_failed(request, samples[:n], got, seconds), got))
