@@ -32,7 +32,7 @@ from gradatim.engine import loop, train
 from gradatim.families.generation import generate
 from gradatim.solvers import tiny
 from gradatim.solvers.checkpoints.remake import SUBJECTS
-from gradatim.solvers.tiny_model import END, encode
+from gradatim.solvers.tiny_model import encode
 from gradatim.store.run import Run
 from gradatim.types import Problem
 
@@ -175,7 +175,9 @@ def speeds(records: Sequence[dict[str, float]], what: str) -> list[float]:
 def table(found: dict[str, list[dict[str, float]]]) -> str:
     """Speeds, ratios to TRL within each repetition, and where our time goes."""
     lines = ["Median (lowest-highest) over the repetitions; s = CPU second of the process.", ""]
-    lines += [f"{'loop':<10}{'rollouts/s':>24}{'reply tokens/s':>28}{'tokens/reply':>14}{'solved':>8}"]
+    lines += [
+        f"{'loop':<10}{'rollouts/s':>24}{'reply tokens/s':>28}{'tokens/reply':>14}{'solved':>8}"
+    ]
     for name, records in found.items():
         length = sum(r["tokens"] for r in records) / sum(r["rollouts"] for r in records)
         solved = statistics.fmean(r["solved"] for r in records)

@@ -4,7 +4,8 @@ RMSNorm, rotary positions, SwiGLU, tied embeddings; about 0.1M parameters. The a
 out for a CPU and for groups of attempts that share a prompt:
 
 - linear maps run on flat, unpadded tokens; only attention pads;
-- a prompt is run once for its whole group, in sampling and in the update alike.
+- a prompt is run once for its whole group, in sampling and in the update alike;
+- the update also runs once what several replies begin with (tiny_tree).
 
 Axes: `token` (flat, prompts or replies one after the other), `prompt`, `row` (one reply each).
 """
@@ -19,6 +20,7 @@ import torch
 from torch.nn import functional
 
 from gradatim.errors import ArgumentError
+from gradatim.solvers import tiny_tree
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+=."
 PAD, END = len(ALPHABET), len(ALPHABET) + 1
@@ -230,7 +232,7 @@ def reply_logits(
     owner: torch.Tensor,
     replies: Ragged,
 ) -> torch.Tensor:
-    """Logits that predict each reply token, with one pass over each prompt.
+    """Logits that predict each reply token; prompts and shared beginnings are computed once.
 
     Args:
         weights, shape: the network.
@@ -241,41 +243,29 @@ def reply_logits(
     Returns:
         (reply token, vocabulary) float32, in the order of `replies.tokens`.
     """
-    prefix = read_prompts(weights, shape, prompts)
-    row, place, _ = _slots(replies.lengths)
-    inner = place < replies.lengths[row] - 1  # the last token of a reply predicts nothing
-    heads, head = shape.heads, shape.width // shape.heads
-    before = prefix.lengths[owner]
-    out = weights["embed"].new_empty(0)
-    states = prefix.last.new_empty(len(row), shape.width)
-    states = states.index_put((torch.nonzero(place == 0)[:, 0],), prefix.last[owner])
-    if bool(inner.any()):
-        in_row, in_place = row[inner], place[inner]
-        longest, prompt_longest = int(in_place.max()) + 1, prefix.keys[0].shape[2]
-        size = (len(owner), longest, heads, head)
-        spans = torch.arange(prompt_longest)
-        sees_prompt = (spans < before[:, None])[:, None, None].expand(-1, 1, longest, -1)
-        causal = torch.ones(longest, longest, dtype=torch.bool).tril().expand(len(owner), 1, -1, -1)
-        mask = torch.cat((sees_prompt, causal), -1)
-        cos, sin = rotary(shape)
-        at = before[in_row] + in_place
+    plain = [(part.tokens.numpy(), part.lengths.numpy()) for part in (prompts, replies)]
+    tree = tiny_tree.grow(plain[0], plain[1], owner.numpy())
+    layout = tiny_tree.lay(tree)
+    nodes = [torch.from_numpy(node) for node in layout.node]
+    seen_by = [torch.from_numpy(sees)[:, None] for sees in layout.sees]
+    masks = [torch.zeros(sees.shape).masked_fill_(~sees, -torch.inf) for sees in seen_by]
+    home = torch.from_numpy(layout.home)
 
-        def attend(i: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-            q, k, v = (
-                t.new_zeros(size).index_put((in_row, in_place), t).transpose(1, 2)
-                for t in (q, k, v)
-            )
-            k = torch.cat((prefix.keys[i][owner], k), 2)
-            v = torch.cat((prefix.values[i][owner], v), 2)
-            seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            return seen.transpose(1, 2)[in_row, in_place]
+    def attend(_: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        found = []
+        for node, mask in zip(nodes, masks, strict=True):
+            padded = [t.index_select(0, node.view(-1)) for t in (q, k, v)]
+            padded = [t.view(*node.shape, *t.shape[1:]).transpose(1, 2) for t in padded]
+            seen = functional.scaled_dot_product_attention(*padded, attn_mask=mask)
+            found.append(seen.transpose(1, 2).flatten(0, 1))
+        return torch.cat(found).index_select(0, home)
 
-        tokens = replies.tokens[inner]
-        x = run(weights, shape, tokens=tokens, turns=(cos[at], sin[at]), attend=attend)
-        # token j of a reply is predicted by the state at token j - 1
-        states = states.index_put((torch.nonzero(inner)[:, 0] + 1,), x)
-    out = states @ weights["embed"].T
-    return out
+    cos, sin = rotary(shape)
+    at = torch.from_numpy(tree.depth)
+    tokens = torch.from_numpy(tree.token)
+    x = run(weights, shape, tokens=tokens, turns=(cos[at], sin[at]), attend=attend)
+    logits = x @ weights["embed"].T
+    return logits.index_select(0, torch.from_numpy(tree.predictor))
 
 
 def ragged(sequences: list[list[int]]) -> Ragged:
