@@ -277,7 +277,7 @@ class _Session:
     ) -> list[GradeRow]:
         setting = Setting(
             f"tiny:{self.settings.start}",
-            f"{self.start_version}/{self.settings.recipe}-{self.settings.seed}/{step:05d}",
+            f"{self.start_version}/{self.folder.name}/{step:05d}",  # no two trainings share one
             files.dumps({"limit": self.settings.limit, "temperature": 1.0}),
         )
         expected: dict[str, float] = {}
