@@ -9,7 +9,7 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
-from gradatim.scale.ability import Abilities, estimate_ability, expected_score, select_items
+from gradatim.scale.ability import estimate_ability, expected_score, select_items
 from gradatim.scale.curves import information, probability
 from gradatim.types import Bank
 
@@ -124,27 +124,26 @@ def replay(
     asked = np.full((size, length), -1)
     got, of = np.zeros((size, length)), np.zeros((size, length))
     lines: list[np.ndarray] = []
-    theta, running = np.zeros(size), np.ones(size, dtype=bool)
-    found: Abilities | None = None
+    line = np.zeros((6, size))  # ability, se, score, low, high, plain as they stand
+    running = np.ones(size, dtype=bool)
     for step in range(length):
-        pick = next_items(bank, theta, open_, order=order, top=top, rng=rng)
+        pick = next_items(bank, line[0], open_, order=order, top=top, rng=rng)
         running &= pick >= 0
-        pick = np.where(running, pick, 0)
-        asked[running, step] = pick[running]
-        got[:, step] = np.where(running, solved[rows, pick], 0)
-        of[:, step] = np.where(running, tried[rows, pick], 0)
-        open_[rows[running], pick[running]] = False
-        seen = slice(0, step + 1)
-        found = estimate_ability(
-            bank, np.maximum(asked[:, seen], 0), got[:, seen], of[:, seen], start=theta
-        )
-        theta = found.value
-        rate = np.sum(got[:, seen] / np.maximum(of[:, seen], 1), axis=1)
-        plain = rate / np.maximum(np.sum(of[:, seen] > 0, axis=1), 1)
-        lines.append(np.stack([theta, found.se, *expected_score(bank, found), plain]))
-        running &= found.se > stop_se
-        if not running.any():
+        on, pick = rows[running], pick[running]
+        if not len(on):
             break
+        asked[on, step], open_[on, pick] = pick, False
+        got[on, step], of[on, step] = solved[on, pick], tried[on, pick]
+        seen = slice(0, step + 1)
+        k, n = got[on, seen], of[on, seen]
+        found = estimate_ability(bank, asked[on, seen], k, n, start=line[0, on])
+        plain = np.mean(k / n, axis=1)
+        line = line.copy()
+        line[:, on] = np.stack([found.value, found.se, *expected_score(bank, found), plain])
+        lines.append(line)
+        running[on] = found.se > stop_se
+    if not lines:
+        raise ArgumentError("`tried` must be above 0 for some item that has estimates, got none")
     lines += [lines[-1]] * (length - len(lines))
     columns = np.stack(lines, axis=-1)  # (column, run, step)
     ability, se, score, low, high, plain = columns

@@ -12,7 +12,15 @@ from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.scale.cells import Cells, arrange, check_responses, scale_id, survey
 from gradatim.scale.louis import Errors, errors
-from gradatim.scale.marginal import WEAK, Priors, Setup, items_of, maximise, penalty
+from gradatim.scale.marginal import (
+    WEAK,
+    Priors,
+    Setup,
+    items_of,
+    maximise,
+    penalty,
+    shared_curvature,
+)
 from gradatim.scale.overdispersion import correlation_within, tempered
 from gradatim.scale.quadrature import Items, Posterior, count_nodes, integrate, modes
 from gradatim.types import Bank, Responses
@@ -102,7 +110,7 @@ def fit(
         items,
         posterior,
         nodes=(*nodes, setup.n_nodes),
-        prior=penalty(setup, point.x)[2],
+        prior=(penalty(setup, point.x)[2], shared_curvature(setup, point.x)),
         model=model,
         reference=reference,
     )

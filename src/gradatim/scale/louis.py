@@ -69,7 +69,7 @@ def errors(
     posterior: Posterior,
     *,
     nodes: tuple[np.ndarray, np.ndarray, int],
-    prior: np.ndarray,
+    prior: tuple[np.ndarray, np.ndarray],
     model: str,
     reference: str,
 ) -> Errors:
@@ -80,7 +80,8 @@ def errors(
         items: the estimates.
         posterior: from `integrate(..., errors=True)` at the estimates.
         nodes: centre, spacing and number of the persons' nodes.
-        prior: (3, item) curvature of the priors.
+        prior: (3, item) curvature of the priors by item, and (row, 2, item) rows whose outer
+            products are to be taken off it.
         model: see `solve`.
         reference: "solvers": zero and unit of the scale are what these persons make them, and
             their sampling is no error; "population": persons are a sample of N(0, 1).
@@ -94,11 +95,12 @@ def errors(
     posteriors), and where even that is too large for memory they are left out ("items").
     """
     n_persons, n_items = len(cells.start) - 1, len(items.b)
-    complete = posterior.expected + prior
+    complete = posterior.expected + prior[0]
     moving = posterior.with_ability
     assert moving is not None, "integrate with errors=True first"
     if n_items <= DENSE:
-        form, covariance = "full", _dense(cells, items, nodes, complete=complete, model=model)
+        form = "full"
+        covariance = _dense(cells, items, nodes, complete=complete, free=prior[1], model=model)
         push = _spread(cells, moving, n_items)
         held = push.reshape(n_persons, -1) @ covariance
         own = np.stack([
@@ -108,7 +110,9 @@ def errors(
         ])
     elif n_persons * 2 * n_items <= LOW_RANK:
         form, push = "persons", _spread(cells, moving, n_items)
-        own, held = _low_rank(complete - posterior.missing, push, posterior.sd, model)
+        own, held = _low_rank(
+            complete - posterior.missing, push, posterior.sd, free=prior[1], model=model
+        )
     else:
         own = inverse_blocks(complete - posterior.missing, model)
         sides = _quadratic(own[:, cells.item], moving)
@@ -143,6 +147,7 @@ def _dense(
     nodes: tuple[np.ndarray, np.ndarray, int],
     *,
     complete: np.ndarray,
+    free: np.ndarray,
     model: str,
 ) -> np.ndarray:
     """(2 item, 2 item) covariance of (log a of all, b of all), by the whole matrix."""
@@ -153,14 +158,15 @@ def _dense(
     observed[0, each, 1, each] = observed[1, each, 0, each] = complete[1]
     observed[1, each, 1, each] = complete[2]
     observed = observed.reshape(2 * n_items, 2 * n_items)
-    observed -= _missing(cells, items, nodes)
-    free = np.eye(2 * n_items)
+    rows = free.reshape(len(free), 2 * n_items)
+    observed -= _missing(cells, items, nodes) + rows.T @ rows
+    kept = np.eye(2 * n_items)
     if model == "rasch":
-        free = free[:, n_items:]
+        kept = kept[:, n_items:]
     elif model == "1pl":
         shared = np.r_[np.ones(n_items), np.zeros(n_items)][:, None]
-        free = np.hstack([shared, free[:, n_items:]])
-    return free @ linalg.pinvh(free.T @ observed @ free) @ free.T
+        kept = np.hstack([shared, kept[:, n_items:]])
+    return kept @ linalg.pinvh(kept.T @ observed @ kept) @ kept.T
 
 
 def _missing(cells: Cells, items: Items, nodes: tuple[np.ndarray, np.ndarray, int]) -> np.ndarray:
@@ -213,13 +219,13 @@ def _weights(
 
 
 def _low_rank(
-    observed: np.ndarray, push: np.ndarray, sd: np.ndarray, model: str
+    observed: np.ndarray, push: np.ndarray, sd: np.ndarray, *, free: np.ndarray, model: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Own blocks (3, item) of the covariance, and its product with every person's `push`.
 
-    Information is D - sum_p push_p push_p' / sd_p^2: persons tie items together through what is
-    not known of their ability. D is block-diagonal, so the inverse needs a persons x persons
-    matrix only (Woodbury).
+    Information is D - sum_p push_p push_p' / sd_p^2 - sum_r free_r free_r': persons tie items
+    together through what is not known of their ability. D is block-diagonal, so the inverse needs
+    a matrix over persons only (Woodbury).
     """
     pull = push / sd[:, None, None]
     blocks = observed + np.stack([
@@ -227,20 +233,21 @@ def _low_rank(
         np.sum(pull[:, 0] * pull[:, 1], axis=0),
         np.sum(pull[:, 1] ** 2, axis=0),
     ])
-    size = len(sd)
-    solved = np.moveaxis(solve(blocks, np.moveaxis(pull, 0, -1), model), -1, 0)
-    middle = np.eye(size) - pull.reshape(size, -1) @ solved.reshape(size, -1).T
+    pull = np.concatenate([pull, free])
+    size = len(pull)
+    solved = np.moveaxis(solve(blocks, np.moveaxis(pull, 0, -1), model), -1, 0).reshape(size, -1)
+    middle = np.eye(size) - pull.reshape(size, -1) @ solved.T
     value, vector = linalg.eigh((middle + middle.T) / 2)
     value = np.maximum(value, 1e-12)  # positive in exact arithmetic: abilities have a prior
-    root = (vector / np.sqrt(value)).T @ solved.reshape(size, -1)
+    root = (vector / np.sqrt(value)).T @ solved
     tied = root.reshape(size, 2, -1)
     own = inverse_blocks(blocks, model) + np.stack([
         np.sum(tied[:, 0] ** 2, axis=0),
         np.sum(tied[:, 0] * tied[:, 1], axis=0),
         np.sum(tied[:, 1] ** 2, axis=0),
     ])
-    flat = push.reshape(size, -1)
-    held = solved.reshape(size, -1) * sd[:, None] + (flat @ root.T) @ root
+    flat = push.reshape(len(sd), -1)
+    held = solved[: len(sd)] * sd[:, None] + (flat @ root.T) @ root
     return own, held
 
 

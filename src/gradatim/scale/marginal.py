@@ -97,6 +97,22 @@ def penalty(setup: Setup, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]
     return value, gradient, curvature
 
 
+def shared_curvature(setup: Setup, x: np.ndarray) -> np.ndarray:
+    """(row, 2, item) what the priors do not know: their curvature is `penalty`'s minus rows' sum.
+
+    Priors are relative to the items' own centres, so moving all items together costs nothing.
+    """
+    curvature, n = penalty(setup, x)[2], len(x) // 2
+    rows = np.zeros((2, 2, n))
+    if setup.priors is None:
+        return rows[:0]
+    rows[0, 1] = np.sqrt(curvature[2] / n)
+    if setup.model != "2pl":
+        return rows[:1]
+    rows[1, 0] = np.sqrt(curvature[0] / (n + (setup.priors.slope / setup.priors.centre) ** 2))
+    return rows
+
+
 def _visit(setup: Setup, x: np.ndarray, theta: np.ndarray) -> Point:
     items = items_of(setup, x)
     nodes = modes(setup.cells, items, theta)

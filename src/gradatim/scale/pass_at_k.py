@@ -9,26 +9,27 @@ from scipy import special
 from gradatim import checks
 from gradatim.types import Estimate
 
+BLOCK = 1 << 18  # problems x factors worked on at a time
+
 
 def none_of(c: np.ndarray, n: np.ndarray, k: int) -> np.ndarray:
     """(problem,) chance that k of n attempts, drawn without replacement, miss all c right ones.
 
-    C(n - c, k) / C(n, k), in logarithms: exact to rounding for any n.
+    C(n - c, k) / C(n, k) = prod_{i < k} (1 - c / (n - i)), summed as logarithms: exact for any n,
+    where quotients of factorials or gamma functions lose all digits.
 
     >>> none_of(np.array([1, 3]), np.array([4, 4]), 2)
     array([0.5, 0. ])
     """
     c, n = np.asarray(c, dtype=float), np.asarray(n, dtype=float)
-    left = n - c
-    room = left >= k
-    safe = np.where(room, left, k)
-    log = (
-        special.gammaln(safe + 1)
-        - special.gammaln(safe - k + 1)
-        - special.gammaln(n + 1)
-        + special.gammaln(n - k + 1)
-    )
-    return np.where(room, np.where(c == 0, 1.0, np.minimum(np.exp(log), 1.0)), 0.0)
+    room = n - c >= k
+    safe = np.where(room, c, 0.0)
+    log = np.zeros(len(c))
+    step = max(1, BLOCK // max(1, len(c)))
+    for first in range(0, k, step):
+        left = n[:, None] - np.arange(first, min(first + step, k))
+        log += np.log1p(-safe[:, None] / left).sum(axis=1)
+    return np.where(room, np.exp(log), 0.0)
 
 
 def pass_at_k(c: np.ndarray, n: np.ndarray, k: int, *, level: float = 0.95) -> Estimate:
@@ -59,7 +60,8 @@ def pass_at_k(c: np.ndarray, n: np.ndarray, k: int, *, level: float = 0.95) -> E
     mean = float(each.mean())
     error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
     half = special.ndtri(0.5 + level / 2) * error
-    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), len(each))
+    low, high = np.clip([mean - half, mean + half], 0, 1)  # clip keeps NaN
+    return Estimate(mean, float(low), float(high), len(each))
 
 
 def problem_pass_at_k(c: np.ndarray, n: np.ndarray, k: int) -> np.ndarray:
