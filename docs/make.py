@@ -52,12 +52,12 @@ def tests():
 
 
 def tested(tests, module, name):
-    """Up to two test files that name both a module and its function, its own file first."""
+    """The module's own test file, else the first that names both module and function."""
     stem = module.split(".")[-1]
     own = "test_" + "_".join(module.split(".")[1:]) + ".py"
     files = [file for file, (words, _) in tests.items() if {name, stem} <= words]
     files.sort(key=lambda file: (file != own, file))
-    return ", ".join(link(file) for file in files[:2])
+    return link(files[0]) if files else ""
 
 
 def link(file):
