@@ -4,8 +4,8 @@
 
 Same network, weights, problems, batch, lengths, objective and optimiser; see README.md here. Time
 is CPU time of this process (all threads) and covers whole steps: choosing prompts, sampling,
-verifying, the update, and for ours also the ledger. The first step of every repetition, and what
-stands before it, is left out on both sides.
+verifying, the update, and for ours also the ledger. The first step of every repetition, what
+stands before it, and the whole first repetition are left out on both sides.
 """
 
 import argparse
@@ -149,16 +149,17 @@ def measure(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
     }
     found: dict[str, list[dict[str, float]]] = {name: [] for name in variants}
     names = list(variants)
-    for repeat in range(options.repeats):
+    for repeat in range(-1, options.repeats):  # -1 warms up and does not count
         turn = repeat % len(names)
         for name in (*names[turn:], *names[:turn]):
             with tempfile.TemporaryDirectory() as folder:
                 # a step of ours is short: more of them, so that both sides run for a while
                 n = options.steps * (1 if name == "TRL" else options.more)
-                found[name].append(variants[name](n=n, seed=repeat, folder=folder))
-            last = found[name][-1]
-            speed = last["rollouts"] / last["cpu"]
+                record = variants[name](n=n, seed=repeat + 1, folder=folder)
+            speed = record["rollouts"] / record["cpu"]
             sys.stderr.write(f"{repeat + 1}/{options.repeats} {name:9} {speed:7.0f} rollouts/s\n")
+            if repeat >= 0:
+                found[name].append(record)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+import warnings
 from collections.abc import Sequence
 
 import datasets
@@ -108,6 +109,8 @@ def steps(
             disable_tqdm=True,
         ),
     )
+    assert not trainer.model.is_activation_checkpointing  # it would compute the forward pass twice
+    trainer.remove_callback(transformers.PrinterCallback)
     _time_sampling(trainer, spent, solved)
     trainer.train()
     assert len(clock.ends) == n + 1
@@ -139,3 +142,4 @@ def quiet() -> None:
     transformers.logging.set_verbosity_error()
     datasets.disable_progress_bars()
     logging.getLogger("accelerate").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
