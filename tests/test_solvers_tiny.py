@@ -128,6 +128,21 @@ def test_grouped_logits_are_those_of_one_sequence_after_the_other(prompts, count
     assert float((found.double() - wanted).abs().max()) < 1e-5 * float(wanted.abs().max())
 
 
+def test_replies_that_begin_alike_or_are_alike():
+    weights, make = wild(SMALL), np.random.default_rng(4)
+    prompts = random_tokens([3, 5, 3], 6)
+    owner = make.permutation([0] * 70 + [1] * 9 + [2] * 3).tolist()  # many rows, in any order
+    replies = [make.integers(0, 2, make.integers(1, 5)).tolist() for _ in owner]
+    found = grouped(weights, SMALL, prompts, replies, owner).split([len(r) for r in replies])
+    known = {}  # the plain loop once for each different row
+    for got, reply, who in zip(found, replies, owner, strict=True):
+        if (who, *reply) not in known:
+            known[who, *reply] = logits_of(weights, SMALL, prompts[who] + reply)
+        wanted = known[who, *reply][len(prompts[who]) - 1 : -1]
+        assert float((got.double() - wanted).abs().max()) < 1e-5 * float(wanted.abs().max())
+    assert len(known) < len(owner) / 1.5
+
+
 def test_the_shipped_policy_agrees_with_the_plain_loop():
     policy = tiny.load()
     prompt, reply = model.encode("r2105954="), [*model.encode("4595012"), model.END]
