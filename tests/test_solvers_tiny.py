@@ -477,6 +477,24 @@ def test_what_is_shipped():
     assert not {lineage["held-out"], lineage["start"]} & crowd
 
 
+def test_checkpoints_can_be_remade(tmp_path, capsys):
+    remake = pytest.importorskip("gradatim.solvers.checkpoints.remake")
+    stops = [name for names in remake.LINEAGES.values() for name in names.values()]
+    assert sorted(stops) == tiny.shipped()
+    versions = []
+    for name in ("a", "b"):
+        remake.warm_up(1, {1: "one", 3: "three"}, tmp_path / name)
+        made = [tiny.load(tmp_path / name / f"{stop}.npz") for stop in ("one", "three")]
+        assert [p.meta["step"] for p in made] == [1, 3]
+        versions.append([p.version for p in made])
+    assert versions[0] == versions[1]
+    assert versions[0][0] != versions[0][1]
+    assert "three: step 3, loss" in capsys.readouterr().err
+    lessons = remake.lessons(1, 200)
+    assert {p.split for p in lessons} == {"train"}
+    assert {p.family for p in lessons} == {"lists", "arithmetic", "sat"}
+
+
 def test_start_leaves_room_to_learn_at_four_levels_of_each_family():
     policy = tiny.load()
     for family in ("lists", "arithmetic", "sat"):
