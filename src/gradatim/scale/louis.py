@@ -237,9 +237,11 @@ def _low_rank(
     size = len(pull)
     solved = np.moveaxis(solve(blocks, np.moveaxis(pull, 0, -1), model), -1, 0).reshape(size, -1)
     middle = np.eye(size) - pull.reshape(size, -1) @ solved.T
-    value, vector = linalg.eigh((middle + middle.T) / 2)
-    value = np.maximum(value, 1e-12)  # positive in exact arithmetic: abilities have a prior
-    root = (vector / np.sqrt(value)).T @ solved
+    try:
+        root = linalg.solve_triangular(linalg.cholesky(middle, lower=True), solved, lower=True)
+    except linalg.LinAlgError:  # positive in exact arithmetic only: abilities have a prior
+        value, vector = linalg.eigh((middle + middle.T) / 2)
+        root = (vector / np.sqrt(np.maximum(value, 1e-12))).T @ solved
     tied = root.reshape(size, 2, -1)
     own = inverse_blocks(blocks, model) + np.stack([
         np.sum(tied[:, 0] ** 2, axis=0),

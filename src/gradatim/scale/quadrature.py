@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradatim.scale.cells import Cells
-from gradatim.scale.curves import log_chances, slopes
+from gradatim.scale.curves import evaluate, slopes
 
 BLOCK = 1 << 17  # cells x nodes worked on at a time: what bounds memory
 FAR = 40.0  # abilities stay within +-FAR
@@ -129,7 +129,7 @@ def integrate(
         eta = a * (x[person] - items.b[item][:, None])
         floor = None if items.floor is None else items.floor[item][:, None]
         k, n = cells.solved[here][:, None], cells.tried[here][:, None]
-        right, wrong = log_chances(eta, floor)
+        right, wrong, up, down = evaluate(eta, floor)
         starts = cells.start[first:last] - cells.start[first]
         joint = np.add.reduceat(k * right + (n - k) * wrong, starts, axis=0)
         joint += log_weight - x**2 / 2 + np.log(spread)
@@ -140,7 +140,6 @@ def integrate(
         loglik[first:last] = (top + np.log(total))[:, 0]
         mean[first:last] = m = np.sum(h * x, axis=1)
         sd[first:last] = np.sqrt(np.sum(h * (x - m[:, None]) ** 2, axis=1))
-        up, down = slopes(eta, floor)
         residual, each = k * up - (n - k) * down, h[person]
         sums = _reduce(residual, n * up * down, eta=eta, slope=a[:, 0], h=each, errors=errors)
         for rows, target in zip(sums, (gradient, expected, missing), strict=False):
