@@ -6,7 +6,7 @@ Blocks fenced as `console` hold commands after `$ ` and what they print; each pr
 among the real ones, digits apart, and a line `...` stands for any lines. Blocks fenced as `sh` hold
 commands, those fenced as `python` are run as a script; all of a page share one folder. Commands of
 `make` are checked to be targets, `gradatim demo` to be a verb, `pip install` to name extras that
-there are. With --write the printed lines are replaced by the real ones.
+there are. With --write their digits are brought up to date.
 """
 
 import os
@@ -53,13 +53,13 @@ def masked(line):
     return re.sub(r"[\s-]+", " ", NUMBER.sub("#", line)).strip()
 
 
-def missing(shown, real):
-    """The first shown line that the real output lacks, in order; None where all are there."""
-    rest = iter([masked(line) for line in real])
-    for line in shown:
-        if line.strip() != "..." and not any(masked(line) == other for other in rest):
-            return line
-    return None
+def matched(shown, real):
+    """The real line for each shown one, in order; `...` stays, None is what is not there."""
+    rest = iter(real)
+    return [
+        line if line == "..." else next((r for r in rest if masked(r) == masked(line)), None)
+        for line in shown
+    ]
 
 
 def targets():
@@ -94,7 +94,7 @@ def run(line, folder):
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", line],
         cwd=folder,
-        env={**os.environ, "PATH": place},
+        env={**os.environ, "PATH": place, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
@@ -119,13 +119,14 @@ def check(page, write):
                 if only_checked(command.line):
                     continue
                 real = run(command.line, folder)
-                if write and command.shown and "..." not in command.shown:
-                    text = text.replace("\n".join(command.shown), "\n".join(real), 1)
-                elif (line := missing(command.shown, real)) is not None:
-                    got = "\n".join(real)
+                lines = matched(command.shown, real)
+                if None in lines:
+                    line, got = command.shown[lines.index(None)], "\n".join(real)
                     raise AssertionError(
                         f"{page.name}: `{command.line}` no longer prints\n{line}\nbut\n{got}"
                     )
+                if lines:
+                    text = text.replace("\n".join(command.shown), "\n".join(lines), 1)
     if write:
         page.write_text(text)
     return count

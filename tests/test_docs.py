@@ -91,8 +91,9 @@ def test_readme_tree_names_every_folder():
 
 def test_checker_sees_wrong_output_targets_and_extras():
     checker = script(ROOT / "tests/readme_check.py")
-    assert checker.missing(["a 1.5 b", "...", "end"], ["a 2.75  b", "middle", "end"]) is None
-    assert checker.missing(["end", "a 1 b"], ["a 2 b", "end"]) == "a 1 b"  # order counts
+    real = ["a 2.75  b", "middle", "end"]
+    assert checker.matched(["a 1.5 b", "...", "end"], real) == ["a 2.75  b", "...", "end"]
+    assert checker.matched(["end", "a 1 b"], real) == ["end", None]  # order counts
     page = "```console\n$ one \\\n  two\nout\n$ three\n```\n```text\n$ not run\n```\n"
     ((language, body),) = checker.blocks(page)
     assert checker.commands(language, body) == [("one   two", ["out"]), ("three", [])]
