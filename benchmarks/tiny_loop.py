@@ -1,6 +1,6 @@
 """The training loop of the tiny policy against TRL's GRPOTrainer, alternated in one process.
 
-    python benchmarks/tiny_loop.py [--repeats 5] [--steps 6] [--micro 512] [--json FILE]
+    python benchmarks/tiny_loop.py [--repeats 5] [--steps 8] [--more 1] [--micro 512] [--json FILE]
 
 Same network, weights, problems, batch, lengths, objective and optimiser; see README.md here. Time
 is CPU time of this process (all threads) and covers whole steps: choosing prompts, sampling,
@@ -153,7 +153,7 @@ def measure(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
         turn = repeat % len(names)
         for name in (*names[turn:], *names[:turn]):
             with tempfile.TemporaryDirectory() as folder:
-                # a step of ours is short: more of them, so that both sides run for a while
+                # more steps of ours are steadier, but then the two are not at one stage of learning
                 n = options.steps * (1 if name == "TRL" else options.more)
                 record = variants[name](n=n, seed=repeat + 1, folder=folder)
             speed = record["rollouts"] / record["cpu"]
@@ -225,8 +225,8 @@ def _milliseconds(records: Sequence[dict[str, float]]) -> str:
 def main() -> None:
     read = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     read.add_argument("--repeats", type=int, default=5)
-    read.add_argument("--steps", type=int, default=6, help="steps of TRL in a repetition")
-    read.add_argument("--more", type=int, default=4, help="steps of ours for each of TRL's")
+    read.add_argument("--steps", type=int, default=8, help="steps of TRL in a repetition")
+    read.add_argument("--more", type=int, default=1, help="steps of ours for each of TRL's")
     read.add_argument("--micro", type=int, default=512, help="rows of a pass in TRL")
     read.add_argument("--json", type=Path, help="write every measurement to this file")
     options = read.parse_args()
