@@ -4,7 +4,9 @@ VENV ?= .venv
 # Real response matrices for tests; tests that need them are skipped (fast) or fail (slow) without.
 DATA ?= ../shared/data
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+INSTALL := python -m pip install -q --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/$(INSTALL)
+BENCH := .cache/bench
 WITH_DATA := $(if $(wildcard $(DATA)),--data=$(DATA))
 
 .PHONY: demo demo-llm test check slow bench readme docs clean
@@ -59,5 +61,15 @@ $(VENV)/.llm: pyproject.toml constraints.txt | $(BIN)/python
 demo-llm: $(VENV)/.llm
 	$(BIN)/python -m gradatim.engine.demo_llm $(if $(wildcard $(DATA)),--data $(DATA)) $(ARGS)
 
+# an environment of its own: the peer and its needs are heavy
+$(BENCH)/.ready: pyproject.toml constraints.txt
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/$(INSTALL) torch==2.13.0
+	$(BENCH)/bin/$(INSTALL) -e ".[sat,math,trl]"
+	touch $@
+
+bench: $(BENCH)/.ready
+	HF_HUB_OFFLINE=1 $(BENCH)/bin/python benchmarks/tiny_loop.py $(ARGS)
+
 clean:
-	rm -rf $(VENV) build dist runs .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) build dist runs .pytest_cache .ruff_cache .hypothesis
