@@ -29,7 +29,7 @@ def test_every_kind_has_a_row_and_options():
         ("python:no_such_module:f", "no_such_module"),
         ("python:json:no_such_function", "no function 'no_such_function'"),
         ("recorded:", "recorded:FILE"),
-        # without the extra it says how to install it, which test_solvers_gguf looks at
+        # without the extra it says how to install it
         pytest.param(
             "gguf:/no/such/file",
             "model file",
