@@ -1,9 +1,13 @@
 """What all tests share: where real data lies, and how hypothesis searches."""
 
 import contextlib
+import os
 from pathlib import Path
 
 import pytest
+
+# two workers on two cores: threads of one wait for those of the other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 with contextlib.suppress(ImportError):  # the minimal install has no hypothesis
     from hypothesis import settings

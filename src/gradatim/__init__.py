@@ -47,7 +47,12 @@ __all__ = sorted([*_WHERE, "__version__"])  # pyright: ignore[reportUnsupportedD
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'gradatim' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"gradatim.{_WHERE[name]}"), name)
+    try:
+        value = getattr(importlib.import_module(f"gradatim.{_WHERE[name]}"), name)
+    except ModuleNotFoundError as error:
+        from gradatim.errors import missing
+
+        raise missing(error) from None
     globals()[name] = value
     return value
 

@@ -66,6 +66,20 @@ class MissingExtra(GradatimError, ImportError):
         )
 
 
+# packages that some of our modules import at their top, and the extra that brings each
+EXTRAS = {"torch": "tiny", "pysat": "sat", "sympy": "math", "math_verify": "math"}
+
+
+def missing(error: ModuleNotFoundError) -> Exception:
+    """The install line for a package of an extra; any other error as it is.
+
+    >>> print(missing(ModuleNotFoundError("no torch", name="torch")))
+    this needs the package 'torch': pip install "gradatim[tiny]"
+    """
+    module = (error.name or "").split(".")[0]
+    return MissingExtra(module, EXTRAS[module]) if module in EXTRAS else error
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the closest option, or an empty string.
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import gradatim
-from gradatim.errors import ArgumentError, FormatError, GradatimError, MissingExtra
+from gradatim.errors import ArgumentError, FormatError, GradatimError, MissingExtra, missing
 
 VERBS = (
     "demo",
@@ -33,7 +33,6 @@ VERBS = (
 )
 
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer's usage error has no public name
-EXTRAS = {"torch": "tiny", "pysat": "sat", "sympy": "math", "math_verify": "math"}
 
 
 def _version(wanted: bool) -> None:
@@ -89,9 +88,10 @@ def run(argv: list[str]) -> int:
         sys.stderr.write(f"gradatim: {error}\n")
         return 2 if isinstance(error, ArgumentError | FormatError | MissingExtra) else 3
     except ModuleNotFoundError as error:  # a part whose modules import an extra at their top
-        if error.name not in EXTRAS:
+        known = missing(error)
+        if not isinstance(known, MissingExtra):
             raise
-        sys.stderr.write(f"gradatim: {MissingExtra(error.name, EXTRAS[error.name])}\n")
+        sys.stderr.write(f"gradatim: {known}\n")
         return 2
 
 
