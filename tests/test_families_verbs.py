@@ -18,6 +18,18 @@ def test_generate_writes_problems_and_nothing_else(capsys, tmp_path):
     assert load(tmp_path / "file.jsonl") == wanted
 
 
+def test_generate_as_one_json_value(capsys, tmp_path):
+    assert run("generate lists -n 3 --seed 1".split()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert run("generate lists -n 3 --seed 1 --json".split()) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert json.loads(out) == [json.loads(line) for line in lines]
+    path = tmp_path / "file.jsonl"
+    assert run(["generate", "lists", "-n", "3", "-o", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"problems": 3, "file": str(path)}
+
+
 def test_knobs_on_the_command_line(capsys):
     line = "generate lists -n 2 --knob length=7 --knob operation=sort"
     assert run(line.split()) == 0

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gradatim.cli.output import Json, emit
 from gradatim.errors import ArgumentError
 from gradatim.families.generation import generate as make_problems
 from gradatim.families.read import save, to_row
@@ -27,6 +28,7 @@ def generate(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="File to write; else stdout.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Make problems at a chosen difficulty: the same call gives the same problems everywhere.
 
@@ -44,6 +46,11 @@ def generate(
     if out is not None:
         save(out, problems)
         sys.stderr.write(f"{len(problems):,} problems in {out}\n")
+        if as_json:
+            emit({"problems": len(problems), "file": str(out)}, as_json=True, text="")
+        return
+    if as_json:  # one value: a list; without it one problem a line, which pipes like better
+        emit([to_row(problem) for problem in problems], as_json=True, text="")
         return
     for problem in problems:
         sys.stdout.write(json.dumps(to_row(problem), ensure_ascii=False) + "\n")
