@@ -19,9 +19,9 @@ def test_generate_writes_problems_and_nothing_else(capsys, tmp_path):
 
 
 def test_generate_as_one_json_value(capsys, tmp_path):
-    assert run("generate lists -n 3 --seed 1".split()) == 0
+    assert run(["generate", "lists", "-n", "3", "--seed", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert run("generate lists -n 3 --seed 1 --json".split()) == 0
+    assert run(["generate", "lists", "-n", "3", "--seed", "1", "--json"]) == 0
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     assert json.loads(out) == [json.loads(line) for line in lines]
