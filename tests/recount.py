@@ -2,12 +2,9 @@
 
 import json
 import sqlite3
-import sys
 from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
-
-COLUMNS = "solver, params, problem, solved"
 
 
 def rows(ledger, columns):
@@ -17,14 +14,13 @@ def rows(ledger, columns):
 
 def recount(folder):
     """Largest difference between the numbers of the verdict and those of the ledgers."""
-    folder = Path(folder)
-    said = json.loads((folder / "results/verdict.json").read_text())["value"]
-    problems = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
+    said = json.loads((Path(folder) / "results/verdict.json").read_text())["value"]
+    problems = [json.loads(line) for line in (Path(folder) / "test.jsonl").read_text().splitlines()]
     cell = {p["id"]: (p["family"], p["level"]) for p in problems}
-    arms = {row["arm"] for row in said["overall"]}
     tries = defaultdict(lambda: defaultdict(list))
-    for solver, params, problem, solved in rows(folder / "ledger.sqlite", COLUMNS):
-        if solver in arms and problem in cell:
+    columns = "solver, policy, params, problem, solved"
+    for solver, policy, params, problem, solved in rows(f"{folder}/ledger.sqlite", columns):
+        if said["policies"].get(solver) == policy and problem in cell:
             mode = "sampled" if json.loads(params)["temperature"] else "greedy"
             tries[solver, mode][problem].append(solved)
     rate = {k: {p: sum(v) / len(v) for p, v in t.items()} for k, t in tries.items()}
@@ -37,12 +33,8 @@ def recount(folder):
     for r in said["difference"]:
         first, second = (mean[arm, r["mode"]] for arm in r["between"])
         off.append(abs(first - second - r["value"]["value"]))
-    for arm, tokens in said["tokens"].items():
-        spent = rows(folder / "arms" / arm / "ledger.sqlite", "tag, tokens")
-        spent = [n for tag, n in spent if tag == "train"]
-        off += [abs(len(spent) - said["rollouts"]), abs(sum(spent) - tokens)]
+    for arm, training in said["trainings"].items():
+        spent = rows(f"{folder}/arms/{arm}/ledger.sqlite", "policy, tag, tokens")
+        spent = [n for policy, tag, n in spent if tag == "train" and training in policy]
+        off += [abs(len(spent) - said["rollouts"]), abs(sum(spent) - said["tokens"][arm])]
     return max(off)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"largest difference: {recount(sys.argv[1]):.2e}\n")

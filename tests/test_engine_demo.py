@@ -32,6 +32,11 @@ def small(tmp_path_factory):
 def test_every_stage_leaves_its_result(small):
     folder, first, _, said = small
     assert first["problems"] == 180
+    assert set(first["never_solved"]) <= {
+        json.loads(line)["id"]
+        for name in ("train", "test")
+        for line in (folder / f"{name}.jsonl").read_text().splitlines()
+    }
     assert first["attempts"]["requested"] == 180 * 10
     assert set(first["spearman"]) == set(demo.FAMILIES)
     assert first["budget"] == {"rollouts": 1500, "source": "asked for"}
@@ -49,6 +54,22 @@ def test_a_repeat_reuses_everything(small):
     assert again["budget"] == first["budget"]
     assert again["verdict"] == first["verdict"]
     assert again["placement"] == first["placement"]
+
+
+def test_another_length_in_the_same_folder_does_not_mix_checkpoints(small):
+    folder, first, *_ = small
+    with pytest.MonkeyPatch.context() as patch:
+        sizes = {"TRAIN": 30, "TEST": 30, "CROWD_SAMPLES": 1, "VERDICT_SAMPLES": 2, "ITEMS": 20}
+        for name, value in sizes.items():
+            patch.setattr(demo, name, value)
+        longer = demo.demo(folder, rollouts=2000)
+        assert longer["verdict"]["rollouts"] == 2000
+        assert longer["verdict"]["policies"]["grpo"] != first["verdict"]["policies"]["grpo"]
+        assert recount(folder) < 1e-12
+        again = demo.demo(folder, rollouts=1500)
+    assert again["verdict"] == first["verdict"]
+    with pytest.raises(demo.ArgumentError, match="a run of seed 0: name another --run"):
+        demo.demo(folder, seed=1)
 
 
 def test_numbers_equal_a_recount_from_the_ledgers(small):

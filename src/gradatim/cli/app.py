@@ -74,7 +74,9 @@ def run(argv: list[str]) -> int:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except USAGE_ERROR as error:
-        error.show()
+        verb = next((word for word in argv if not word.startswith("-")), "")
+        at = f"gradatim {verb} --help" if verb in VERBS else "gradatim --help"
+        sys.stderr.write(f"gradatim: {error.format_message()} (see {at})\n")
         return 2
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("\ninterrupted; the same command resumes\n")

@@ -44,7 +44,8 @@ def screen(summary: dict[str, Any], page: Path) -> str:
         f"{summary['train_problems']:,} to train on, {summary['test_problems']:,} held out",
         f"attempts    {summary['attempts']['requested']:,} by {summary['crowd']} checkpoints and "
         f"one held out ({summary['attempts']['reused']:,} reused)",
-        f"never solved  {summary['never_solved']:,} problems",
+        f"never solved  {len(summary['never_solved']):,} problems: "
+        f"{', '.join(summary['never_solved'][:3])} ... (all in summary.json)",
         "difficulty ~ level (Spearman)  "
         + "  ".join(f"{name} {_interval(v, 2)}" for name, v in summary["spearman"].items()),
         f"placing a held-out checkpoint  {placed['used']} adaptive items: ability off by "

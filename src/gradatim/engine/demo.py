@@ -22,7 +22,7 @@ from gradatim import checks, files
 from gradatim.engine import loop, train, verdict
 from gradatim.engine.attempt import attempt
 from gradatim.engine.calibrate import calibrate
-from gradatim.errors import SolverError
+from gradatim.errors import ArgumentError, SolverError
 from gradatim.evaluation.adaptive import placement
 from gradatim.families.generation import generate
 from gradatim.families.read import save
@@ -62,11 +62,16 @@ def demo(
         progress, echo: told of ticks, and of lines of the two arms.
 
     Raises:
+        ArgumentError: the run is of another seed.
         SolverError: an arm's process failed; repeat to resume.
     """
     checks.within(1, 10**9, rollouts=1 if rollouts is None else rollouts)
     checks.within(0, 2**31, seed=seed)
     run = run if isinstance(run, Run) else Run(run, seed=seed)
+    if run.seed != seed:
+        raise ArgumentError(
+            f"`seed` is {seed}, but {run.path} is a run of seed {run.seed}: name another --run"
+        )
     loop.use_threads(1)  # more threads only wait for each other on a network this small
     clock = _Clock()
     with clock.stage("problems"):
@@ -76,7 +81,7 @@ def demo(
         crowd = [name for name in tiny.shipped() if name.startswith("crowd-")]
         counted = [_answer(name, everything, run, progress) for name in [*crowd, "held-out"]]
     with clock.stage("scale"):
-        bank, calibration = _scale(run, crowd)
+        bank, calibration = _scale(run, crowd, progress)
         placed = _place(run, bank, seed)
     with clock.stage("budget"):
         budget = _budget(run, train_set, rollouts=rollouts, seed=seed, progress=progress)
@@ -90,7 +95,7 @@ def demo(
         "test_problems": len(test_set),
         "attempts": {k: sum(c[k] for c in counted) for k in ("requested", "reused", "made")},
         "crowd": len(crowd),
-        "never_solved": len(calibration["never_solved"]),
+        "never_solved": calibration["never_solved"],
         "spearman": calibration["spearman"],
         "placement": {k: v for k, v in placed.items() if np.ndim(v) == 0},
         "budget": budget,
@@ -147,10 +152,10 @@ def _answer(name: str, problems: Sequence[Problem], run: Run, progress: Progress
     return attempt(problems, solver=solver, run=run, samples=CROWD_SAMPLES, progress=named)
 
 
-def _scale(run: Run, crowd: Sequence[str]) -> tuple[Bank, Mapping[str, Any]]:
+def _scale(run: Run, crowd: Sequence[str], progress: Progress) -> tuple[Bank, Mapping[str, Any]]:
     with run.ledger() as ledger:
         responses = ledger.responses(solver=list(crowd), label=lambda who: who.solver)
-    bank = calibrate(responses, run=run)
+    bank = calibrate(responses, run=run, progress=progress)
     return bank, run.read_result("calibration")
 
 
@@ -290,7 +295,7 @@ def _judge(
     }
     run.write_result("curves", {"arms": {arm: _curve(found) for arm, found in arms.items()}})
     checkpoints = {"start": "start", **{arm: found["checkpoint"] for arm, found in arms.items()}}
-    verdict.try_arms(
+    versions = verdict.try_arms(
         checkpoints,
         problems,
         run=run,
@@ -298,7 +303,7 @@ def _judge(
         limit=LIMIT,
         progress=progress,
     )
-    judged = verdict.judge(list(checkpoints), problems, run=run, limit=LIMIT)
+    judged = verdict.judge(versions, problems, run=run, limit=LIMIT)
     target = verdict.final_rate(monitors["grpo"])
     main = next(
         d["value"]
@@ -307,7 +312,8 @@ def _judge(
     )
     last = {arm: found["curve"][-1] for arm, found in arms.items()}
     judged |= {
-        "rollouts": {arm: row["rollouts"] for arm, row in last.items()}["grpo"],
+        "trainings": {arm: Path(f["checkpoint"]).parent.parent.name for arm, f in arms.items()},
+        "rollouts": last["grpo"]["rollouts"],  # both arms spend exactly what they are given
         "tokens": {arm: row["tokens"] for arm, row in last.items()},
         "cpu_seconds": {arm: row["cpu"] for arm, row in last.items()},
         "target": target,

@@ -34,27 +34,40 @@ def try_arms(
     samples: int,
     limit: int,
     progress: Progress = silent,
-) -> None:
-    """Let each arm's checkpoint answer the problems, `samples` times and once greedily."""
+) -> dict[str, str]:
+    """Let each arm's checkpoint answer the problems, `samples` times and once greedily.
+
+    Returns:
+        arm -> version of its policy, which tells its attempts from those of earlier checkpoints.
+    """
+    versions = {}
     for arm, checkpoint in arms.items():
         for mode, temperature in MODES.items():
             solver = open_solver(f"tiny:{checkpoint}", temperature=temperature, limit=limit)
+            versions[arm] = solver.policy
             attempt(
                 problems,
                 solver=replace(solver, name=arm),
                 run=run,
                 samples=samples if mode == "sampled" else 1,
-                progress=progress,
+                progress=_named(progress, f"verdict {arm} {mode}"),
             )
+    return versions
 
 
-def rates(arm: str, mode: str, problems: Sequence[Problem], *, run: Run, limit: int) -> np.ndarray:
-    """(problem,) share of an arm's attempts that solved each problem, from the ledger."""
+def _named(progress: Progress, stage: str) -> Progress:
+    return lambda tick: progress(tick._replace(stage=stage))
+
+
+def rates(
+    arm: tuple[str, str], mode: str, problems: Sequence[Problem], *, run: Run, limit: int
+) -> np.ndarray:
+    """(problem,) share of attempts of an arm (name, policy) that solved each problem."""
     params = dumps({"limit": limit, "temperature": MODES[mode]})
     at = {problem.id: i for i, problem in enumerate(problems)}
     solved, tried = np.zeros(len(at)), np.zeros(len(at))
     with run.ledger() as ledger:
-        for record in ledger.attempts(text=False, solver=arm, problem=list(at)):
+        for record in ledger.attempts(text=False, solver=arm[0], policy=arm[1], problem=list(at)):
             if record.setting.params == params:
                 solved[at[record.problem]] += bool(record.solved)
                 tried[at[record.problem]] += 1
@@ -62,9 +75,14 @@ def rates(arm: str, mode: str, problems: Sequence[Problem], *, run: Run, limit: 
 
 
 def judge(
-    arms: Sequence[str], problems: Sequence[Problem], *, run: Run, limit: int
+    arms: Mapping[str, str], problems: Sequence[Problem], *, run: Run, limit: int
 ) -> dict[str, Any]:
     """Rates by level, overall rates and paired differences of arms that have answered.
+
+    Args:
+        arms: name -> policy version, as `try_arms` returns.
+        problems: what they answered.
+        run, limit: where, and the limit of replies.
 
     Returns:
         rows (family, level, mode, arm, rate), overall (mode, arm, rate) and difference (mode,
@@ -72,9 +90,9 @@ def judge(
     """
     strata = np.array([f"{p.family}:{p.level}" for p in problems])
     cells = sorted({(p.family, p.level or 0) for p in problems})
-    found: dict[str, list[dict[str, Any]]] = {"rows": [], "overall": [], "difference": []}
+    found: dict[str, Any] = {"policies": dict(arms), "rows": [], "overall": [], "difference": []}
     for mode in MODES:
-        table = {arm: rates(arm, mode, problems, run=run, limit=limit) for arm in arms}
+        table = {arm[0]: rates(arm, mode, problems, run=run, limit=limit) for arm in arms.items()}
         for arm, rate in table.items():
             for family, level in cells:
                 mine = rate[strata == f"{family}:{level}"]
@@ -82,7 +100,7 @@ def judge(
                 found["rows"].append(row | {"rate": _mean(mine)})
             own = compare(rate, rate, strata=strata).first
             found["overall"].append({"mode": mode, "arm": arm, "rate": own})
-        for first, second in combinations(reversed(arms), 2):
+        for first, second in combinations(reversed(list(arms)), 2):
             value = compare(table[second], table[first], strata=strata).difference
             pair = {"mode": mode, "between": [first, second], "value": value}
             found["difference"].append(pair)
