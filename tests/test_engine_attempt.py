@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gradatim.cli.app import run as command
 from gradatim.engine import attempt as engine
 from gradatim.engine.attempt import attempt, regrade
-from gradatim.errors import ArgumentError, SolverError, StoreError
+from gradatim.errors import ArgumentError, FormatError, SolverError, StoreError
+from gradatim.families.generation import generate
 from gradatim.families.read import save
 from gradatim.solvers.function import from_function
 from gradatim.solvers.registry import open_solver
@@ -344,3 +345,11 @@ def test_mistakes_are_one_line_and_an_exit_code(tmp_path, capsys, file, solver, 
     shown = capsys.readouterr()
     assert says in shown.err
     assert (shown.out, shown.err.count("\n")) == ("", 1)
+
+
+def test_a_mistake_leaves_no_empty_run(tmp_path):
+    with pytest.raises(ArgumentError, match="did you mean"):
+        attempt(generate("lists", n=1), solver="sims:2pl", run=tmp_path / "run")
+    with pytest.raises(FormatError, match="nothing of that name"):
+        attempt(tmp_path / "none.jsonl", solver="sim:2pl", run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -98,10 +98,10 @@ def attempt(
         checks.one_of("retry", status, STATUSES[1:])
     if not isinstance(solver, str) and options:
         raise ArgumentError(f"`solver` is open: its options are set; got {', '.join(options)}")
-    run = open_run(run, problems)
     listed = list_problems(problems)
     opened = open_solver(solver, **options) if isinstance(solver, str) else solver
     try:
+        run = open_run(run, problems)  # last: a mistake leaves no empty run behind
         run.add_problems(listed.values())
         run.config(
             "attempt",
