@@ -191,12 +191,29 @@ class Responses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """The same counts as a table: large complete data is measured as it lies, without a copy.
+
+    Attributes:
+        solved: (solver, item) numbers or booleans, 0 <= solved <= tried.
+        tried: (solver, item) int, 0 = missing; or one int >= 1 for every cell.
+    """
+
+    solved: np.ndarray
+    tried: np.ndarray | int
+    solvers: tuple[str, ...]
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bank:
     """Calibrated items and the abilities of those who answered, on one scale.
 
     Attributes:
         items: (item,) ids; difficulty, discrimination, floor, se_difficulty,
             se_discrimination: (item,) float on the logit scale of `scale`.
+        ceiling: (item,) upper end of the curve in (floor, 1]; None where it is 1 for all.
+        se_floor, se_ceiling: (item,) None where they are not estimated.
         solvers: (solver,) names; ability, se_ability: (solver,) float.
         tried, solved: (item,) totals behind each item.
         scale: id of the scale; only banks of one scale may be mixed.
@@ -216,6 +233,9 @@ class Bank:
     solved: np.ndarray
     scale: str
     fit: Mapping[str, Any] = field(default_factory=dict)
+    ceiling: np.ndarray | None = None
+    se_floor: np.ndarray | None = None
+    se_ceiling: np.ndarray | None = None
 
 
 # -- choosing and learning --------------------------------------------------------------------
