@@ -1,6 +1,7 @@
 """Item curves: chance of success, information and expected score at an ability.
 
-P(theta) = c + (1 - c) s(a (theta - b)), s(x) = 1 / (1 + exp(-x)).
+P(theta) = c + (u - c) s(a (theta - b)), s(x) = 1 / (1 + exp(-x)); the ceiling u is 1 unless a bank
+has one.
 Axes: `item` (last), `point` (abilities).
 """
 
@@ -20,32 +21,40 @@ def probability(theta: np.ndarray | float, bank: Bank) -> np.ndarray:
     0.75
     """
     eta = bank.discrimination * (np.asarray(theta, dtype=float)[..., None] - bank.difficulty)
-    return bank.floor + (1 - bank.floor) * special.expit(eta)
+    return bank.floor + _reach(bank) * special.expit(eta)
 
 
 def information(theta: np.ndarray | float, bank: Bank) -> np.ndarray:
     """(..., item) Fisher information about ability in one attempt: P'^2 / (P (1 - P)).
 
-    Ref: Birnbaum 1968; 2PL: a^2 P (1 - P).
+    Ref: Birnbaum 1968; 2PL: a^2 P (1 - P). Magis 2013, Applied Psychological Measurement 37:304
+    for a ceiling.
+
+    >>> bank = flat(difficulty=[0.0], discrimination=[2.0])
+    >>> float(information(0.0, bank)[0])
+    1.0
     """
     eta = bank.discrimination * (np.asarray(theta, dtype=float)[..., None] - bank.difficulty)
-    right, wrong = special.expit(eta), special.expit(-eta)
-    chance = np.maximum(bank.floor + (1 - bank.floor) * right, SMALL)
-    return bank.discrimination**2 * (1 - bank.floor) * right**2 * wrong / chance
+    _, _, up, down = evaluate(eta, bank.floor, bank.ceiling)
+    return bank.discrimination**2 * up * down
 
 
-def log_chances(eta: np.ndarray, floor: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """log P and log(1 - P) at logits `eta`; `floor` broadcasts, None for all zero."""
-    return evaluate(eta, floor)[:2]
+def log_chances(
+    eta: np.ndarray, floor: np.ndarray | None, ceiling: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """log P and log(1 - P) at logits `eta`; the ends broadcast, None for all 0 and all 1."""
+    return evaluate(eta, floor, ceiling)[:2]
 
 
-def slopes(eta: np.ndarray, floor: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def slopes(
+    eta: np.ndarray, floor: np.ndarray | None, ceiling: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """d log P / d eta, and -d log(1 - P) / d eta; their product is the information in eta."""
-    return evaluate(eta, floor)[2:]
+    return evaluate(eta, floor, ceiling)[2:]
 
 
 def evaluate(
-    eta: np.ndarray, floor: np.ndarray | None
+    eta: np.ndarray, floor: np.ndarray | None, ceiling: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """log P, log(1 - P) and both slopes from one exponential, which is what a fit spends most on.
 
@@ -59,14 +68,29 @@ def evaluate(
     log_down = np.minimum(eta, 0) - np.log(1 + small)
     log_up = log_down - eta
     rest = np.where(eta >= 0, small * one, one)
-    if floor is None:
+    if floor is None and ceiling is None:
         return log_down, log_up, rest, down
-    chance = np.maximum(floor + (1 - floor) * down, SMALL)
-    return np.log(chance), np.log1p(-floor) + log_up, (1 - floor) * down * rest / chance, down
+    low = 0.0 if floor is None else floor
+    if ceiling is None:
+        chance = np.maximum(low + (1 - low) * down, SMALL)
+        return np.log(chance), np.log1p(-low) + log_up, (1 - low) * down * rest / chance, down
+    reach = ceiling - low
+    chance = np.maximum(low + reach * down, SMALL)
+    other = np.maximum(1 - ceiling + reach * rest, SMALL)
+    slope = reach * down * rest
+    return np.log(chance), np.log(other), slope / chance, slope / other
+
+
+def _reach(bank: Bank) -> np.ndarray:
+    return (1.0 if bank.ceiling is None else bank.ceiling) - bank.floor
 
 
 def flat(
-    *, difficulty: np.ndarray, discrimination: np.ndarray, floor: np.ndarray | None = None
+    *,
+    difficulty: np.ndarray,
+    discrimination: np.ndarray,
+    floor: np.ndarray | None = None,
+    ceiling: np.ndarray | None = None,
 ) -> Bank:
     """A bank of known items: no errors, no solvers; for simulation and tests.
 
@@ -74,6 +98,7 @@ def flat(
         difficulty: (item,) b.
         discrimination: (item,) a > 0.
         floor: (item,) c in [0, 1); None for 0.
+        ceiling: (item,) u in (c, 1]; None for 1.
     """
     b, a = np.asarray(difficulty, dtype=float), np.asarray(discrimination, dtype=float)
     zero = np.zeros(len(b))
@@ -90,4 +115,5 @@ def flat(
         tried=np.zeros(len(b), dtype=np.int64),
         solved=zero,
         scale="known",
+        ceiling=None if ceiling is None else np.asarray(ceiling, dtype=float),
     )

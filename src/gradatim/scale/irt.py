@@ -1,8 +1,8 @@
 """Item response theory: problems and solvers on one logit scale, from counts of any sparsity.
 
-P(solved) = c + (1 - c) s(a (theta - b)): difficulty b, discrimination a, guess floor c, ability
-theta ~ N(0, 1). Items are fitted with abilities integrated out (marginal maximum likelihood), so
-many items and few solvers, or few items and many solvers, are both fine.
+P(solved) = c + (u - c) s(a (theta - b)): difficulty b, discrimination a, guess floor c, ceiling u,
+ability theta ~ N(0, 1). Items are fitted with abilities integrated out (marginal maximum
+likelihood), so many items and few solvers, or few items and many solvers, are both fine.
 Axes: `cell` (a solver and an item, solved k of n), `person`, `item`.
 """
 
@@ -11,21 +11,25 @@ import numpy as np
 from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.scale.cells import Cells, arrange, check_responses, scale_id, survey
+from gradatim.scale.derivatives import Items
 from gradatim.scale.louis import Errors, errors
 from gradatim.scale.marginal import (
+    PARAMS,
     WEAK,
+    Course,
     Priors,
     Setup,
+    at_bound,
     items_of,
     maximise,
     penalty,
     shared_curvature,
 )
 from gradatim.scale.overdispersion import correlation_within, tempered
-from gradatim.scale.quadrature import Items, Posterior, count_nodes, integrate, modes
+from gradatim.scale.quadrature import Posterior, count_nodes, integrate, modes
 from gradatim.types import Bank, Responses
 
-MODELS = ("1pl", "2pl", "rasch")
+MODELS = ("1pl", "2pl", "3pl", "4pl", "rasch")
 REFERENCES = ("population", "solvers")
 
 
@@ -45,10 +49,13 @@ def fit(
     Args:
         responses: solved k of n per solver and item; any cell may be missing, k may be a sum of
             scores in [0, 1].
-        model: "2pl"; "1pl" with one discrimination for all items; "rasch" with a = 1.
-        floor: (item,) chance of a guess in [0, 1), known; None for 0.
+        model: "2pl"; "1pl" with one discrimination for all items; "rasch" with a = 1; "3pl" with
+            every item's guess floor estimated, "4pl" with its ceiling as well. These want
+            thousands of solvers: floors are learned from those far below an item's difficulty.
+        floor: (item,) chance of a guess in [0, 1), known; None for 0 (or estimated).
         priors: None switches them off; items that nobody, or everybody, solved have no finite
-            estimate then, and stop at a bound.
+            estimate then, and stop at a bound; so do floors and ceilings that the data put at 0
+            and at 1.
         tolerance: converged when the penalised marginal log-likelihood changed by less than this,
             twice in a row.
         max_iterations: passes over the data after which to give up, `fit["converged"]` False.
@@ -62,11 +69,13 @@ def fit(
         Bank in the order of `responses.items` and `.solvers`. Abilities are posterior means, with
         errors that include those of the items. Items and solvers without a cell: NaN. `fit` says
         model, loglik (of the counts as weighted), overdispersion r, iterations, converged, change,
-        and names items that nobody or everybody
-        solved, and parts that no common item or solver connects.
+        and names items that nobody or everybody solved, parts that no common item or solver
+        connects, and items whose floor or ceiling went to its bound (`no_floor`, `no_ceiling`;
+        their standard errors are NaN).
 
     Raises:
-        ArgumentError: what `check_responses` refuses, an unknown model, a floor out of range.
+        ArgumentError: what `check_responses` refuses, an unknown model, a floor out of range, or
+            known where the model estimates it.
 
     Ref: Bock & Aitkin 1981, Psychometrika 46:443, with nodes local to each person (Naylor & Smith
     1982), scoring steps in place of full M-steps (Lange 1995, JRSS B 57:425), parameter-expanded
@@ -85,35 +94,12 @@ def fit(
     checks.one_of("reference", reference, REFERENCES)
     checks.within(1e-12, np.inf, tolerance=tolerance)
     cells = arrange(responses)
-    settings = {"tolerance": tolerance, "most": max_iterations}
-    setup = Setup(cells, _floor(floor, responses, cells), model, priors, count_nodes(cells))
-    course = maximise(setup, **settings)
-    within = 0.0
-    if overdispersion:
-        items = items_of(setup, course.point.x)
-        within = correlation_within(
-            cells,
-            items,
-            course.point.posterior,
-            prior=penalty(setup, course.point.x)[2],
-            model=model,
-        )
-    if within > 0:
-        setup = setup._replace(cells=tempered(cells, within))
-        course = maximise(setup, start=course.point, **settings)
-    point = course.point
-    items = items_of(setup, point.x)
-    nodes = modes(setup.cells, items, point.theta)
-    posterior = integrate(setup.cells, items, nodes, n_nodes=setup.n_nodes, errors=True)
-    found = errors(
-        setup.cells,
-        items,
-        posterior,
-        nodes=(*nodes, setup.n_nodes),
-        prior=(penalty(setup, point.x)[2], shared_curvature(setup, point.x)),
-        model=model,
-        reference=reference,
+    setup = Setup(cells, _floor(floor, responses, cells, model), model, priors, count_nodes(cells))
+    setup, course, within = _settle(
+        setup, overdispersion=overdispersion, tolerance=tolerance, most=max_iterations
     )
+    items = items_of(setup, course.point.x)
+    posterior, found = _measure(setup, course, items, reference=reference)
     facts = {
         "model": model,
         "loglik": float(posterior.loglik.sum()),
@@ -122,22 +108,69 @@ def fit(
         "change": course.change,
         "tolerance": tolerance,
         "nodes": setup.n_nodes,
-        "priors": None if priors is None else dict(priors._asdict()),
+        "priors": _said(priors, model),
         "reference": reference,
         "overdispersion": within,
         "item_errors": found.form,
+        **_bounds(setup, course, [responses.items[i] for i in cells.items]),
         **survey(responses, cells),
     }
     whole = setup._replace(cells=cells)  # totals are of the counts as they came
     return _bank(responses, whole, (items, posterior, found), facts=facts)
 
 
+def _settle(
+    setup: Setup, *, overdispersion: bool, tolerance: float, most: int
+) -> tuple[Setup, Course, float]:
+    """Fit; where attempts turn out to repeat each other, fit again with what they are worth."""
+    course = maximise(setup, tolerance=tolerance, most=most)
+    if not overdispersion:
+        return setup, course, 0.0
+    within = correlation_within(
+        setup.cells,
+        items_of(setup, course.point.x),
+        course.point.posterior,
+        prior=penalty(setup, course.point.x)[2],
+        model=setup.model,
+    )
+    if within > 0:
+        setup = setup._replace(cells=tempered(setup.cells, within))
+        course = maximise(setup, tolerance=tolerance, most=most, start=course.point)
+    return setup, course, within
+
+
+def _measure(
+    setup: Setup, course: Course, items: Items, *, reference: str
+) -> tuple[Posterior, Errors]:
+    """Abilities and all errors at the end of the fit."""
+    point = course.point
+    nodes = modes(setup.cells, items, point.theta)
+    posterior = integrate(setup.cells, items, nodes, n_nodes=setup.n_nodes, errors=True)
+    found = errors(
+        setup.cells,
+        items,
+        posterior,
+        nodes=(*nodes, setup.n_nodes),
+        prior=(penalty(setup, point.x)[2], shared_curvature(setup, point.x)),
+        model=setup.model,
+        reference=reference,
+        fixed=at_bound(setup, point.x),
+    )
+    return posterior, found
+
+
 # -- in and out -------------------------------------------------------------------------------
 
 
-def _floor(floor: np.ndarray | None, responses: Responses, cells: Cells) -> np.ndarray | None:
+def _floor(
+    floor: np.ndarray | None, responses: Responses, cells: Cells, model: str
+) -> np.ndarray | None:
     if floor is None:
         return None
+    if PARAMS[model] > 2:
+        raise ArgumentError(
+            f"`floor` is known, but model {model!r} estimates it: leave `floor` out, or use '2pl'"
+        )
     floor = np.asarray(floor, dtype=float)
     if floor.shape != (len(responses.items),):
         raise ArgumentError(
@@ -147,6 +180,23 @@ def _floor(floor: np.ndarray | None, responses: Responses, cells: Cells) -> np.n
     checks.within(0, 0.99, floor=floor)
     used = floor[cells.items]
     return used if used.any() else None
+
+
+def _said(priors: Priors | None, model: str) -> dict[str, float] | None:
+    """The priors that the model uses."""
+    if priors is None:
+        return None
+    unused = {2: ("guess", "slip", "ends"), 3: ("slip",), 4: ()}[PARAMS[model]]
+    return {name: value for name, value in priors._asdict().items() if name not in unused}
+
+
+def _bounds(setup: Setup, course: Course, names: list[str]) -> dict[str, list[str]]:
+    """Names of the items whose ends went to their bounds."""
+    fixed = at_bound(setup, course.point.x)[2:]
+    return {
+        label: [names[i] for i in np.flatnonzero(row)]
+        for label, row in zip(("no_floor", "no_ceiling"), fixed, strict=False)
+    }
 
 
 def _bank(
@@ -164,20 +214,22 @@ def _bank(
         return full
 
     n, m = len(responses.items), len(responses.solvers)
-    a = np.exp(items.log_a)
+    a, zero = np.exp(items.log_a), np.zeros(len(items.b))
     counts = [
         np.bincount(cells.item, weights=w, minlength=len(a)) for w in (cells.tried, cells.solved)
     ]
     settings = {name: facts[name] for name in ("model", "priors", "overdispersion")}
     if setup.floor is not None:
         settings["floor"] = setup.floor.tolist()
+    floor, ceiling = (zero if items.floor is None else items.floor), items.ceiling
+    se = wrong.param
     return Bank(
         items=tuple(responses.items),
         difficulty=out(items.b, cells.items, n),
         discrimination=out(a, cells.items, n),
-        floor=out(np.zeros(len(a)) if setup.floor is None else setup.floor, cells.items, n, 0.0),
-        se_difficulty=out(wrong.b, cells.items, n),
-        se_discrimination=out(a * wrong.log_a, cells.items, n),
+        floor=out(floor, cells.items, n, 0.0),
+        se_difficulty=out(se[1], cells.items, n),
+        se_discrimination=out(a * se[0], cells.items, n),
         solvers=tuple(responses.solvers),
         ability=out(posterior.mean, cells.persons, m),
         se_ability=out(wrong.ability, cells.persons, m),
@@ -185,4 +237,7 @@ def _bank(
         solved=out(counts[1], cells.items, n, 0.0),
         scale=scale_id(responses, cells, **settings),
         fit=facts,
+        ceiling=None if ceiling is None else out(ceiling, cells.items, n, 1.0),
+        se_floor=out(wrong.ends[0], cells.items, n) if items.params > 2 else None,
+        se_ceiling=out(wrong.ends[1], cells.items, n) if items.params > 3 else None,
     )

@@ -1,18 +1,25 @@
 """Marginal maximum likelihood: steps of items and of the scale, accelerated until they rest.
 
-Axes: `cell`, `person`, `item`; parameters are one vector, log a of all items, then b.
+Axes: `cell`, `person`, `item`; parameters are one vector, log a of all items, then b, then (where
+they are estimated) g and h, the log odds of guess and slip (see `derivatives`).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from gradatim.scale.blocks import SHARED, diagonal, pairs, quadratic, solve
 from gradatim.scale.cells import Cells
-from gradatim.scale.louis import solve
-from gradatim.scale.quadrature import Items, Posterior, integrate, modes
+from gradatim.scale.derivatives import Items
+from gradatim.scale.quadrature import Posterior, integrate, modes
 
 MEMORY = 6  # steps that the acceleration looks back
 BOUND = 30.0  # |b| stays below: reached only with priors off, where no maximum exists
+SLOPES = (-6.0, 4.0)  # log a stays within, likewise
+ENDS = (-10.0, 3.0)  # and g, h: an end nearer than 5e-5 to 0 or 1 is 0 or 1
+STEPS = (1.0, 2.0, 1.0, 1.0)  # most that one step moves log a, b, g, h
+GUESS = -2.0  # where g and h begin: c = 0.12
+PARAMS = {"rasch": 2, "1pl": 2, "2pl": 2, "3pl": 3, "4pl": 4}
 
 
 class Priors(NamedTuple):
@@ -21,11 +28,16 @@ class Priors(NamedTuple):
     log a_i ~ N(m, slope^2), with m ~ N(0, centre^2) estimated; exp(m) (b_i - mean of b) ~
     N(0, difficulty^2). They are relative to the bank's own centre and unit, which solvers alone
     decide: 1,500 items with a prior on an absolute scale would outweigh 10 solvers.
+    Free ends (3PL, 4PL): g ~ N(logit guess, ends^2), h ~ N(logit slip, ends^2); with ends = 1, 95%
+    of floors lie in 0.03-0.64 and of ceilings in 0.73-0.993 before any data.
     """
 
     slope: float = 0.5
     difficulty: float = 4.0
     centre: float = 1.0
+    guess: float = 0.2
+    slip: float = 0.05
+    ends: float = 1.0
 
 
 WEAK = Priors()
@@ -62,58 +74,78 @@ class Course(NamedTuple):
 
 def items_of(setup: Setup, x: np.ndarray) -> Items:
     """Parameters in the vector `x`."""
-    log_a, b = x[: len(x) // 2], x[len(x) // 2 :]
-    return Items(log_a, b, setup.floor)
+    params = PARAMS[setup.model]
+    log_a, b, *logits = x.reshape(params, -1)
+    if not logits:
+        return Items(log_a, b, setup.floor)
+    odds = np.exp(logits)
+    ends = odds / (1 + odds.sum(axis=0))
+    return Items(log_a, b, ends[0], None if params < 4 else 1 - ends[1], params)
+
+
+def at_bound(setup: Setup, x: np.ndarray) -> np.ndarray:
+    """(param, item) True where an end of a curve went as far as it may."""
+    fixed = np.zeros((PARAMS[setup.model], len(x) // PARAMS[setup.model]), bool)
+    logits = x.reshape(fixed.shape)[2:]
+    fixed[2:] = (logits <= ENDS[0]) | (logits >= ENDS[1])
+    return fixed
 
 
 def _centre(setup: Setup, log_a: np.ndarray) -> float:
     """m: the centre of log a, pulled to 0 by its own prior."""
     assert setup.priors is not None
-    if setup.model != "2pl":
+    if setup.model in SHARED:
         return float(log_a[0])
     ratio = (setup.priors.slope / setup.priors.centre) ** 2
     return float(log_a.sum() / (len(log_a) + ratio))
 
 
 def penalty(setup: Setup, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Log prior, its gradient (2, item) and curvature (3, item)."""
-    log_a, b = np.split(x, 2)
-    n = len(b)
-    curvature = np.zeros((3, n))
-    if setup.priors is None:
-        curvature[[0, 2]] = 1e-9  # an item without information still gives a solvable system
-        return 0.0, np.zeros((2, n)), curvature
+    """Log prior, its gradient (param, item) and curvature (pair, item)."""
+    priors, params = setup.priors, PARAMS[setup.model]
+    log_a, b, *logits = x.reshape(params, -1)
+    n, own = len(b), np.zeros((params, len(b)))
+    curvature = np.zeros((len(pairs(params)), n))
+    if priors is None:
+        curvature[diagonal(params)] = 1e-9  # an item without information: a solvable system
+        return 0.0, own, curvature
     m = _centre(setup, log_a)
-    off, far = log_a - m, b - b.mean()
-    if setup.model == "2pl":
-        curvature[0] = 1 / setup.priors.slope**2
-    elif setup.model == "1pl":  # its one slope has the centre's prior
-        curvature[0], off = 1 / (n * setup.priors.centre**2), log_a
-    curvature[2] = np.exp(2 * m) / setup.priors.difficulty**2
-    gradient = np.stack([-curvature[0] * off, -curvature[2] * far])
-    value = -0.5 * float(curvature[0] @ off**2 + curvature[2] @ far**2)
-    if setup.model == "2pl":
-        value -= 0.5 * (m / setup.priors.centre) ** 2
-    return value, gradient, curvature
+    away = [log_a - m, b - b.mean()]
+    if setup.model == "1pl":  # its one slope has the centre's prior
+        own[0], away[0] = 1 / (n * priors.centre**2), log_a
+    elif setup.model != "rasch":
+        own[0] = 1 / priors.slope**2
+    own[1] = np.exp(2 * m) / priors.difficulty**2
+    own[2:] = 1 / priors.ends**2
+    for g, end in zip(logits, (priors.guess, priors.slip), strict=False):
+        away.append(g - np.log(end / (1 - end)))
+    off = np.stack(away)
+    value = -0.5 * float(np.sum(own * off**2))
+    if setup.model not in SHARED:
+        value -= 0.5 * (m / priors.centre) ** 2
+    curvature[diagonal(params)] = own
+    return value, -own * off, curvature
 
 
 def shared_curvature(setup: Setup, x: np.ndarray) -> np.ndarray:
-    """(row, 2, item) what the priors do not know: their curvature is `penalty`'s minus rows' sum.
+    """(row, param, item) what the priors do not know: `penalty`'s curvature less these rows' sum.
 
     Priors are relative to the items' own centres, so moving all items together costs nothing.
     """
-    curvature, n = penalty(setup, x)[2], len(x) // 2
-    rows = np.zeros((2, 2, n))
+    params = PARAMS[setup.model]
+    own, n = penalty(setup, x)[2][diagonal(params)], len(x) // params
+    rows = np.zeros((2, params, n))
     if setup.priors is None:
         return rows[:0]
-    rows[0, 1] = np.sqrt(curvature[2] / n)
-    if setup.model != "2pl":
+    rows[0, 1] = np.sqrt(own[1] / n)
+    if setup.model in SHARED:
         return rows[:1]
-    rows[1, 0] = np.sqrt(curvature[0] / (n + (setup.priors.slope / setup.priors.centre) ** 2))
+    rows[1, 0] = np.sqrt(own[0] / (n + (setup.priors.slope / setup.priors.centre) ** 2))
     return rows
 
 
 def _visit(setup: Setup, x: np.ndarray, theta: np.ndarray) -> Point:
+    """The E-step: whichever way of integrating fits the data is chosen here, and only here."""
     items = items_of(setup, x)
     nodes = modes(setup.cells, items, theta)
     posterior = integrate(setup.cells, items, nodes, n_nodes=setup.n_nodes)
@@ -131,21 +163,52 @@ def _advance(setup: Setup, point: Point) -> tuple[np.ndarray, np.ndarray, float]
     _, gradient, curvature = penalty(setup, point.x)
     posterior = point.posterior
     information = posterior.expected + curvature
-    step = solve(information, posterior.gradient + gradient, setup.model)
-    log_a, b = np.split(point.x, 2)
-    log_a = log_a + np.clip(step[0], -1, 1)
-    b = b + np.clip(step[1], -2, 2)
+    now = point.x.reshape(gradient.shape)
+    step = _step(information, posterior.gradient + gradient, now, model=setup.model)
+    log_a, b, *ends = now + step
     shift = posterior.mean.mean()
     unit = 1.0
     if setup.model != "rasch":
         square = float(np.sum(posterior.sd**2 + (posterior.mean - shift) ** 2))
         unit = _unit(setup, square, len(posterior.mean), log_a)
-    b = np.clip((b - shift) / unit, -BOUND, BOUND)
-    target = np.r_[np.clip(log_a + np.log(unit), -6, 4), b]
-    move = (target - point.x).reshape(2, -1)
-    cross = information[1] * move[0] * move[1]
-    rest = float(np.sum(information[[0, 2]] * move**2) + 2 * cross.sum())
-    return target, (point.theta - shift) / unit, rest
+    target = _bounded(np.stack([log_a + np.log(unit), (b - shift) / unit, *ends]))
+    rest = float(quadratic(information, target - now).sum())
+    return target.ravel(), (point.theta - shift) / unit, rest
+
+
+def _step(
+    information: np.ndarray, gradient: np.ndarray, now: np.ndarray, *, model: str
+) -> np.ndarray:
+    """(param, item) scoring step, no longer than STEPS.
+
+    An end may be better off beyond 0 or 1, where its log odds cannot follow: it goes as far as it
+    may, and the rest of the item moves as fits that, not as fits what cannot be.
+    """
+    step = solve(information, gradient, model)
+    most = np.array(STEPS[: len(step)])[:, None]
+    if len(step) > 2:
+        ends = np.clip(
+            step[2:], np.maximum(-1, ENDS[0] - now[2:]), np.minimum(1, ENDS[1] - now[2:])
+        )
+        held = np.zeros(step.shape, bool)
+        held[2:] = ends != step[2:]
+        known = np.zeros(step.shape)
+        known[2:] = np.where(held[2:], ends, 0)
+        system, rest = information.copy(), gradient.copy()
+        for place, (row, column) in enumerate(pairs(len(step))):
+            rest[row] -= information[place] * known[column]
+            if row != column:
+                rest[column] -= information[place] * known[row]
+            out = held[row] | held[column]
+            system[place, out] = 1.0 if row == column else 0.0
+        step = solve(system, np.where(held, known, rest), model)
+    return np.clip(step, -most, most)
+
+
+def _bounded(params: np.ndarray) -> np.ndarray:
+    """(param, item) within where they may be."""
+    limits = (SLOPES, (-BOUND, BOUND), ENDS, ENDS)
+    return np.stack([np.clip(row, *ends) for row, ends in zip(params, limits, strict=False)])
 
 
 def _unit(setup: Setup, square: float, n_persons: int, log_a: np.ndarray) -> float:
@@ -191,7 +254,8 @@ def maximise(setup: Setup, *, tolerance: float, most: int, start: Point | None =
     change, calm = np.inf, 0
     for iteration in range(1, most + 1):
         past = [*past[-MEMORY:], (best.x, target)]
-        point = _visit(setup, _accelerated(past), theta)
+        ahead_x = _bounded(_accelerated(past).reshape(PARAMS[setup.model], -1)).ravel()
+        point = _visit(setup, ahead_x, theta)
         ahead = _advance(setup, point)
         if len(past) > 1 and not (
             ahead[2] < 4 * rest and point.objective > best.objective - max(1.0, rest)
@@ -221,4 +285,5 @@ def _begin(setup: Setup) -> tuple[np.ndarray, np.ndarray]:
     spread = max(1.0, float(theta.std()))
     log_a = 0.0 if setup.model == "rasch" else np.log(spread)
     b = np.clip(-logits[0] / np.exp(log_a), -8, 8)
-    return np.r_[np.full(len(b), log_a), b], theta / np.exp(log_a)
+    ends = np.full((PARAMS[setup.model] - 2, len(b)), GUESS)
+    return np.r_[np.full(len(b), log_a), b, ends.ravel()], theta / np.exp(log_a)

@@ -8,10 +8,10 @@ too short. Axes: `cell` (a solver and an item), `item`.
 
 import numpy as np
 
+from gradatim.scale.blocks import inverse_blocks, quadratic
 from gradatim.scale.cells import Cells
-from gradatim.scale.curves import log_chances, slopes
-from gradatim.scale.louis import inverse_blocks
-from gradatim.scale.quadrature import Items, Posterior
+from gradatim.scale.derivatives import Items, look, sensitivities
+from gradatim.scale.quadrature import Posterior
 
 
 def correlation_within(
@@ -26,8 +26,8 @@ def correlation_within(
         cells: in canonical order.
         items: estimates.
         posterior: at the estimates.
-        prior: (3, item) curvature of the priors.
-        model: "2pl", "1pl" or "rasch".
+        prior: (pair, item) curvature of the priors.
+        model: see `blocks.solve`.
 
     Returns:
         r in [0, 0.99]; 0 where every cell has one attempt (binary data cannot tell).
@@ -36,16 +36,14 @@ def correlation_within(
     """
     if cells.tried.max() <= 1:
         return 0.0
-    a = np.exp(items.log_a)[cells.item]
-    eta = a * (posterior.mean[cells.person] - items.b[cells.item])
-    floor = None if items.floor is None else items.floor[cells.item]
-    chance = np.exp(log_chances(eta, floor)[0])
-    up, down = slopes(eta, floor)
-    weight = cells.tried * up * down
+    theta = posterior.mean[cells.person][:, None]
+    view = look(items, cells.item, theta, counts=(cells.solved, cells.tried))
+    chance = np.exp(view.log_right)[:, 0]
     own = inverse_blocks(posterior.expected + prior, model)[:, cells.item]
-    lean = eta**2 * own[0] - 2 * a * eta * own[1] + a**2 * own[2]
-    lean += (a * posterior.sd[cells.person]) ** 2
-    kept = 1 - np.clip(weight * lean, 0, 0.9)
+    lean = quadratic(own, sensitivities(view, items.params)[..., 0])
+    by_ability = view.slope * posterior.sd[cells.person][:, None]
+    lean += (by_ability**2 * view.up * view.down)[:, 0]
+    kept = 1 - np.clip(cells.tried * lean, 0, 0.9)
     noise = cells.tried * chance * (1 - chance)
     above = np.sum((cells.solved - cells.tried * chance) ** 2 / kept) - noise.sum()
     room = np.sum(noise * (cells.tried - 1))

@@ -2,7 +2,8 @@
 
 A fixed grid is silently wrong once a posterior is narrower than its step (at 5,000 items it has a
 standard deviation near 0.03); here each person has nodes around the own posterior mode, spaced by
-the own curvature. Axes: `cell`, `person`, `item`, `node`, `param` (0 log a, 1 b).
+the own curvature. Axes: `cell`, `person`, `item`, `node`, `param` (0 log a, 1 b, 2 guess, 3 slip),
+`pair` (upper triangle of param x param, see `blocks`).
 
 Ref: Naylor & Smith 1982, Applied Statistics 31:214 (adaptive Gauss-Hermite); Bock & Aitkin 1981,
 Psychometrika 46:443 (the E-step); Louis 1982, JRSS B 44:226 (observed information).
@@ -12,19 +13,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradatim.scale.blocks import outer
 from gradatim.scale.cells import Cells
-from gradatim.scale.curves import evaluate, slopes
+from gradatim.scale.curves import slopes
+from gradatim.scale.derivatives import (
+    Items,
+    View,
+    expected_information,
+    log_likelihood,
+    look,
+    observed_information,
+    scores,
+)
 
 BLOCK = 1 << 17  # cells x nodes worked on at a time: what bounds memory
 FAR = 40.0  # abilities stay within +-FAR
-
-
-class Items(NamedTuple):
-    """Item parameters: (item,) log a, b, and the floor (None for all zero)."""
-
-    log_a: np.ndarray
-    b: np.ndarray
-    floor: np.ndarray | None
 
 
 class Posterior(NamedTuple):
@@ -34,9 +37,11 @@ class Posterior(NamedTuple):
         loglik: (person,) marginal log-likelihood.
         mean, sd: (person,) of the posterior.
         gradient: (param, item) of the marginal log-likelihood (Fisher's identity).
-        expected: (3, item) complete-data information: log a, cross, b.
-        missing: (3, item) posterior variance of the complete-data score, summed; information
-            observed is information complete minus this.
+        expected: (pair, item) complete-data information; what attempts hold on average, and
+            where errors are asked for what these attempts hold (without the score's own terms,
+            see `derivatives.observed_information`; for a 2PL without ends both are one).
+        missing: (pair, item) posterior variance of the complete-data score, summed; information
+            observed is information complete minus this. Zero unless errors are asked for.
         with_ability: (param, cell) posterior covariance of the cell's score with ability, None
             unless asked for: how the posterior mean moves with the item's parameters.
     """
@@ -79,9 +84,10 @@ def modes(
     a = np.exp(items.log_a)[cells.item]
     b = items.b[cells.item]
     floor = None if items.floor is None else items.floor[cells.item]
+    ceiling = None if items.ceiling is None else items.ceiling[cells.item]
     sd = np.ones(len(theta))
     for _ in range(steps):
-        up, down = slopes(a * (theta[cells.person] - b), floor)
+        up, down = slopes(a * (theta[cells.person] - b), floor, ceiling)
         score = a * (cells.solved * up - (cells.tried - cells.solved) * down)
         weight = a * a * cells.tried * up * down
         gradient = np.add.reduceat(score, cells.start[:-1]) - theta
@@ -114,55 +120,68 @@ def integrate(
     Returns:
         Posterior.
     """
-    n_items, n_persons = len(items.log_a), len(cells.start) - 1
-    gradient, expected, missing = (np.zeros((m, n_items)) for m in (2, 3, 3))
-    loglik, mean, sd = np.zeros(n_persons), np.zeros(n_persons), np.zeros(n_persons)
-    moving = np.zeros((2, len(cells.solved))) if errors else None
-    base, weight = np.polynomial.hermite_e.hermegauss(n_nodes)
-    log_weight = np.log(weight / np.sqrt(2 * np.pi)) + base**2 / 2
+    n_items, n_persons, params = len(items.b), len(cells.start) - 1, items.params
+    n_pairs = params * (params + 1) // 2
+    gradient = np.zeros((params, n_items))
+    expected, missing = np.zeros((2, n_pairs, n_items))
+    loglik, mean, sd = np.zeros((3, n_persons))
+    moving = np.zeros((params, len(cells.solved))) if errors else None
     for first, last in _blocks(cells.start, n_nodes):
         here = slice(cells.start[first], cells.start[last])
-        item = cells.item[here]
-        centre, spread = nodes[0][first:last, None], nodes[1][first:last, None]
-        x = centre + spread * base  # (person, node)
-        a, person = np.exp(items.log_a[item])[:, None], cells.person[here] - first
-        eta = a * (x[person] - items.b[item][:, None])
-        floor = None if items.floor is None else items.floor[item][:, None]
-        k, n = cells.solved[here][:, None], cells.tried[here][:, None]
-        right, wrong, up, down = evaluate(eta, floor)
-        starts = cells.start[first:last] - cells.start[first]
-        joint = np.add.reduceat(k * right + (n - k) * wrong, starts, axis=0)
-        joint += log_weight - x**2 / 2 + np.log(spread)
-        top = joint.max(axis=1, keepdims=True)
-        h = np.exp(joint - top)
-        total = h.sum(axis=1, keepdims=True)
-        h /= total
-        loglik[first:last] = (top + np.log(total))[:, 0]
+        x, log_weight = place(nodes, (first, last), n_nodes)
+        person, item = cells.person[here] - first, cells.item[here]
+        view = look(items, item, x[person], counts=(cells.solved[here], cells.tried[here]))
+        h, loglik[first:last] = weigh(view, cells.start[first : last + 1], log_weight)
         mean[first:last] = m = np.sum(h * x, axis=1)
         sd[first:last] = np.sqrt(np.sum(h * (x - m[:, None]) ** 2, axis=1))
-        residual, each = k * up - (n - k) * down, h[person]
-        sums = _reduce(residual, n * up * down, eta=eta, slope=a[:, 0], h=each, errors=errors)
+        each = h[person]
+        plain = params == 2 and (items.floor is None or not errors)
+        sums = (_reduce_two if plain else _reduce)(view, each, params, errors)
         for rows, target in zip(sums, (gradient, expected, missing), strict=False):
             for row, values in enumerate(rows):
                 target[row] += np.bincount(item, weights=values, minlength=n_items)
         if moving is not None:
-            pull = each * (x - m[:, None])[person] * residual
-            moving[0, here] = np.sum(pull * eta, axis=1)
-            moving[1, here] = -np.sum(pull, axis=1) * a[:, 0]
+            pull = each * (x - m[:, None])[person]
+            moving[:, here] = np.einsum("cq,kcq->kc", pull, scores(view, params))
     return Posterior(loglik, mean, sd, gradient, expected, missing, moving)
 
 
-def _reduce(
-    residual: np.ndarray,
-    weight: np.ndarray,
-    *,
-    eta: np.ndarray,
-    slope: np.ndarray,
-    h: np.ndarray,
-    errors: bool,
-) -> list[list[np.ndarray]]:
-    """Per cell: score (log a, b), information (log a, cross, b), variance of the score."""
-    a = slope
+def place(
+    nodes: tuple[np.ndarray, np.ndarray], span: tuple[int, int], n_nodes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(person, node) nodes of the persons of a span, and their log weights with the prior."""
+    base, weight = np.polynomial.hermite_e.hermegauss(n_nodes)
+    centre, spread = (part[span[0] : span[1], None] for part in nodes)
+    x = centre + spread * base
+    log_weight = np.log(weight / np.sqrt(2 * np.pi)) + base**2 / 2
+    return x, log_weight - x**2 / 2 + np.log(spread)
+
+
+def weigh(view: View, start: np.ndarray, log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(person, node) posterior, and (person,) log-likelihood; `start` as in Cells, of a span."""
+    joint = np.add.reduceat(log_likelihood(view), start[:-1] - start[0], axis=0) + log_weight
+    top = joint.max(axis=1, keepdims=True)
+    h = np.exp(joint - top)
+    total = h.sum(axis=1, keepdims=True)
+    return h / total, (top + np.log(total))[:, 0]
+
+
+def _reduce(view: View, h: np.ndarray, params: int, errors: bool) -> list[np.ndarray]:
+    """Per cell: score (param,), information (pair,), variance of the score (pair,)."""
+    score = scores(view, params)
+    mean = np.einsum("cq,kcq->kc", h, score)
+    held = (observed_information if errors else expected_information)(view, params)
+    found = [mean, np.einsum("cq,kcq->kc", h, held)]
+    if errors:
+        found.append(np.einsum("cq,kcq->kc", h, outer(score)) - outer(mean))
+    return found
+
+
+def _reduce_two(view: View, h: np.ndarray, params: int, errors: bool) -> list[list[np.ndarray]]:
+    """The same for (log a, b), in fewer passes over memory."""
+    residual = view.solved * view.up - view.lost * view.down
+    weight = (view.solved + view.lost) * view.up * view.down
+    a, eta = view.slope[:, 0], view.eta
     pull, hold = h * residual, h * weight
     s0, s1 = np.einsum("cq,cq->c", pull, eta), -a * pull.sum(axis=1)
     crossed = hold * eta
