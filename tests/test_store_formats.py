@@ -210,8 +210,8 @@ def test_mixed_ids_and_odd_values(tmp_path, rows, message):
 
 def test_a_missing_column_names_what_there_is(tmp_path):
     path = tmp_path / "m.csv"
-    path.write_text("model,item,solved\ns,a,1\n")
-    with pytest.raises(FormatError, match=r"field 'solver': .*got only model, item, solved"):
+    path.write_text("model,thing,solved\ns,a,1\n")
+    with pytest.raises(FormatError, match=r"field 'item': .*got only model, thing, solved"):
         read_responses(path)
 
 

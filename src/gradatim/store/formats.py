@@ -1,28 +1,28 @@
 """Matrix files: who solved what, as a table of solvers and items, to Responses and back.
 
-`.npz`: `solved` and `tried` (solver, item), tried 0 = missing; or `score` in [0, 1], with `tried`
-where cells are missing; `solvers` and `items` (names; numbered where absent).
+`.npz`: `solved` and `tried` (solver, item), tried 0 = missing; or `score` in [0, 1], NaN or
+`tried` 0 = missing; `solvers` and `items` (names; numbered where absent).
 `.csv`, `.parquet`, `.jsonl`: one row per cell with solver, item, solved and, if not 1, tried.
 """
 
 import csv
 import io
-import math
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gradatim.errors import FormatError
-from gradatim.files import rows, write_atomic, write_jsonl
-from gradatim.types import Responses
+from gradatim.files import write_atomic, write_jsonl
+from gradatim.store import logs_tables
+from gradatim.store.names import MOST, Names, Wanted
+from gradatim.store.sums import Log, add_up
+from gradatim.store.tables import open_table
+from gradatim.types import Matrix, Responses
 
-MOST = 2**53  # counts above it have no exact float
-
-_WORDS = {"true": 1.0, "false": 0.0}
+_BLOCK = 1 << 20  # cells that are checked at a time: a large matrix is never copied
 
 
 def read_responses(path: str | Path) -> Responses:
@@ -34,7 +34,15 @@ def read_responses(path: str | Path) -> Responses:
             written in two ways, or as a number and as a text.
     """
     path = Path(path)
-    return _read_npz(path) if path.suffix.lower() == ".npz" else _read_long(path)
+    if path.suffix.lower() == ".npz":
+        return responses_of(read_matrix(path))
+    table = open_table(path)
+    if not table.names:  # no row at all
+        none = np.zeros(0, dtype=np.int64)
+        return Responses(
+            solver=none, item=none, solved=none.astype(float), tried=none, solvers=(), items=()
+        )
+    return add_up([logs_tables.read(table, Wanted(), kind="table", columns={})])[0]
 
 
 def write_responses(path: str | Path, responses: Responses) -> None:
@@ -84,118 +92,18 @@ def write_responses(path: str | Path, responses: Responses) -> None:
         )
 
 
-# -- long form --------------------------------------------------------------------------------
-
-
-class _Names:
-    """Names to numbers in order of appearance, with what can go wrong with names."""
-
-    def __init__(self, path: Path, field: str) -> None:
-        self._path, self._field = path, field
-        self._kind: type | None = None
-        self._numbers: dict[int, str] = {}  # names that are whole numbers, by value
-        self.codes: dict[str, int] = {}
-
-    def code(self, value: Any, line: int | None) -> int:
-        """The name's number; ids must be all text or all whole numbers."""
-        kind = int if isinstance(value, int) and not isinstance(value, bool) else type(value)
-        if kind not in (int, str) or value == "":
-            raise self._error(line, "a name (text or a whole number)", repr(value))
-        if self._kind not in (None, kind):
-            raise self._error(
-                line,
-                f"{'whole numbers' if self._kind is int else 'texts'}, as on the lines before",
-                repr(value),
-                "write all ids the same way",
-            )
-        self._kind = kind
-        name = str(value)
-        if name not in self.codes and name.isascii() and name.isdigit():
-            other = self._numbers.setdefault(int(name), name)
-            if other != name:
-                raise self._error(
-                    line, f"one spelling of each number, as {other!r} before", repr(name)
-                )
-        return self.codes.setdefault(name, len(self.codes))
-
-    def _error(self, line: int | None, expected: str, got: str, remedy: str = "") -> FormatError:
-        return FormatError(
-            self._path, line=line, field=self._field, expected=expected, got=got, remedy=remedy
-        )
-
-
-def _read_long(path: Path) -> Responses:
-    solvers, items = _Names(path, "solver"), _Names(path, "item")
-    seen: dict[tuple[int, int], int] = {}
-    cells: list[tuple[int, int, float, int]] = []
-    for line, row in rows(path):
-        for name in ("solver", "item", "solved"):
-            if row.get(name) is None:
-                got = "nothing" if name in row else f"only {', '.join(map(str, row)) or 'nothing'}"
-                raise FormatError(path, line=line, field=name, expected="a value", got=got)
-        cell = (solvers.code(row["solver"], line), items.code(row["item"], line))
-        if cell in seen:
-            raise FormatError(
-                path,
-                line=line,
-                field="item",
-                expected="each solver and item once",
-                got=f"{row['solver']!r} and {row['item']!r} again, after line {seen[cell]}",
-                remedy="add the attempts of a cell up: solved and tried in one row",
-            )
-        seen[cell] = line
-        k, n = _cell(row, path, line)
-        if n:
-            cells.append((*cell, k, n))
-    columns = list(zip(*cells, strict=True)) or [()] * 4
-    return Responses(
-        solver=np.array(columns[0], dtype=np.int64),
-        item=np.array(columns[1], dtype=np.int64),
-        solved=np.array(columns[2], dtype=float),
-        tried=np.array(columns[3], dtype=np.int64),
-        solvers=tuple(solvers.codes),
-        items=tuple(items.codes),
-    )
-
-
-def _cell(row: dict[str, Any], path: Path, line: int) -> tuple[float, int]:
-    tried = _number(1 if row.get("tried") in (None, "") else row["tried"], path, line, "tried")
-    if not 0 <= tried <= MOST or tried != int(tried):
-        raise FormatError(
-            path,
-            line=line,
-            field="tried",
-            expected="a whole number from 0 to 2**53",
-            got=f"{tried:g}",
-        )
-    solved = _number(row["solved"], path, line, "solved")
-    if not 0 <= solved <= tried:
-        raise FormatError(
-            path,
-            line=line,
-            field="solved",
-            expected=f"0 <= solved <= tried ({tried:g})",
-            got=f"{solved:g}",
-            remedy="solved is a count or a sum of scores in [0, 1], not a percentage",
-        )
-    return solved, int(tried)
-
-
-def _number(value: Any, path: Path, line: int, field: str) -> float:
-    try:
-        number = _WORDS.get(str(value).strip().lower())
-        number = float(value) if number is None else number
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise FormatError(path, line=line, field=field, expected="a finite number", got=repr(value))
-    return number
-
-
 # -- npz --------------------------------------------------------------------------------------
 
 
-def _read_npz(path: Path) -> Responses:
+def read_matrix(path: str | Path) -> Matrix:
+    """Read an .npz matrix as it lies: numbers keep their type, nothing is copied.
+
+    `score` times `tried` is the sum of scores; a NaN in `score` without `tried` is a missing cell.
+
+    Raises:
+        FormatError: as `read_responses`.
+    """
+    path = Path(path)
     arrays = _arrays(path)
     main = "solved" if "solved" in arrays else "score"
     if main not in arrays:
@@ -203,32 +111,73 @@ def _read_npz(path: Path) -> Responses:
         raise FormatError(
             path, field="solved", expected="an array `solved` or `score`", got=f"only {held}"
         )
-    value = _matrix(arrays[main], path, main)
-    tried = np.ones(value.shape)
+    value = _numbers(arrays[main], path, main)
+    tried: np.ndarray | int = 1
     if "tried" in arrays:
-        tried = _matrix(arrays["tried"], path, "tried")
-    if tried.shape != value.shape:
-        raise FormatError(
-            path, field="tried", expected=f"shape {value.shape}", got=f"shape {tried.shape}"
-        )
+        tried = _numbers(arrays["tried"], path, "tried")
+        if tried.shape != value.shape:
+            raise FormatError(
+                path, field="tried", expected=f"shape {value.shape}", got=f"shape {tried.shape}"
+            )
+    elif main == "score" and np.isnan(value.sum(dtype=float)):
+        tried = (~np.isnan(value)).astype(np.int8)
     solvers = _listed(arrays, path, "solvers", len(value))
     items = _listed(arrays, path, "items", value.shape[1])
-    missing = tried == 0
-    where = (solvers, items)
-    whole = (tried >= 0) & (tried == np.rint(tried)) & (tried <= MOST)
-    _refuse(path, "tried", where, tried, bad=~whole)
-    _refuse(path, main, where, value, bad=~np.isfinite(value) & ~missing)
-    solved = np.where(missing, 0.0, value * tried if main == "score" else value)
-    top = np.where(missing, 0.0, 1.0) if main == "score" else tried
-    _refuse(path, main, where, value, bad=~missing & ((value < 0) | (value > top)))
-    solver, item = np.nonzero(~missing)
+    step = max(1, _BLOCK // max(1, value.shape[1]))
+    for at in range(0, len(value), step):
+        rows = slice(at, at + step)
+        where = (path, main, solvers[rows], items)
+        _check(where, value[rows], tried if isinstance(tried, int) else tried[rows])
+    if not isinstance(tried, int):
+        if tried.dtype.kind == "f":
+            tried = tried.astype(np.int64)
+        if main == "score":
+            value = np.where(tried == 0, 0, value * tried)
+        elif value.dtype.kind == "f" and np.isnan(value.sum(dtype=float)):
+            value = np.where(tried == 0, 0, value)
+    return Matrix(solved=value, tried=tried, solvers=solvers, items=items)
+
+
+def responses_of(matrix: Matrix) -> Responses:
+    """A dense matrix in long form, cells without attempts left out.
+
+    >>> responses_of(Matrix(solved=np.array([[1, 0], [3, 0]]), tried=np.array([[1, 2], [4, 0]]),
+    ...     solvers=("a", "b"), items=("x", "y"))).tried
+    array([1, 2, 4])
+    """
+    shape = matrix.solved.shape
+    if isinstance(matrix.tried, int):
+        solver, item = (index.ravel() for index in np.indices(shape))
+        tried = np.full(solver.shape, matrix.tried, dtype=np.int64)
+    else:
+        solver, item = np.nonzero(matrix.tried)
+        tried = matrix.tried[solver, item].astype(np.int64)
     return Responses(
         solver=solver,
         item=item,
-        solved=solved[solver, item],
-        tried=tried[solver, item].astype(np.int64),
-        solvers=solvers,
-        items=items,
+        solved=matrix.solved[solver, item].astype(float),
+        tried=tried,
+        solvers=matrix.solvers,
+        items=matrix.items,
+    )
+
+
+def log_of(matrix: Matrix, path: str | Path) -> Log:
+    """A matrix file among other logs."""
+    found = responses_of(matrix)
+    empty = matrix.solved.size - len(found.tried)
+    return Log(
+        path=str(path),
+        format="matrix",
+        solver=found.solver,
+        item=found.item,
+        solved=found.solved,
+        tried=found.tried,
+        solvers=found.solvers,
+        items=found.items,
+        score="solved",
+        notes=[f"{empty:,} cells are empty"] if empty else [],
+        run=str(Path(path).resolve()),
     )
 
 
@@ -248,7 +197,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         ) from None
 
 
-def _matrix(array: np.ndarray, path: Path, name: str) -> np.ndarray:
+def _numbers(array: np.ndarray, path: Path, name: str) -> np.ndarray:
     if array.ndim != 2 or array.dtype.kind not in "biuf":
         raise FormatError(
             path,
@@ -256,7 +205,7 @@ def _matrix(array: np.ndarray, path: Path, name: str) -> np.ndarray:
             expected="numbers of shape (solvers, items)",
             got=f"{array.dtype} of shape {array.shape}",
         )
-    return array.astype(float)
+    return array
 
 
 def _listed(arrays: dict[str, np.ndarray], path: Path, name: str, n: int) -> tuple[str, ...]:
@@ -265,7 +214,7 @@ def _listed(arrays: dict[str, np.ndarray], path: Path, name: str, n: int) -> tup
     array = arrays[name]
     if array.shape != (n,):
         raise FormatError(path, field=name, expected=f"{n} names", got=f"shape {array.shape}")
-    names = _Names(path, name)
+    names = Names(path, name)
     for value in array.tolist():
         names.code(value, None)
     if len(names.codes) < n:
@@ -274,26 +223,36 @@ def _listed(arrays: dict[str, np.ndarray], path: Path, name: str, n: int) -> tup
     return tuple(names.codes)
 
 
-def _refuse(
-    path: Path,
-    name: str,
-    where: tuple[tuple[str, ...], tuple[str, ...]],
+def _check(
+    where: tuple[Path, str, tuple[str, ...], tuple[str, ...]],
     value: np.ndarray,
-    *,
-    bad: np.ndarray,
+    tried: np.ndarray | int,
 ) -> None:
-    """Raise for the first bad cell, by the names of its solver and item."""
-    if bad.any():
-        i, j = np.argwhere(bad)[0]
-        allowed = {
-            "tried": "whole numbers from 0 to 2**53",
-            "score": "scores in [0, 1], and `tried` 0 where a cell is missing",
-            "solved": "0 <= solved <= tried, and `tried` 0 where a cell is missing",
-        }
-        raise FormatError(
-            path,
-            field=name,
-            expected=allowed[name],
-            got=f"{value[i, j]:g} for solver {where[0][i]!r}, item {where[1][j]!r} "
-            f"({bad.sum()} of {bad.size} cells)",
-        )
+    """Raise for the first bad cell of a block, by the names of its solver and item."""
+    path, main, solvers, items = where
+    count = np.asarray(tried)
+    whole = (count >= 0) & (count <= MOST) & (count == np.rint(count))
+    top = 1 if main == "score" else count
+    with np.errstate(invalid="ignore"):
+        good = (count == 0) | ((value >= 0) & (value <= top))
+    hint = "; a percentage says nothing without its n" if main == "score" else ""
+    for name, seen, bad, allowed in (
+        ("tried", np.broadcast_to(count, value.shape), ~whole, "whole numbers from 0 to 2**53"),
+        (
+            main,
+            value,
+            ~good,
+            f"{'scores in [0, 1]' if main == 'score' else '0 <= solved <= tried'}, and `tried` 0 "
+            f"where a cell is missing{hint}",
+        ),
+    ):
+        bad = np.broadcast_to(bad, value.shape)
+        if bad.any():
+            i, j = np.argwhere(bad)[0]
+            raise FormatError(
+                path,
+                field=name,
+                expected=allowed,
+                got=f"{seen[i, j]:g} for solver {solvers[i]!r}, item {items[j]!r} "
+                f"({bad.sum()} of {bad.size} cells)",
+            )

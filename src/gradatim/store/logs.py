@@ -1,0 +1,227 @@
+"""Other people's logs as Responses: the format is told from what a file holds.
+
+inspect_ai and lm-evaluation-harness logs, rollouts of TRL and verl, long tables and matrices; none
+of these tools needs to be installed. Every attempt is counted, or named as missing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gradatim import checks
+from gradatim.errors import ArgumentError, FormatError
+from gradatim.files import read_text, rows
+from gradatim.store import logs_inspect, logs_lm_eval, logs_tables
+from gradatim.store.formats import log_of, read_matrix
+from gradatim.store.names import Wanted
+from gradatim.store.sums import Log, add_up
+from gradatim.store.tables import Opened, open_table
+from gradatim.types import Responses
+
+FORMATS = ("inspect", "lm_eval", "matrix", "rollouts", "table", "trl", "verl")
+_TABLES = (".csv", ".parquet", ".jsonl", ".json", ".ndjson")
+
+
+class Origin(NamedTuple):
+    """What one file brought, and what it did not.
+
+    Attributes:
+        path, format, tool, score: where from, as what, written by whom, and which score was read.
+        solvers, items, attempts: how many it holds.
+        missing: why -> attempts without a score; they count as not made.
+        notes: what a reader of the result must know.
+    """
+
+    path: str
+    format: str
+    tool: str
+    score: str
+    solvers: int
+    items: int
+    attempts: int
+    missing: Mapping[str, int]
+    notes: Sequence[str]
+
+
+class Reading(NamedTuple):
+    """Responses, what each file brought, and what there is to say of them together."""
+
+    responses: Responses
+    origins: list[Origin]
+    notes: list[str]
+
+
+def read_logs(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    format: str | None = None,
+    score: str | Sequence[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    span: tuple[float, float] = (0.0, 1.0),
+) -> Reading:
+    """Read logs of one or several files or folders into one table of counts.
+
+    Args:
+        paths: files, or folders of logs of one kind.
+        format: a name in FORMATS; None: told from the content.
+        score: which score, metric or reward column counts, where there are several; several
+            names where files differ, one of them for each.
+        columns: role -> column of a table (solver, item, solved, tried, attempt, prompt, step);
+            "" says that there is none: `{"step": ""}` makes one solver of all steps of a training.
+        span: (low, high), the scores that stand for 0 and 1.
+
+    Raises:
+        FormatError: a file that is not what it should be: file, line, field, expected, got, remedy.
+        ArgumentError: an unknown format, score or role; one run given twice.
+    """
+    if format is not None:
+        checks.one_of("format", format, FORMATS)
+    columns = dict(columns or {})
+    checks.known_keys("`columns`", columns, logs_tables.ROLES)
+    if not span[0] < span[1]:
+        raise ArgumentError(f"`range` must be LOW:HIGH with LOW below HIGH, got {span}")
+    scores = (score,) if isinstance(score, str) else tuple(score or ())
+    wanted = Wanted(scores, *span)
+    logs = []
+    for path in [paths] if isinstance(paths, str | Path) else paths:
+        for file, name in _files(Path(path)):
+            logs += _read(file, format, wanted, columns=columns, name=name)
+    if not logs:
+        raise ArgumentError("`source` must name at least one file")
+    responses, notes = add_up(logs)
+    if not len(responses.tried):
+        gone = sum(sum(log.missing.values()) for log in logs)
+        raise FormatError(
+            logs[0].path,
+            expected="at least one attempt with a score",
+            got=f"none ({gone} attempts without)" if gone else "none",
+        )
+    return Reading(responses, [_origin(log) for log in logs], notes)
+
+
+def _origin(log: Log) -> Origin:
+    return Origin(
+        path=log.path,
+        format=log.format,
+        tool=log.tool,
+        score=log.score,
+        solvers=len(set(log.solver.tolist())),
+        items=len(set(log.item.tolist())),
+        attempts=int(log.tried.sum()),
+        missing=dict(log.missing),
+        notes=list(log.notes),
+    )
+
+
+# -- files ------------------------------------------------------------------------------------
+
+
+def _files(path: Path) -> list[tuple[Path, str]]:
+    """Files of logs, and the name of their solver where nothing else names it."""
+    if not path.exists():
+        raise FormatError(
+            path,
+            expected="a log, a table, a matrix or a folder of them",
+            got="nothing of that name",
+        )
+    if not path.is_dir():
+        return [(path, path.name.split(".")[0])]
+    for pattern in ("*.eval", "samples_*.jsonl"):
+        found = sorted(path.rglob(pattern))
+        if found:
+            return [(file, file.stem) for file in found]
+    found = sorted(f for f in path.rglob("*") if f.suffix.lower() in (*_TABLES, ".npz"))
+    if not found:
+        held = sorted(f.name for f in path.iterdir())
+        raise FormatError(
+            path,
+            expected="a run folder, or a folder of logs (.eval, .json, .jsonl, .csv, .parquet)",
+            got=f"only {', '.join(held[:5])}" if held else "an empty folder",
+        )
+    return [(file, path.name) for file in found]
+
+
+def _read(
+    path: Path, format: str | None, wanted: Wanted, *, columns: Mapping[str, str], name: str
+) -> list[Log]:
+    if not path.stat().st_size:
+        raise FormatError(path, expected="a log, a table or a matrix", got="an empty file")
+    kind, value = (format, None) if format else _detect(path)
+    if kind == "matrix":
+        return [log_of(read_matrix(path), path)]
+    if kind == "inspect":
+        value = _json(path) if value is None and not _zipped(path) else value
+        if value is None:
+            return [logs_inspect.read_archive(path, wanted)]
+        if not logs_inspect.is_log(value):
+            raise FormatError(path, expected="a log of inspect_ai", got=_shape(value))
+        return [logs_inspect.read_json(path, value, wanted)]
+    if kind == "lm_eval":
+        value = _json(path) if value is None and path.suffix == ".json" else value
+        files = logs_lm_eval.samples_of(path) if logs_lm_eval.is_results(value) else [path]
+        return [logs_lm_eval.read(file, wanted) for file in files]
+    opened = value if isinstance(value, Opened) else open_table(path)
+    return [logs_tables.read(opened, wanted, kind=str(kind), columns=columns, name=name)]
+
+
+def _detect(path: Path) -> tuple[str, Any]:
+    """The format of a file, with what had to be read to tell it."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic[:2] == b"PK" or path.suffix.lower() in (".npz", ".eval"):
+        inspect = path.suffix.lower() == ".eval" or logs_inspect.is_archive(path)
+        return ("inspect" if inspect else "matrix"), None
+    if magic == b"PAR1":
+        schema = open_table(path).schema
+        if schema is not None and b"gradatim" in (schema.metadata or {}):
+            raise FormatError(
+                path,
+                expected="attempts",
+                got="a bank, which is calibrated already",
+                remedy="link to it with --link, or select from it: gradatim select BANK",
+            )
+    ending = path.name.removesuffix(".gz").rsplit(".", 1)[-1].lower()
+    if ending == "json":
+        value = _json(path)
+        if logs_inspect.is_log(value):
+            return "inspect", value
+        if logs_lm_eval.is_results(value):
+            return "lm_eval", value
+        if not isinstance(value, list):
+            raise FormatError(
+                path,
+                expected="a log of inspect_ai, results of lm_eval or a list of rows",
+                got=_shape(value),
+                remedy="one row per attempt, as .jsonl or .csv, is read by its columns",
+            )
+    if ending in ("jsonl", "ndjson"):
+        first = next((row for _, row in rows(path)), {})
+        if logs_lm_eval.is_sample(first):
+            return "lm_eval", None
+    opened = open_table(path)
+    return logs_tables.kind_of(opened.names), opened
+
+
+def _zipped(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK" or path.suffix.lower() == ".eval"
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise FormatError(
+            path,
+            line=error.lineno,
+            expected="JSON",
+            got=f"{error.msg} at column {error.colno}",
+            remedy="a truncated file must be copied again; JSON rows need the ending .jsonl",
+        ) from None
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"an object with {', '.join(map(str, list(value)[:6])) or 'nothing'}"
+    return f"a {type(value).__name__}"
