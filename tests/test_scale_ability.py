@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import integrate, special
+from scipy import integrate, optimize, special
 
 from gradatim.scale.ability import estimate_ability, expected_score, select_items
 from gradatim.scale.curves import flat, information, probability
@@ -52,6 +52,105 @@ def test_map_solves_the_score_equation():
     assert found.se[0] == pytest.approx(
         (4 * information(found.value[0], bank).sum() + 1) ** -0.5, rel=1e-4
     )
+
+
+# -- weighted likelihood ----------------------------------------------------------------------
+
+
+def test_weighted_likelihood_by_hand():
+    # one right answer to an item with a = 1, b = 0: 1 - P + (1 - 2 P) / 2 = 0, so P = 3/4,
+    # theta = log 3, information 3/16
+    bank = flat(difficulty=[0.0], discrimination=[1.0])
+    one = np.ones((1, 1))
+    found = estimate_ability(bank, np.zeros((1, 1), int), one, one, method="wle")
+    assert found.value[0] == pytest.approx(np.log(3), abs=1e-7)
+    assert found.se[0] == pytest.approx((16 / 3) ** 0.5, abs=1e-6)
+
+
+@given(st.lists(st.integers(0, 3), min_size=5, max_size=5))
+def test_weighted_likelihood_of_a_2pl_maximises_the_likelihood_times_root_information(k):
+    bank = flat(difficulty=BANK.difficulty, discrimination=BANK.discrimination)
+    k, n = np.array(k, float), np.full(5, 3.0)
+
+    def below(t):
+        p = probability(t, bank)
+        return -k @ np.log(p) - (n - k) @ np.log1p(-p) - np.log(information(t, bank).sum()) / 2
+
+    best = optimize.minimize_scalar(
+        below, bounds=(-9, 9), method="bounded", options={"xatol": 1e-9}
+    )
+    found = estimate_ability(bank, ALL, k[None], n[None], method="wle")
+    assert found.value[0] == pytest.approx(best.x, abs=1e-4)
+    assert found.se[0] == pytest.approx((3 * information(best.x, bank).sum()) ** -0.5, rel=1e-4)
+
+
+ENDED = flat(
+    difficulty=BANK.difficulty,
+    discrimination=BANK.discrimination,
+    floor=BANK.floor,
+    ceiling=[1.0, 0.9, 0.95, 1.0, 0.8],
+)
+
+
+@pytest.mark.parametrize("bank", [BANK, ENDED])
+def test_weighted_likelihood_with_ends_solves_warms_equation(bank):
+    k, n = np.array([[3.0, 2, 2, 1, 1], [4, 4, 4, 4, 4], [0, 0, 0, 0, 0]]), np.full((3, 5), 4.0)
+    found = estimate_ability(bank, np.tile(ALL, (3, 1)), k, n, method="wle")
+    assert np.isfinite(found.value).all()
+    assert found.value[2] < found.value[0] < found.value[1]
+    step = 1e-4
+    for row, value in enumerate(found.value):
+        low, p, high = (probability(value + d, bank) for d in (-step, 0, step))
+        first, second = (high - low) / (2 * step), (high - 2 * p + low) / step**2
+        inside = 4 * first**2 / (p * (1 - p))
+        lean = np.sum(4 * first * second / (p * (1 - p)))
+        score = np.sum((k[row] - 4 * p) * first / (p * (1 - p)))
+        assert score + lean / (2 * inside.sum()) == pytest.approx(0, abs=1e-4 * inside.sum() ** 0.5)
+        assert found.se[row] == pytest.approx(inside.sum() ** -0.5, rel=1e-4)
+
+
+def test_weighted_likelihood_has_less_bias_than_the_mode():
+    rng = np.random.default_rng(0)
+    bank = flat(difficulty=np.linspace(-2, 2, 20), discrimination=np.full(20, 1.5))
+    k = rng.binomial(1, probability(np.full(4000, 1.5), bank)).astype(float)
+    item, n = np.tile(np.arange(20), (4000, 1)), np.ones((4000, 20))
+    value = {m: estimate_ability(bank, item, k, n, method=m).value for m in ("wle", "map")}
+    # the mode's bias is about -theta / (information + 1) = -.2; the error of a mean is .009
+    assert abs(value["wle"].mean() - 1.5) < 0.04
+    assert value["map"].mean() < 1.4
+
+
+def test_weighted_likelihood_without_answers_says_that_it_knows_nothing():
+    none = np.zeros((1, 5))
+    found = estimate_ability(BANK, ALL, none, none, method="wle", prior=(0.3, 2.0))
+    assert found.value[0] == 0.3
+    assert found.se[0] == np.inf
+    assert np.isfinite(found.nodes).all()
+
+
+def test_extreme_items_and_counts_overflow_nothing():
+    bank = replace(
+        flat(
+            difficulty=[-60.0, 60.0, 0.0],
+            discrimination=[50.0, 50.0, 1e-3],
+            floor=[0.0, 0.3, 0.0],
+            ceiling=[1.0, 0.9, 1.0],
+        ),
+        se_floor=np.array([np.nan, 0.1, 0.1]),
+        se_ceiling=np.full(3, 0.1),
+    )
+    k = np.array([[5.0, 5, 5], [0, 0, 0], [0, 5, 0]])
+    for method in ("eap", "map", "wle"):
+        found = estimate_ability(bank, np.tile(np.arange(3), (3, 1)), k, 5 + 0 * k, method=method)
+        assert np.isfinite(found.value).all()
+        assert not np.isnan(found.se).any()
+
+
+def test_errors_of_the_ends_widen():
+    k, n = np.array([[4.0, 5, 4, 2, 1]]), np.full((1, 5), 8.0)
+    plain = estimate_ability(ENDED, ALL, k, n)
+    unsure = replace(ENDED, se_floor=np.full(5, 0.1), se_ceiling=np.full(5, 0.1))
+    assert estimate_ability(unsure, ALL, k, n).se[0] > plain.se[0] * 1.01
 
 
 def test_no_answer_is_the_prior():
@@ -129,6 +228,8 @@ def test_a_part_of_a_bank_is_on_the_same_scale():
     assert part.items == ("item-4", "item-2")
     assert part.scale == BANK.scale
     np.testing.assert_array_equal(part.floor, [0.25, 0.2])
+    assert part.ceiling is None
+    assert select_items(ENDED, np.array([4, 1])).ceiling.tolist() == [0.8, 0.9]
 
 
 def test_errors_name_the_argument():
@@ -137,7 +238,7 @@ def test_errors_name_the_argument():
         estimate_ability(BANK, ALL, one[:, :4], one)
     with pytest.raises(ValueError, match="`tried - solved`"):
         estimate_ability(BANK, ALL, 2 * one, one)
-    with pytest.raises(ValueError, match="eap, map; got 'ml'"):
+    with pytest.raises(ValueError, match="eap, map, wle; got 'ml'"):
         estimate_ability(BANK, ALL, one, one, method="ml")
     hole = flat(difficulty=[np.nan, 0.0], discrimination=[1.0, 1.0])
     with pytest.raises(ValueError, match="estimated"):
