@@ -66,7 +66,7 @@ def pair_items(bank: Bank, to: Bank, *, drop: Collection[Hashable] = ()) -> Anch
         place = {name: i for i, name in enumerate(one.items)}
         if len(place) < len(one.items):
             raise ArgumentError(
-                f"`{what}` must name each item once, got {len(one.items)} ids, {len(place)} different"
+                f"`{what}` must name each item once: {len(one.items)} ids, {len(place)} different"
             )
         places.append(place)
     common = [name for name in to.items if name in places[0]]

@@ -79,7 +79,7 @@ def errors(
     if fixed.any():
         complete, missing, moving = _held(complete, missing, moving, fixed=fixed, item=cells.item)
     if n_items * k <= 2 * DENSE:
-        form, push = "full", _spread(cells, moving, n_items)
+        form, push = "full", spread_scores(cells, moving, n_items)
         covariance = _dense(
             (cells, items, nodes), complete=complete, free=prior[1], model=model, fixed=fixed
         )
@@ -87,7 +87,7 @@ def errors(
         whole = covariance.reshape(k, n_items, k, n_items)
         own = np.stack([np.diag(whole[row, :, column]) for row, column in pairs(k)])
     elif n_persons * k * n_items <= LOW_RANK:
-        form, push = "persons", _spread(cells, moving, n_items)
+        form, push = "persons", spread_scores(cells, moving, n_items)
         own, held = _low_rank(complete - missing, push, posterior.sd, free=prior[1], model=model)
     else:
         own = inverse_blocks(complete - missing, model)
@@ -149,7 +149,7 @@ def _held(
     return complete, missing, np.where(fixed[:, item], 0.0, moving)
 
 
-def _spread(cells: Cells, moving: np.ndarray, n_items: int) -> np.ndarray:
+def spread_scores(cells: Cells, moving: np.ndarray, n_items: int) -> np.ndarray:
     """(person, param, item) from (param, cell)."""
     push = np.zeros((len(cells.start) - 1, len(moving), n_items))
     push[cells.person, :, cells.item] = moving.T
@@ -172,7 +172,7 @@ def _dense(
     for values, (row, column) in zip(complete, pairs(k), strict=True):
         observed[row, each, column, each] = observed[column, each, row, each] = values
     rows = free.reshape(len(free), size)
-    observed = observed.reshape(size, size) - _missing(*where) - rows.T @ rows
+    observed = observed.reshape(size, size) - missing_information(*where) - rows.T @ rows
     kept = np.eye(size)[:, ~fixed.ravel()]
     if model == "rasch":
         kept = np.eye(size)[:, n_items:]
@@ -182,7 +182,9 @@ def _dense(
     return kept @ linalg.pinvh(kept.T @ observed @ kept) @ kept.T
 
 
-def _missing(cells: Cells, items: Items, nodes: tuple[np.ndarray, np.ndarray, int]) -> np.ndarray:
+def missing_information(
+    cells: Cells, items: Items, nodes: tuple[np.ndarray, np.ndarray, int]
+) -> np.ndarray:
     """(param item, param item) posterior covariance of persons' scores, summed over persons."""
     n_items, n_nodes, k = len(items.b), nodes[2], items.params
     total = np.zeros((k * n_items, k * n_items))

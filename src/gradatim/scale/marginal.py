@@ -222,7 +222,7 @@ def _unit(setup: Setup, square: float, n_persons: int, log_a: np.ndarray) -> flo
     return float(np.exp(np.clip(u, -0.7, 0.7)))
 
 
-def _accelerated(past: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def accelerate(past: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Anderson's next point from the last points and where one step took them."""
     x, target = past[-1]
     residual = target - x
@@ -254,7 +254,7 @@ def maximise(setup: Setup, *, tolerance: float, most: int, start: Point | None =
     change, calm = np.inf, 0
     for iteration in range(1, most + 1):
         past = [*past[-MEMORY:], (best.x, target)]
-        ahead_x = _bounded(_accelerated(past).reshape(PARAMS[setup.model], -1)).ravel()
+        ahead_x = _bounded(accelerate(past).reshape(PARAMS[setup.model], -1)).ravel()
         point = _visit(setup, ahead_x, theta)
         ahead = _advance(setup, point)
         if len(past) > 1 and not (
