@@ -3,6 +3,7 @@
 Repeated on the same responses, the bank that is there is read, not fitted again.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,24 +13,29 @@ from typing import Any
 import numpy as np
 
 from gradatim import checks
-from gradatim.errors import ArgumentError, FormatError, nearest
+from gradatim.engine.link import link_banks
+from gradatim.engine.sources import READING, Given, open_source
+from gradatim.errors import ArgumentError, nearest
 from gradatim.evaluation.rank import spearman
 from gradatim.families import registry
+from gradatim.files import dumps, plain
 from gradatim.progress import Progress, Tick, silent
 from gradatim.scale import irt
-from gradatim.scale.cells import arrange, check_responses, scale_id
+from gradatim.scale.quality import check_quality
 from gradatim.store import banks
-from gradatim.store.formats import read_responses
 from gradatim.store.run import Run
 from gradatim.types import Bank, Estimate, Problem, Responses
 
 LISTS = ("never_solved", "always_solved", "zero_solvers", "full_solvers", "parts")
+REPORTED = ("sources", "notes", "quality", "link")
+_FITTING = ("priors", "tolerance", "max_iterations", "reference", "overdispersion")
 
 
 def calibrate(
-    source: Run | Responses | str | Path,
+    source: Given | Sequence[Given],
     *,
     model: str = "2pl",
+    link: Bank | str | Path | None = None,
     run: Run | str | Path | None = None,
     leave_out: Sequence[str] = (),
     floors: bool = False,
@@ -39,43 +45,62 @@ def calibrate(
     """Calibrate problems and solvers on one scale.
 
     Args:
-        source: a run or its folder; a matrix file (.npz, .csv, .parquet, .jsonl); or Responses.
-        model: "2pl", "1pl" or "rasch"; see `scale.irt.fit`.
+        source: a run or its folder; Responses; logs of inspect_ai, lm-evaluation-harness, TRL or
+            verl, long tables, matrix files, or folders of these (see `store.logs.read_files`); or
+            several of them, whose attempts are added up.
+        model: "2pl", "1pl", "rasch", "3pl" or "4pl"; see `scale.irt.fit`.
+        link: a bank, or its file, to whose scale the result is brought by the items in both;
+            anchors that drifted are left out (see `engine.link.link_banks`).
         run: where bank and results are kept; a source that is a run keeps its own.
         leave_out: names of solvers that take no part, say one that is to be tested on the bank.
         floors: take the families' chances of a guess as known lower ends of the curves. Right
             only where solvers always give a well-formed answer.
         progress: told when the fit starts and ends.
-        options: of the fit: priors, tolerance, max_iterations, reference, overdispersion.
+        options: of the fit: priors, tolerance, max_iterations, reference, overdispersion; of
+            reading logs: format, score, columns, span; and `published`, solver -> mean score that
+            its author states, which the data are checked against.
 
     Returns:
-        Bank; `fit["reused"]` says whether it was there already. The run holds it under banks/,
-        and results/calibration.json names items that nobody, or everybody, solved, and has
-        Spearman's correlation of difficulty with level for each family.
+        Bank; `fit["reused"]` says whether it was there already, `fit["sources"]` what each file
+        brought and what it had no score for, `fit["quality"]` what is wrong with the data, and
+        `fit["link"]` how it was linked. The run holds it under banks/, and
+        results/calibration.json names items that nobody, or everybody, solved, and has Spearman's
+        correlation of difficulty with level for each family.
 
     Raises:
-        ArgumentError: a bad argument, or responses that cannot be.
+        ArgumentError: a bad argument, responses that cannot be, no item in common with `link`.
         FormatError: a source that is not what it should be.
     """
     checks.one_of("model", model, irt.MODELS)
-    allowed = ("priors", "tolerance", "max_iterations", "reference", "overdispersion")
-    checks.known_keys("`calibrate`", options, allowed)
-    responses, run = _open(source, run)
-    responses = _without(responses, leave_out)
-    check_responses(responses)
+    checks.known_keys("`calibrate`", options, (*_FITTING, *READING, "published"))
+    fitting = {name: options[name] for name in _FITTING if name in options}
+    reading = {name: options[name] for name in READING if name in options}
+    target = banks.read(link) if isinstance(link, str | Path) else link
+    opened = open_source(source, run, **reading)
+    responses, run = _without(opened.responses, leave_out), opened.run
     problems = {} if run is None else {p.id: p for p in run.problems()}
     floor = _floors(responses.items, problems) if floors else None
-    cells = arrange(responses)
-    settings = {"model": model, "floors": floors, **options}
-    key = scale_id(responses, cells, **settings)
+    found = check_quality(responses, published=options.get("published"))
+    about = {
+        "sources": [plain(origin) for origin in opened.origins],
+        "notes": [*opened.notes, *found.skipped],
+        "quality": [plain(finding) for finding in found.findings],
+    }
+    settings = {"model": model, "floors": floors, **fitting}
+    if target is not None:
+        settings["link"] = banks.name_of(target)
+    key = _key(responses, settings)
     kept = _kept(run, key)
+    cells = len(responses.tried)
     if kept is not None:
-        progress(Tick("calibrate: reused", len(cells.solved), len(cells.solved)))
-        return kept
-    progress(Tick("calibrate", 0, len(cells.solved)))
-    bank = irt.fit(responses, model=model, floor=floor, **options)
-    progress(Tick("calibrate", len(cells.solved), len(cells.solved)))
-    bank = replace(bank, fit={**bank.fit, "source": key, "reused": False})
+        progress(Tick("calibrate: reused", cells, cells))
+        return replace(kept, fit={**kept.fit, **about})
+    progress(Tick("calibrate", 0, cells))
+    bank = irt.fit(responses, model=model, floor=floor, **fitting)
+    progress(Tick("calibrate", cells, cells))
+    bank = replace(bank, fit={**bank.fit, **about, "source": key, "reused": False})
+    if target is not None:
+        bank, _ = link_banks(bank, target)
     if run is not None:
         _keep(run, bank, problems, responses)
     return bank
@@ -90,11 +115,13 @@ def describe_calibration(bank: Bank, problems: Mapping[str, Problem]) -> dict[st
 
     Returns:
         scale, model, items, solvers (name, ability, se), never_solved, always_solved,
-        zero_solvers, full_solvers, parts (names), spearman (family -> Estimate of the rank
-        correlation of difficulty with level, problems resampled), fit.
+        zero_solvers, full_solvers, parts (names), sources, notes, quality, link, spearman
+        (family -> Estimate of the rank correlation of difficulty with level, problems
+        resampled), fit.
     """
     facts = dict(bank.fit)
     lists = {name: facts.pop(name, []) for name in LISTS}
+    reported = {name: facts.pop(name) for name in REPORTED if name in facts}
     return {
         "scale": bank.scale,
         "model": facts.get("model"),
@@ -104,6 +131,7 @@ def describe_calibration(bank: Bank, problems: Mapping[str, Problem]) -> dict[st
             for name, ability, se in zip(bank.solvers, bank.ability, bank.se_ability, strict=True)
         ],
         **lists,
+        **reported,
         "spearman": _level_correlations(bank, problems),
         "fit": {**facts, **{name: len(names) for name, names in lists.items()}},
     }
@@ -119,35 +147,18 @@ def save_bank(path: str | Path, bank: Bank) -> Path:
     return path
 
 
-# -- the source -------------------------------------------------------------------------------
+# -- what goes in -----------------------------------------------------------------------------
 
 
-def _open(
-    source: Run | Responses | str | Path, run: Run | str | Path | None
-) -> tuple[Responses, Run | None]:
-    """Responses, and the run that keeps the bank."""
-    kept = Run(run) if isinstance(run, str | Path) else run
-    if isinstance(source, Responses):
-        return source, kept
-    if isinstance(source, str | Path):
-        if not Path(source).exists():
-            raise FormatError(
-                source, expected="a run folder or a matrix file", got="nothing of that name"
-            )
-        if Path(source).is_dir():
-            source = Run(source, create=False)
-    if isinstance(source, Run):
-        ledger = source.path / "ledger.sqlite"
-        if not ledger.exists():
-            raise FormatError(
-                source.path,
-                expected="a run with attempts",
-                got="no ledger",
-                remedy="make attempts first: gradatim attempt FILE --solver SPEC --run DIR",
-            )
-        with source.ledger() as opened:
-            return opened.responses(), kept or source
-    return read_responses(source), kept
+def _key(responses: Responses, settings: Mapping[str, Any]) -> str:
+    """A name for exactly these responses and settings."""
+    hashed = hashlib.blake2b(digest_size=12)
+    for names in (responses.solvers, responses.items):
+        hashed.update(dumps(list(names)).encode())
+    for column in (responses.solver, responses.item, responses.solved, responses.tried):
+        hashed.update(np.ascontiguousarray(column, dtype="<f8"))
+    hashed.update(repr(sorted(settings.items())).encode())
+    return hashed.hexdigest()
 
 
 def _without(responses: Responses, names: Sequence[str]) -> Responses:

@@ -1,15 +1,21 @@
-"""Responses checked and brought into one order, and what there is to know before fitting.
+"""Responses in one canonical order, as cells or as a table, and what to know before fitting.
 
-Axes: `cell` (a solver and an item), `person` (solvers that answered), `item`.
+Axes: `cell` (a solver and an item), `person` (solvers that answered), `item`, `hole` (a cell that
+nobody tried).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from gradatim import checks, rng
+from gradatim import checks
 from gradatim.errors import ArgumentError
-from gradatim.types import Responses
+from gradatim.scale.products import collect, project
+from gradatim.types import Matrix, Responses
+
+HOLES = 0.1  # share of cells that may be missing from a table
+BLOCK = 1 << 22  # cells compared at a time
+SOLVED = "0 <= solved <= tried"
 
 
 class Cells(NamedTuple):
@@ -33,13 +39,60 @@ class Cells(NamedTuple):
     items: np.ndarray
 
 
-def check_responses(responses: Responses) -> None:
+class Table(NamedTuple):
+    """Complete, or nearly complete, counts where all who tried an item tried it equally often.
+
+    The order is that of `Cells`.
+
+    Attributes:
+        solved: (person, item) numbers of any type, 0 in holes; read, never copied to doubles.
+        tried: (item,) float, attempts of everybody who tried the item.
+        right: (item,) float, sums of `solved`.
+        person, item: (hole,) int, the cells that are missing, by person.
+        persons, items: (person,), (item,) int, index of each rank in the names.
+    """
+
+    solved: np.ndarray
+    tried: np.ndarray
+    right: np.ndarray
+    person: np.ndarray
+    item: np.ndarray
+    persons: np.ndarray
+    items: np.ndarray
+
+
+Counts = Cells | Table
+
+
+class Totals(NamedTuple):
+    """Sums of attempts and of those solved, by item and by person."""
+
+    item_tried: np.ndarray
+    item_solved: np.ndarray
+    person_tried: np.ndarray
+    person_solved: np.ndarray
+
+
+def check_responses(responses: Responses | Matrix) -> None:
     """Refuse responses that cannot be: each error names the solver and the item.
 
     Raises:
         ArgumentError: columns of different lengths, NaN, solved outside [0, tried], tried below
-            1, an index without a name, a name given twice, a cell given twice, no cell at all.
+            1 (in a table: below 0), an index without a name, a name given twice, a cell given
+            twice, no cell at all.
     """
+    for what, names in (("solvers", responses.solvers), ("items", responses.items)):
+        if len(set(names)) < len(names):
+            seen: set[str] = set()
+            doubled = next(n for n in names if n in seen or seen.add(n))
+            raise ArgumentError(f"`{what}` must name each once, got {doubled!r} twice")
+    if isinstance(responses, Matrix):
+        _check_matrix(responses)
+    else:
+        _check_cells(responses)
+
+
+def _check_cells(responses: Responses) -> None:
     checks.shapes(
         solver=(responses.solver, "cell"),
         item=(responses.item, "cell"),
@@ -48,25 +101,47 @@ def check_responses(responses: Responses) -> None:
     )
     if not len(responses.solver):
         raise ArgumentError("`responses` holds no cell: nobody answered anything")
-    for what, names, index in (
-        ("solvers", responses.solvers, responses.solver),
-        ("items", responses.items, responses.item),
-    ):
-        if len(set(names)) < len(names):
-            doubled = next(n for i, n in enumerate(names) if n in names[:i])
-            raise ArgumentError(f"`{what}` must name each once, got {doubled!r} twice")
-        checks.within(0, len(names) - 1, **{what[:-1]: index})
-    solved, tried = np.asarray(responses.solved, float), np.asarray(responses.tried, float)
-    _refuse(responses, ~(tried >= 1), tried, "tried >= 1")
-    _refuse(responses, ~((solved >= 0) & (solved <= tried)), solved, "0 <= solved <= tried")
-    order = np.lexsort((responses.item, responses.solver))
-    same = (np.diff(responses.solver[order]) == 0) & (np.diff(responses.item[order]) == 0)
+    checks.within(0, len(responses.solvers) - 1, solver=responses.solver)
+    checks.within(0, len(responses.items) - 1, item=responses.item)
+    solved, tried = np.asarray(responses.solved), np.asarray(responses.tried)
+    index = responses.solver, responses.item
+    _refuse(responses, ~(tried >= 1), (tried, "tried >= 1"), index)
+    _refuse(responses, ~((solved >= 0) & (solved <= tried)), (solved, SOLVED), index)
+    place = _place(responses)
+    order = _sorted(place)
+    same = np.diff(place if order is None else place[order]) == 0
     if same.any():
-        cell = order[1:][same][0]
+        cell = int(np.flatnonzero(same)[0])
+        cell = cell if order is None else order[cell]
         raise ArgumentError(
             f"`responses` has solver {responses.solvers[responses.solver[cell]]!r} and item "
             f"{responses.items[responses.item[cell]]!r} more than once: add the counts up"
         )
+
+
+def _check_matrix(matrix: Matrix) -> None:
+    solved, tried = matrix.solved, np.asarray(matrix.tried)
+    shape = (len(matrix.solvers), len(matrix.items))
+    if solved.shape != shape or tried.shape not in ((), shape):
+        raise ArgumentError(
+            f"`solved` and `tried` must have one entry per solver and item {shape}, got "
+            f"{solved.shape} and {tried.shape}"
+        )
+    if solved.dtype.kind not in "biuf" or tried.dtype.kind not in "iu":
+        raise ArgumentError(
+            f"`solved` must hold numbers and `tried` whole numbers, got {solved.dtype} and "
+            f"{tried.dtype}"
+        )
+    if not solved.size or not tried.any():
+        raise ArgumentError("`responses` holds no cell: nobody answered anything")
+    for first in range(0, len(solved), max(1, BLOCK // shape[1])):  # what is compared stays small
+        rows = slice(first, first + max(1, BLOCK // shape[1]))
+        n = np.broadcast_to(tried, shape)[rows]
+        k = solved[rows]
+        index = np.arange(first, first + len(k))[:, None], np.arange(shape[1])
+        grid = tuple(np.broadcast_to(i, k.shape) for i in index)
+        _refuse(matrix, n < (0 if tried.ndim else 1), (n, "tried >= 0"), grid)
+        _refuse(matrix, (n > 0) & ~((k >= 0) & (k <= n)), (k, SOLVED), grid)
 
 
 def arrange(responses: Responses) -> Cells:
@@ -79,95 +154,157 @@ def arrange(responses: Responses) -> Cells:
     """
     persons, person = _ranked(responses.solver, responses.solvers)
     items, item = _ranked(responses.item, responses.items)
-    order = np.lexsort((item, person))
+    solved, tried = (np.asarray(x, dtype=float) for x in (responses.solved, responses.tried))
+    order = _sorted(person * len(items) + item)
+    if order is not None:
+        person, item, solved, tried = person[order], item[order], solved[order], tried[order]
     counts = np.bincount(person, minlength=len(persons))
-    return Cells(
-        person=person[order],
-        item=item[order],
-        solved=np.asarray(responses.solved, dtype=float)[order],
-        tried=np.asarray(responses.tried, dtype=float)[order],
-        start=np.r_[0, np.cumsum(counts)],
-        persons=persons,
-        items=items,
+    return Cells(person, item, solved, tried, np.r_[0, np.cumsum(counts)], persons, items)
+
+
+def tabulate(responses: Responses | Matrix) -> Counts:
+    """Checked responses as a table where they fill one, else as cells; in canonical order.
+
+    A table takes that at most HOLES of the cells are missing, and that all who tried an item
+    tried it equally often: the same counts give the same form, however they came.
+
+    >>> matrix = Matrix(solved=np.array([[1, 0], [1, 1]]), tried=1, solvers=("b", "a"),
+    ...     items=("x", "y"))
+    >>> tabulate(matrix).solved
+    array([[1, 1],
+           [1, 0]])
+    """
+    if isinstance(responses, Responses):
+        cells = arrange(responses)
+        shape = (len(cells.persons), len(cells.items))
+        n = np.zeros(shape[1])
+        n[cells.item] = cells.tried
+        if len(cells.item) < (1 - HOLES) * shape[0] * shape[1] or np.any(
+            n[cells.item] != cells.tried
+        ):
+            return cells
+        solved = np.zeros(shape, dtype=_smallest(cells.solved))
+        solved[cells.person, cells.item] = cells.solved
+        missing = np.zeros((0, 2), dtype=np.int64)
+        if len(cells.item) < solved.size:
+            there = np.zeros(shape, dtype=bool)
+            there[cells.person, cells.item] = True
+            missing = np.argwhere(~there)
+        return _table(solved, n, missing, (cells.persons, cells.items))
+    return _tabulate(responses)
+
+
+def _tabulate(matrix: Matrix) -> Counts:
+    solved, tried = matrix.solved, np.asarray(matrix.tried)
+    if not tried.ndim:
+        tried, n = None, np.full(len(matrix.items), float(tried))
+        used = np.ones(len(matrix.solvers), bool), np.ones(len(matrix.items), bool)
+    else:
+        used = tried.any(axis=1), tried.any(axis=0)
+        n = tried.max(axis=0).astype(float)
+    persons, items = (
+        _by_name(np.flatnonzero(u), names)
+        for u, names in zip(used, (matrix.solvers, matrix.items), strict=True)
+    )
+    for axis, index, size in ((0, persons, len(matrix.solvers)), (1, items, len(matrix.items))):
+        if not np.array_equal(index, np.arange(size)):
+            solved = solved.take(index, axis)
+            tried = None if tried is None else tried.take(index, axis)
+    n = n[items]
+    if tried is None:
+        return _table(solved, n, np.zeros((0, 2), dtype=np.int64), (persons, items))
+    there = tried > 0
+    if np.mean(there) >= 1 - HOLES and not np.any(there & (tried != n)):
+        missing = np.argwhere(~there)
+        if len(missing):
+            solved = np.where(there, solved, 0)
+        return _table(solved, n, missing, (persons, items))
+    person, item = np.nonzero(there)
+    start = np.r_[0, np.cumsum(there.sum(axis=1))]
+    k = solved[person, item].astype(float)
+    return Cells(person, item, k, tried[person, item].astype(float), start, persons, items)
+
+
+def unfold(counts: Counts) -> Cells:
+    """Cells of a table, for what looks at each cell anyway."""
+    if isinstance(counts, Cells):
+        return counts
+    there = np.ones(counts.solved.shape, dtype=bool)
+    there[counts.person, counts.item] = False
+    person, item = np.nonzero(there)
+    start = np.r_[0, np.cumsum(there.sum(axis=1))]
+    solved = counts.solved[person, item].astype(float)
+    return Cells(person, item, solved, counts.tried[item], start, counts.persons, counts.items)
+
+
+def totals(counts: Counts) -> Totals:
+    """What was tried and solved, by item and by person."""
+    n_persons, n_items = len(counts.persons), len(counts.items)
+    if isinstance(counts, Cells):
+        return Totals(
+            *(np.bincount(counts.item, w, n_items) for w in (counts.tried, counts.solved)),
+            *(np.bincount(counts.person, w, n_persons) for w in (counts.tried, counts.solved)),
+        )
+    lost = counts.tried[counts.item]
+    solved = project(counts.solved, np.ones(n_items), np.zeros(n_items))[:, 0]
+    return Totals(
+        counts.tried * n_persons - np.bincount(counts.item, lost, n_items),
+        counts.right,
+        counts.tried.sum() - np.bincount(counts.person, lost, n_persons),
+        solved,
     )
 
 
-def scale_id(responses: Responses, cells: Cells, **settings: object) -> str:
-    """Name of the scale that these responses and settings define.
-
-    The same data in another order, or with names that nobody answered, is the same scale.
-    """
-    parts = [rng.digest(*(responses.solvers[i] for i in cells.persons))]
-    parts += [rng.digest(*(responses.items[i] for i in cells.items))]
-    parts += [
-        np.ascontiguousarray(column, dtype="<f8").tobytes()
-        for column in (cells.person, cells.item, cells.solved, cells.tried)
-    ]
-    parts += [f"{name}={settings[name]!r}".encode() for name in sorted(settings)]
-    return "irt-" + rng.digest(*(rng.digest(p.hex()) for p in parts), size=6).hex()
+def _table(
+    solved: np.ndarray, tried: np.ndarray, missing: np.ndarray, names: tuple[np.ndarray, np.ndarray]
+) -> Table:
+    right = collect(solved, np.ones(len(solved)))
+    return Table(solved, tried, right, missing[:, 0], missing[:, 1], *names)
 
 
-def survey(responses: Responses, cells: Cells) -> dict[str, object]:
-    """Facts that a reader of the fit must know: names of what the data cannot tell apart.
+def _smallest(values: np.ndarray) -> np.dtype:
+    """Bytes where all values are small whole numbers, else doubles."""
+    whole = values.max() <= 255 and not np.any(values % 1)
+    return np.dtype(np.uint8 if whole else float)
 
-    Returns:
-        never_solved, always_solved: names of items; their difficulty is the prior's word.
-        zero_solvers, full_solvers: names of solvers that solved nothing, or everything.
-        parts: the names of the solvers of each part, largest first, where solvers and items fall
-            into parts without a common item or solver: only the prior of abilities puts these on
-            one scale. One part: an empty list.
-        cells, attempts, missing: cells, their attempts, and the share of cells without any.
-    """
-    n_persons, n_items = len(cells.persons), len(cells.items)
-    facts: dict[str, object] = {}
-    for axis, size, names, index, labels in (
-        ("item", n_items, responses.items, cells.items, ("never_solved", "always_solved")),
-        ("person", n_persons, responses.solvers, cells.persons, ("zero_solvers", "full_solvers")),
-    ):
-        code = getattr(cells, axis)
-        solved = np.bincount(code, weights=cells.solved, minlength=size)
-        lost = np.bincount(code, weights=cells.tried - cells.solved, minlength=size)
-        for label, none in zip(labels, (solved, lost), strict=True):
-            facts[label] = [names[i] for i in sorted(index[none == 0])]
-    part = _parts(cells.person, cells.item, n_persons, n_items)
-    groups = [
-        sorted(responses.solvers[i] for i in cells.persons[part == p]) for p in np.unique(part)
-    ]
-    facts["parts"] = sorted(groups, key=lambda g: (-len(g), g)) if len(groups) > 1 else []
-    facts["cells"] = len(cells.solved)
-    facts["attempts"] = int(cells.tried.sum())
-    facts["missing"] = 1 - len(cells.solved) / (n_persons * n_items)
-    return facts
+
+def _place(responses: Responses) -> np.ndarray:
+    """(cell,) one number that names solver and item."""
+    return np.asarray(responses.solver, np.int64) * len(responses.items) + responses.item
+
+
+def _sorted(place: np.ndarray) -> np.ndarray | None:
+    """The order that sorts, None where it is that already."""
+    if np.all(np.diff(place) >= 0):
+        return None
+    return np.argsort(place, kind="stable")
 
 
 def _ranked(index: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Used entries of `names` in order of name, and the rank of each index."""
-    used = np.unique(index)
-    order = sorted(used.tolist(), key=lambda i: names[i])
+    order = _by_name(np.flatnonzero(np.bincount(index, minlength=len(names))), names)
+    if np.array_equal(order, np.arange(len(names))):
+        return order, np.asarray(index, dtype=np.int64)
     rank = np.full(len(names), -1)
     rank[order] = np.arange(len(order))
-    return np.array(order, dtype=np.int64), rank[index]
+    return order, rank[index]
 
 
-def _refuse(responses: Responses, bad: np.ndarray, value: np.ndarray, allowed: str) -> None:
+def _by_name(used: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    return np.array(sorted(used.tolist(), key=names.__getitem__), dtype=np.int64)
+
+
+def _refuse(
+    responses: Responses | Matrix,
+    bad: np.ndarray,
+    found: tuple[np.ndarray, str],
+    index: tuple[np.ndarray, ...],
+) -> None:
     if bad.any():
-        cell = int(np.flatnonzero(bad)[0])
+        value, allowed = found
+        solver, item = (int(i[bad][0]) for i in index)
         raise ArgumentError(
-            f"`responses` needs {allowed}, got {value[cell]:g} for solver "
-            f"{responses.solvers[responses.solver[cell]]!r}, item "
-            f"{responses.items[responses.item[cell]]!r} ({bad.sum()} of {bad.size} cells)"
+            f"`responses` needs {allowed}, got {value[bad][0]:g} for solver "
+            f"{responses.solvers[solver]!r}, item {responses.items[item]!r} "
+            f"({bad.sum()} of {bad.size} cells)"
         )
-
-
-def _parts(person: np.ndarray, item: np.ndarray, n_persons: int, n_items: int) -> np.ndarray:
-    """(person,) label of the connected part, by passing the smallest label on until it rests."""
-    label = np.arange(n_persons)
-    while True:
-        of_item = np.full(n_items, n_persons)
-        np.minimum.at(of_item, item, label[person])
-        new = label.copy()
-        np.minimum.at(new, person, of_item[item])
-        new = np.minimum(new, new[new])  # jump along labels: few rounds even for long chains
-        if np.array_equal(new, label):
-            return label
-        label = new

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
-from gradatim.scale.cells import Cells, arrange, check_responses, scale_id, survey
+from gradatim.scale.cells import Cells, arrange, check_responses
 from gradatim.scale.derivatives import Items
 from gradatim.scale.louis import Errors, errors
 from gradatim.scale.marginal import (
@@ -27,6 +27,7 @@ from gradatim.scale.marginal import (
 )
 from gradatim.scale.overdispersion import correlation_within, tempered
 from gradatim.scale.quadrature import Posterior, count_nodes, integrate, modes
+from gradatim.scale.survey import scale_id, survey
 from gradatim.types import Bank, Responses
 
 MODELS = ("1pl", "2pl", "3pl", "4pl", "rasch")

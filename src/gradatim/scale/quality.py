@@ -12,6 +12,7 @@ import numpy as np
 from gradatim.errors import ArgumentError, nearest
 from gradatim.scale import cells, clones, rates, screens
 from gradatim.scale.screens import Screen
+from gradatim.scale.survey import survey
 from gradatim.types import Matrix, Responses
 
 MOST = 20_000  # solvers whose pairs are compared
@@ -219,10 +220,7 @@ def _contradicted(
 
 
 def _parts(responses: Responses | Matrix, screen: Screen) -> list[Finding]:
-    if isinstance(responses, Responses):
-        parts = cells.survey(responses, cells.arrange(responses))["parts"]
-    else:
-        parts = _table_parts(responses)
+    parts = survey(responses, cells.tabulate(responses))["parts"]
     assert isinstance(parts, list)
     if not parts:
         return []
@@ -234,26 +232,6 @@ def _parts(responses: Responses | Matrix, screen: Screen) -> list[Finding]:
     )
     evidence = {"parts": [list(part) for part in parts], "sizes": [len(p) for p in parts]}
     return [Finding("parts", tuple(parts[-1]), evidence, words)]
-
-
-def _table_parts(matrix: Matrix) -> list[list[str]]:
-    """Names of the solvers of each part of a table, largest first; empty for one part."""
-    tried = np.asarray(matrix.tried)
-    if tried.ndim == 0:
-        return []
-    has = tried > 0
-    left = np.flatnonzero(has.any(axis=1))
-    parts = []
-    while len(left):
-        inside, items = left[:1], has[left[0]]
-        while True:
-            reached = left[(has[left] & items).any(axis=1)]
-            if len(reached) == len(inside):
-                break
-            inside, items = reached, has[reached].any(axis=0)
-        parts.append(sorted(matrix.solvers[i] for i in inside))
-        left = np.setdiff1d(left, inside)
-    return sorted(parts, key=lambda p: (-len(p), p)) if len(parts) > 1 else []
 
 
 CONSTANT = {
