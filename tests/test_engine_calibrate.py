@@ -107,7 +107,7 @@ def test_floors_of_families_are_known(tmp_path):
 
 
 def test_bad_sources_are_one_clear_line(tmp_path):
-    with pytest.raises(FormatError, match="expected a run folder or a matrix file"):
+    with pytest.raises(FormatError, match="expected a run folder, a log"):
         calibrate(tmp_path / "nothing.npz")
     (tmp_path / "folder").mkdir()
     with pytest.raises(FormatError, match="run folder"):
@@ -130,6 +130,6 @@ def test_the_verb(run, tmp_path, capsys):
     assert "reused" in text
     assert "Spearman" in text
     assert app.run(["calibrate", str(run.path), "-q", "--model", "9pl"]) == 2
-    assert "1pl, 2pl, rasch" in capsys.readouterr().err
+    assert "1pl, 2pl, 3pl, 4pl, rasch" in capsys.readouterr().err
     assert app.run(["calibrate", str(run.path), "-q", "-o", str(tmp_path / "bank.txt")]) == 2
     assert ".parquet" in capsys.readouterr().err

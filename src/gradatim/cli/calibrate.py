@@ -1,20 +1,25 @@
-"""The verb `calibrate`: attempts or a matrix of results to a bank on one scale."""
+"""The verb `calibrate`: attempts, logs or a matrix of results to a bank on one scale."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gradatim.cli.logs import Columns, Format, Score, Sources, Span, reading
 from gradatim.cli.output import Json, Quiet, emit, reporter
 from gradatim.engine import calibrate as engine
+from gradatim.engine.sources import published_means
 from gradatim.store.run import Run
+
+SHOWN = 100  # solvers that are listed
 
 
 def calibrate(
-    source: Annotated[
-        Path, typer.Argument(help="Run folder, or matrix file (.npz, .csv, .parquet, .jsonl).")
-    ],
-    model: Annotated[str, typer.Option(help="2pl, 1pl or rasch.")] = "2pl",
+    source: Sources,
+    model: Annotated[str, typer.Option(help="2pl, 1pl, rasch, 3pl or 4pl.")] = "2pl",
+    link: Annotated[
+        Path | None, typer.Option(help="Bank (.parquet) to whose scale the result is brought.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write the bank here (.parquet).")
     ] = None,
@@ -24,17 +29,36 @@ def calibrate(
     floors: Annotated[
         bool, typer.Option("--floors", help="Take the families' guess floors as known.")
     ] = False,
+    score: Score = None,
+    format: Format = None,
+    column: Columns = None,
+    span: Span = None,
+    published: Annotated[
+        Path | None, typer.Option(help="Table of solver and mean that the data must agree with.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Place problems and solvers on one scale, with standard errors.
 
+    Sources are run folders, logs of inspect_ai, lm-evaluation-harness, TRL or verl, tables with
+    one row per attempt or cell, matrix files, or folders of these; several are added up.
+
     Example: gradatim calibrate runs/first -o bank.parquet
     """
+    options = reading(score=score, format=format, column=column, span=span)
+    if published is not None:
+        options["published"] = published_means(published)
     bank = engine.calibrate(
-        source, model=model, leave_out=leave_out or (), floors=floors, progress=reporter(quiet)
+        source,
+        model=model,
+        link=link,
+        leave_out=leave_out or (),
+        floors=floors,
+        progress=reporter(quiet),
+        **options,
     )
-    run = Run(source) if source.is_dir() else None
+    run = Run(source[0]) if len(source) == 1 and (source[0] / "run.toml").exists() else None
     problems = {} if run is None else {p.id: p for p in run.problems()}
     found = engine.describe_calibration(bank, problems)
     if output is not None:
@@ -70,16 +94,52 @@ def _text(found: dict[str, Any]) -> str:
             f"  {len(found['parts'])} parts without a common item or solver, put on one scale by "
             f"the prior alone: {parts}"
         )
+    lines += _sources(found) + _warnings(found)
     for family, value in found["spearman"].items():
         lines.append(f"  difficulty with level, {family}: Spearman {value}")
     ranked = sorted(found["solvers"], key=lambda row: -row["ability"])
     width = max(len(row["name"]) for row in ranked)
     lines += [
-        f"  {r['name']:<{width}}  ability {r['ability']:+.2f} ± {r['se']:.2f}" for r in ranked
+        f"  {r['name']:<{width}}  ability {r['ability']:+.2f} ± {r['se']:.2f}"
+        for r in ranked[:SHOWN]
     ]
+    if len(ranked) > SHOWN:
+        lines.append(f"  ... and {len(ranked) - SHOWN:,} more; all are in --json and the bank")
     if "output" in found:
         lines.append(f"bank: {found['output']}")
     return "\n".join(lines)
+
+
+def _sources(found: dict[str, Any]) -> list[str]:
+    """What each file brought, and what it had no score for."""
+    lines = []
+    for origin in found.get("sources", ()):
+        lines.append(
+            f"  {origin['path']}: {origin['attempts']:,} attempts, {origin['items']:,} items, "
+            f"{origin['solvers']:,} solvers ({origin['tool'] or origin['format']}"
+            + (f", score {origin['score']})" if origin["score"] else ")")
+        )
+        lines += [f"    {n:,} attempts left out: {why}" for why, n in origin["missing"].items()]
+        lines += [f"    {note}" for note in origin["notes"]]
+    return lines + [f"  {note}" for note in found.get("notes", ())]
+
+
+def _warnings(found: dict[str, Any]) -> list[str]:
+    """Findings about the data that the lines above do not say, and how the link went."""
+    said = ("all_right", "all_wrong", "items_all_right", "items_all_wrong", "parts")
+    lines = [f"  {f['words']}" for f in found.get("quality", ()) if f["kind"] not in said]
+    if link := found.get("link"):
+        (aa, _), (_, bb) = link["covariance"]
+        lines.append(
+            f"  linked from {link['from']} by {link['anchors']:,} anchors: slope "
+            f"{link['slope']:.3f} ± {aa**0.5:.3f}, shift {link['shift']:+.3f} ± {bb**0.5:.3f}"
+        )
+        drifted = link.get("drift", {}).get("drifted", [])
+        if drifted:
+            names = _some([row["item"] for row in drifted])
+            lines.append(f"  {len(drifted):,} anchors drifted and were left out: {names}")
+        lines += [f"  {warning}" for warning in link.get("warnings", ())]
+    return lines
 
 
 def _some(names: list[str], most: int = 8) -> str:

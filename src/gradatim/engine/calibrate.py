@@ -156,7 +156,7 @@ def _key(responses: Responses, settings: Mapping[str, Any]) -> str:
     for names in (responses.solvers, responses.items):
         hashed.update(dumps(list(names)).encode())
     for column in (responses.solver, responses.item, responses.solved, responses.tried):
-        hashed.update(np.ascontiguousarray(column, dtype="<f8"))
+        hashed.update(np.ascontiguousarray(column, dtype="<f8").data)
     hashed.update(repr(sorted(settings.items())).encode())
     return hashed.hexdigest()
 

@@ -18,6 +18,7 @@ from gradatim.types import Bank
 
 _KEY = b"gradatim"
 _ITEM = ("difficulty", "discrimination", "floor", "se_difficulty", "se_discrimination")
+_ENDS = ("ceiling", "se_floor", "se_ceiling")  # columns of banks that have them
 _COLUMNS = ("item", *_ITEM, "scale", "tried", "solved")
 
 
@@ -26,7 +27,7 @@ def name_of(bank: Bank) -> str:
     hashed = hashlib.blake2b(digest_size=6)
     for field in dataclasses.fields(bank):
         value = getattr(bank, field.name)
-        if field.name == "fit":
+        if field.name == "fit" or (field.name in _ENDS and value is None):
             continue
         if isinstance(value, np.ndarray):
             hashed.update(np.ascontiguousarray(value, dtype="<f8").tobytes())
@@ -41,6 +42,11 @@ def write(folder: str | Path, bank: Bank) -> Path:
     table = pa.table({
         "item": pa.array(bank.items, pa.string()),
         **{name: pa.array(np.asarray(getattr(bank, name), dtype=float)) for name in _ITEM},
+        **{
+            name: pa.array(np.asarray(getattr(bank, name), dtype=float))
+            for name in _ENDS
+            if getattr(bank, name) is not None
+        },
         "scale": pa.array([bank.scale] * n, pa.string()),
         "tried": pa.array(np.asarray(bank.tried, dtype=np.int64)),
         "solved": pa.array(np.asarray(bank.solved, dtype=float)),
@@ -93,4 +99,5 @@ def read(path: str | Path) -> Bank:
         ability=np.array(about["ability"], dtype=float),
         se_ability=np.array(about["se_ability"], dtype=float),
         fit=about["fit"],
+        **{name: table[name].to_numpy() for name in _ENDS if name in table.column_names},
     )

@@ -15,9 +15,8 @@ from gradatim.files import read_text, rows
 from gradatim.store import logs_inspect, logs_lm_eval, logs_tables
 from gradatim.store.formats import log_of, read_matrix
 from gradatim.store.names import Wanted
-from gradatim.store.sums import Log, add_up
+from gradatim.store.sums import Log
 from gradatim.store.tables import Opened, open_table
-from gradatim.types import Responses
 
 FORMATS = ("inspect", "lm_eval", "matrix", "rollouts", "table", "trl", "verl")
 _TABLES = (".csv", ".parquet", ".jsonl", ".json", ".ndjson")
@@ -44,63 +43,47 @@ class Origin(NamedTuple):
     notes: Sequence[str]
 
 
-class Reading(NamedTuple):
-    """Responses, what each file brought, and what there is to say of them together."""
-
-    responses: Responses
-    origins: list[Origin]
-    notes: list[str]
-
-
-def read_logs(
-    paths: str | Path | Sequence[str | Path],
+def read_files(
+    path: str | Path,
     *,
     format: str | None = None,
     score: str | Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     span: tuple[float, float] = (0.0, 1.0),
-) -> Reading:
-    """Read logs of one or several files or folders into one table of counts.
+) -> list[Log]:
+    """Read the logs of a file, or of all files of a folder.
 
     Args:
-        paths: files, or folders of logs of one kind.
+        path: a file, or a folder of logs of one kind.
         format: a name in FORMATS; None: told from the content.
         score: which score, metric or reward column counts, where there are several; several
             names where files differ, one of them for each.
-        columns: role -> column of a table (solver, item, solved, tried, attempt, prompt, step);
-            "" says that there is none: `{"step": ""}` makes one solver of all steps of a training.
+        columns: role -> column of a table (solver, item, solved, tried, attempt, prompt, group,
+            step); "" says that there is none: `{"step": ""}` makes one solver of all steps of a
+            training.
         span: (low, high), the scores that stand for 0 and 1.
 
     Raises:
         FormatError: a file that is not what it should be: file, line, field, expected, got, remedy.
-        ArgumentError: an unknown format, score or role; one run given twice.
+        ArgumentError: an unknown format, score or role.
     """
     if format is not None:
         checks.one_of("format", format, FORMATS)
     columns = dict(columns or {})
     checks.known_keys("`columns`", columns, logs_tables.ROLES)
     if not span[0] < span[1]:
-        raise ArgumentError(f"`range` must be LOW:HIGH with LOW below HIGH, got {span}")
+        raise ArgumentError(f"`span` must be LOW:HIGH with LOW below HIGH, got {span}")
     scores = (score,) if isinstance(score, str) else tuple(score or ())
     wanted = Wanted(scores, *span)
-    logs = []
-    for path in [paths] if isinstance(paths, str | Path) else paths:
-        for file, name in _files(Path(path)):
-            logs += _read(file, format, wanted, columns=columns, name=name)
-    if not logs:
-        raise ArgumentError("`source` must name at least one file")
-    responses, notes = add_up(logs)
-    if not len(responses.tried):
-        gone = sum(sum(log.missing.values()) for log in logs)
-        raise FormatError(
-            logs[0].path,
-            expected="at least one attempt with a score",
-            got=f"none ({gone} attempts without)" if gone else "none",
-        )
-    return Reading(responses, [_origin(log) for log in logs], notes)
+    return [
+        log
+        for file, name in _files(Path(path))
+        for log in _read(file, format, wanted, columns=columns, name=name)
+    ]
 
 
-def _origin(log: Log) -> Origin:
+def origin_of(log: Log) -> Origin:
+    """What a log brought."""
     return Origin(
         path=log.path,
         format=log.format,
@@ -122,7 +105,7 @@ def _files(path: Path) -> list[tuple[Path, str]]:
     if not path.exists():
         raise FormatError(
             path,
-            expected="a log, a table, a matrix or a folder of them",
+            expected="a run folder, a log, a table, a matrix file or a folder of logs",
             got="nothing of that name",
         )
     if not path.is_dir():
