@@ -9,7 +9,7 @@ PIP := $(BIN)/$(INSTALL)
 BENCH := .cache/bench
 WITH_DATA := $(if $(wildcard $(DATA)),--data=$(DATA))
 
-.PHONY: demo demo-llm test check slow bench readme docs clean
+.PHONY: demo demo-llm test check slow bench bench-scale bench-loop readme docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -68,8 +68,17 @@ $(BENCH)/.ready: pyproject.toml constraints.txt
 	$(BENCH)/bin/$(INSTALL) -e ".[sat,math,trl]"
 	touch $@
 
-bench: $(BENCH)/.ready
+# each part has arguments of its own
+bench:
+	$(MAKE) bench-scale ARGS=
+	$(MAKE) bench-loop ARGS=
+
+# calibration; peers get environments of their own, made by the script
+bench-scale: $(VENV)/.demo
+	$(BIN)/python benchmarks/scale.py $(ARGS)
+
+bench-loop: $(BENCH)/.ready
 	HF_HUB_OFFLINE=1 $(BENCH)/bin/python benchmarks/tiny_loop.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(BENCH) build dist runs .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH)* build dist runs .pytest_cache .ruff_cache .hypothesis

@@ -90,13 +90,13 @@ def irtorch(columns, persons, items, *, how="jml"):
 
     data = torch.from_numpy(_dense(columns, persons, items).astype(np.float32))
 
-    def fit():
+    def fit(**short):
         torch.manual_seed(0)
         model = TwoParameterLogistic(items=items)
         given = data.clone()  # the algorithms work in place
         algorithm = JML() if how == "jml" else MML()
         nodes = {"integration_method": "gauss_hermite", "quadrature_points": 41}
-        model.fit(given, algorithm, **({} if how == "jml" else nodes))
+        model.fit(given, algorithm, **({} if how == "jml" else nodes), **short)
         return model, algorithm
 
     def read(found):
@@ -138,9 +138,9 @@ def py_irt(columns, persons, items, *, priors="vague"):
         training_example=[True] * len(solved),
     )
 
-    def fit():
+    def fit(max_epochs=2000):
         pyro.set_rng_seed(0)
-        config = IrtConfig(model_type="2pl", priors=priors)
+        config = IrtConfig(model_type="2pl", priors=priors, epochs=max_epochs)
         trainer = IrtModelTrainer(data_path=None, config=config, dataset=dataset, verbose=False)
         trainer.train()
         return trainer
@@ -246,7 +246,8 @@ def main():
         sparse = "person" in file.files
     begin = time.perf_counter()
     tiny = small()
-    make(sparsely(tiny) if sparse else tiny, 40, 15)[0]()
+    short = {"max_epochs": 5} if given.fitter.startswith(("irtorch", "py-irt")) else {}
+    make(sparsely(tiny) if sparse else tiny, 40, 15)[0](**short)
     facts = {"warm_up": time.perf_counter() - begin}
     base = now()
     with np.load(given.data) as file:
