@@ -79,7 +79,7 @@ def calibrate(
     opened = open_source(source, run, **reading)
     responses, run = _without(opened.responses, leave_out), opened.run
     problems = {} if run is None else {p.id: p for p in run.problems()}
-    floor = _floors(responses.items, problems) if floors else None
+    floor = guess_floors(responses.items, problems) if floors else None
     found = check_quality(responses, published=options.get("published"))
     about = {
         "sources": [plain(origin) for origin in opened.origins],
@@ -183,7 +183,7 @@ def _without(responses: Responses, names: Sequence[str]) -> Responses:
     )
 
 
-def _floors(items: Sequence[str], problems: Mapping[str, Problem]) -> np.ndarray:
+def guess_floors(items: Sequence[str], problems: Mapping[str, Problem]) -> np.ndarray:
     """(item,) chance of a guess; 0 for items of no family."""
     known = set(registry.names())
     floor = np.zeros(len(items))

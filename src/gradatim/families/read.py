@@ -15,6 +15,9 @@ from gradatim.types import Problem
 
 SCHEMA = 1
 SHOWN = 5  # bad rows that a message quotes
+# columns that `gradatim select` adds to a problem's row: measured, not part of the problem
+MEASURED = frozenset({"pass_rate", "pass_low", "pass_high", "pass_n", "pass_from", "pass_solver"})
+MEASURED |= {"difficulty", "se_difficulty", "level_from", "guess_floor"}
 _FIELDS = {field.name: field for field in fields(Problem)}
 _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "id": (str, "a text"),
@@ -73,7 +76,7 @@ def from_row(row: Row, file: str | Path, line: int | None) -> Problem:
             )
     values: dict[str, Any] = {}
     for name, value in row.items():
-        if name == "schema":
+        if name == "schema" or name in MEASURED:
             continue
         values[name] = _value(name, value, file, line)
     return Problem(**values)
