@@ -32,6 +32,7 @@ _WHERE = {
     "Run": "store.run",
     "attempt": "engine.attempt",
     "calibrate": "engine.calibrate",
+    "rate": "engine.rate",
     "grade": "engine.grade",
     "choose": "engine.choose",
     "train": "engine.train",

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from gradatim import checks, groups
-from gradatim.scale.pairwise import Rankings
+from gradatim.scale.luce import Rankings, buckets
 
 BLOCK = 4_000_000  # pairs made at once
 
@@ -94,6 +94,22 @@ def choices_of_scores(system: np.ndarray, task: np.ndarray, score: np.ndarray) -
     return Rankings(
         np.concatenate(player), np.r_[0, np.cumsum(lengths)], starts, np.ones(len(lengths))
     )
+
+
+def games_of_rankings(rankings: Rankings) -> tuple[np.ndarray, ...]:
+    """Every two players of a ranking whose order it tells: winner, loser, weight (game,).
+
+    >>> ranking = Rankings(np.array([2, 0, 1]), np.array([0, 3]), np.array([1]), np.ones(1))
+    >>> [column.tolist() for column in games_of_rankings(ranking)]
+    [[2, 2], [0, 1], [1.0, 1.0]]
+    """
+    columns = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    for table in buckets(rankings):
+        above, below = np.triu_indices(table.player.shape[1], 1)
+        weight = table.stage[:, above]
+        told = weight > 0
+        columns.append((table.player[:, above][told], table.player[:, below][told], weight[told]))
+    return tuple(np.concatenate(column) for column in zip(*columns, strict=True))
 
 
 def _tables(
