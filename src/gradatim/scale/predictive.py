@@ -18,10 +18,10 @@ from gradatim.scale.overdispersion import tempered
 from gradatim.types import Bank, Responses
 
 POINTS = 7  # per item parameter
-NODES = 5  # of each ability while items are weighed; 9 while cells are predicted
+NODES = 3  # of each ability while items are weighed; 9 while cells are predicted
 ROUNDS = 3  # of placing points
 STRENGTH = 4.0  # items that the stated priors count as, where their spread is estimated
-BLOCK = 1 << 20  # cells x points x nodes worked on at a time: what bounds memory
+BLOCK = 1 << 16  # cells x points x nodes worked on at a time: what stays in cache
 FREE = ("2pl", "3pl", "4pl")  # models in which every item has a slope of its own
 
 
@@ -131,6 +131,15 @@ def item_posteriors(bank: Bank, responses: Responses) -> Items:
     Returns:
         Items in the order of the bank.
     """
+    return _weighed(bank, responses)[0]
+
+
+def spread_among(bank: Bank, responses: Responses) -> Spread:
+    """How the bank's items differ from each other, their estimates' own errors taken out."""
+    return _weighed(bank, responses)[1]
+
+
+def _weighed(bank: Bank, responses: Responses) -> tuple[Items, Spread]:
     fit = _prepare(bank, responses)
     rows = fit.cells.items
     a, b = bank.discrimination[rows], bank.difficulty[rows]
@@ -149,7 +158,7 @@ def item_posteriors(bank: Bank, responses: Responses) -> Items:
     full[2] /= weight.shape[1]
     for target, value in zip(full, (slope, -level / slope, weight), strict=True):
         target[rows] = value
-    return Items(*full, known=out.known)
+    return Items(*full, known=out.known), among
 
 
 def _mean(
@@ -196,7 +205,8 @@ def _abilities(bank: Bank, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
     theta = bank.ability[cells.persons]
     item = cells.items[cells.item]
     eta = bank.discrimination[item] * (theta[cells.person] - bank.difficulty[item])
-    up, down = slopes(eta, bank.floor[item] if bank.floor.any() else None)
+    ceiling = None if bank.ceiling is None else bank.ceiling[item]
+    up, down = slopes(eta, bank.floor[item] if bank.floor.any() else None, ceiling)
     told = cells.tried * bank.discrimination[item] ** 2 * up * down
     return theta, 1 / np.sqrt(np.add.reduceat(told, cells.start[:-1]) + 1)
 
@@ -216,7 +226,7 @@ def _among(
     """How items differ, by EM over their points, and the (item, point) weights under it."""
     log_a, level, log = points
     b = -level * np.exp(-log_a)
-    now, n = start, len(b)
+    now, n, weight = start, len(b), np.zeros(b.shape)
 
     def spread(value: np.ndarray, weight: np.ndarray, about: float) -> tuple[float, float]:
         middle = float(np.sum(weight * value)) / n
@@ -295,12 +305,13 @@ def _loglik(fit: _Fit, slope: np.ndarray, level: np.ndarray) -> np.ndarray:
         eta = slope[item][:, :, None] * fit.x[cells.person[here]][:, None, :]
         eta += level[item][:, :, None]
         if bounded:
-            c, top = fit.floor[item][:, None, None], fit.ceiling[item][:, None, None]
-            p = np.clip(c + (top - c) * special.expit(eta), 1e-300, 1 - 1e-16)
-            right, wrong = np.log(p) @ fit.share, np.log1p(-p) @ fit.share
+            ends = fit.floor[item][:, None, None], fit.ceiling[item][:, None, None]
+            right, wrong = (log @ fit.share for log in log_chances(eta, *ends))
         else:
-            right = log_chances(eta, None)[0] @ fit.share
-            wrong = right - eta @ fit.share
+            wrong = -eta @ fit.share
+            np.exp(np.clip(-eta, None, 700, out=eta), out=eta)
+            right = -np.log(1 + eta) @ fit.share  # plain, for speed: 1e-16 absolute is enough
+            wrong += right
         k, n = cells.solved[here][:, None], cells.tried[here][:, None]
         out[first:last] = np.add.reduceat(
             k * right + (n - k) * wrong, start[first:last] - start[first], axis=0
