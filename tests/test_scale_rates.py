@@ -58,6 +58,8 @@ def test_an_interval_may_be_any_function():
         ([3], [2], r"`k / n` must lie in \[0, 1\], got 1.5"),
         ([np.nan], [2], r"`k / n` must lie in \[0, 1\]"),
         ([0], [0], r"`n` must lie in \[1, inf\], got 0"),
+        ([1], [np.inf], "`n` must be finite"),
+        ([-1], [2], r"`k / n` must lie in \[0, 1\], got -0.5"),
     ],
 )
 def test_errors_say_what_and_where(k, n, message):
@@ -65,6 +67,31 @@ def test_errors_say_what_and_where(k, n, message):
         pass_rate(np.array(k), np.array(n))
     with pytest.raises(ValueError, match="one of jeffreys, wilson; got 'wald'"):
         pass_rate(np.array([0]), np.array([1]), interval="wald")
+
+
+@pytest.mark.parametrize("name", INTERVALS)
+def test_huge_counts_keep_their_digits(name):
+    # at n = 1e12 both intervals are normal in the middle: 1.96 x .5 / 1e6; at k = 1 they are those
+    # of a Poisson count: Wilson 2.92 +- 2.74, Jeffreys' quantiles of a Gamma(1.5)
+    found = pass_rate(np.array([5e11, 1, 0]), np.full(3, 1e12), interval=name)
+    assert found.high[0] - found.low[0] == pytest.approx(2 * 1.959964 * 0.5e-6, rel=1e-5)
+    z2 = 1.959964**2
+    half = np.sqrt(z2 * (1 + z2 / 4))
+    ends = {"wilson": [1 + z2 / 2 - half, 1 + z2 / 2 + half]}
+    ends["jeffreys"] = stats.gamma(1.5).ppf([0.025, 0.975])
+    np.testing.assert_allclose(
+        [found.low[1], found.high[1]], np.array(ends[name]) / 1e12, rtol=1e-5
+    )
+    assert found.low[2] == 0 < found.high[2]
+
+
+def test_no_problem_at_all():
+    found = pass_rate(np.array([]), np.array([]))
+    assert len(found.value) == len(found.low) == 0
+    with pytest.raises(ValueError, match="number of problems"):
+        shrink(np.array([]), np.array([]))
+    with pytest.raises(ValueError, match="`level` must lie"):
+        shrink(np.array([1]), np.array([2]), level=95)
 
 
 @pytest.mark.parametrize("method", ["likelihood", "moments"])

@@ -7,6 +7,8 @@ import numpy as np
 from scipy import special
 
 from gradatim import checks
+from gradatim.errors import ArgumentError
+from gradatim.scale import rates
 from gradatim.types import Estimate
 
 BLOCK = 1 << 18  # problems x factors worked on at a time
@@ -16,19 +18,29 @@ def none_of(c: np.ndarray, n: np.ndarray, k: int) -> np.ndarray:
     """(problem,) chance that k of n attempts, drawn without replacement, miss all c right ones.
 
     C(n - c, k) / C(n, k) = prod_{i < k} (1 - c / (n - i)), summed as logarithms: exact for any n,
-    where quotients of factorials or gamma functions lose all digits.
+    where quotients of factorials or gamma functions lose all digits. c and k may change places
+    (draw the right ones among n places instead), so the product is as long as the smaller of them.
+
+    Args:
+        c, n: (problem,) whole numbers, 0 <= c <= n.
+        k: whole number, 1 <= k <= n.
 
     >>> none_of(np.array([1, 3]), np.array([4, 4]), 2)
     array([0.5, 0. ])
     """
     c, n = np.asarray(c, dtype=float), np.asarray(n, dtype=float)
     room = n - c >= k
-    safe = np.where(room, c, 0.0)
+    short, long = np.where(room, np.minimum(c, k), 0.0), np.maximum(c, k)
     log = np.zeros(len(c))
-    step = max(1, BLOCK // max(1, len(c)))
-    for first in range(0, k, step):
-        left = n[:, None] - np.arange(first, min(first + step, k))
-        log += np.log1p(-safe[:, None] / left).sum(axis=1)
+    order = np.argsort(-short, kind="stable")  # long products first: the others drop out
+    done, most = 0, int(short.max(initial=0))
+    while done < most:
+        rows = order[: np.count_nonzero(short > done)]
+        factor = done + np.arange(min(max(1, BLOCK // len(rows)), most - done))
+        used = factor < short[rows, None]
+        ratio = long[rows, None] / (n[rows, None] - np.where(used, factor, 0))
+        log[rows] += np.where(used, np.log1p(-ratio), 0.0).sum(axis=1)
+        done += len(factor)
     return np.where(room, np.exp(log), 0.0)
 
 
@@ -44,10 +56,12 @@ def pass_at_k(c: np.ndarray, n: np.ndarray, k: int, *, level: float = 0.95) -> E
     Returns:
         Estimate of one number: the mean of 1 - C(n - c, k) / C(n, k); the interval is normal and
         takes problems as the sample (their spread holds the sampling of attempts, too), so it is
-        the error for new problems of this kind. One problem: NaN ends.
+        the error for new problems of this kind. Where all problems have the same value their
+        spread says nothing, and it is Wilson's for so many problems. One problem: NaN ends.
 
     Raises:
-        ArgumentError: fewer than k attempts on a problem (the estimate would be biased).
+        ArgumentError: fewer than k attempts on a problem (the estimate would be biased), counts
+            that are not whole, k > n.
 
     Ref: Chen et al. 2021, arXiv 2107.03374, eq. 1; the plug-in 1 - (1 - c / n)^k is biased low.
 
@@ -56,12 +70,17 @@ def pass_at_k(c: np.ndarray, n: np.ndarray, k: int, *, level: float = 0.95) -> E
     0.5
     """
     each = problem_pass_at_k(c, n, k)
-    checks.within(1, np.inf, **{"number of problems": len(each)})
+    size = len(each)
+    checks.within(1, np.inf, **{"number of problems": size})
+    checks.within(1e-9, 1 - 1e-9, level=level)
     mean = float(each.mean())
-    error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
+    if size > 1 and np.ptp(each) < 1e-12:
+        low, high = rates.wilson(np.array([mean * size]), np.array([size]), level)
+        return Estimate(mean, min(float(low[0]), mean), max(float(high[0]), mean), size)
+    error = each.std(ddof=1) / np.sqrt(size) if size > 1 else np.nan
     half = special.ndtri(0.5 + level / 2) * error
     low, high = np.clip([mean - half, mean + half], 0, 1)  # clip keeps NaN
-    return Estimate(mean, float(low), float(high), len(each))
+    return Estimate(mean, float(low), float(high), size)
 
 
 def problem_pass_at_k(c: np.ndarray, n: np.ndarray, k: int) -> np.ndarray:
@@ -70,8 +89,12 @@ def problem_pass_at_k(c: np.ndarray, n: np.ndarray, k: int) -> np.ndarray:
     checks.shapes(c=(c, "problem"), n=(n, "problem"))
     checks.within(1, np.inf, k=k)
     checks.within(k, np.inf, n=n)
+    checks.finite(n=n, k=k)
     checks.within(0, 1, **{"c / n": c / n})
-    return 1 - none_of(c, n, k)
+    for name, count in (("c", c), ("n", n), ("k", np.asarray(k))):
+        if (count != np.floor(count)).any():
+            raise ArgumentError(f"`{name}` must be whole: scores need a threshold before pass@k")
+    return 1 - none_of(c, n, int(k))
 
 
 def variance_at_k(c: np.ndarray, n: np.ndarray, k: int) -> np.ndarray:

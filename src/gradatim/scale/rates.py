@@ -147,10 +147,16 @@ def shrink(
         Estimate of arrays (problem,): posterior mean, equal-tailed interval (the prior taken as
         known), n.
 
+    Raises:
+        ArgumentError: an argument out of range; no problem and no prior.
+
+    Ref: Morris 1983, JASA 78:47 (parametric empirical Bayes).
+
     >>> shrink(np.array([0.0, 4.0, 8.0]), np.array([8, 8, 8])).value.round(2)
     array([0.04, 0.5 , 0.96])
     """
     k, n = _counted(k, n)
+    checks.within(1e-9, 1 - 1e-9, level=level)
     prior = fit_beta(k, n) if prior is None else prior
     alpha, beta, tail = prior.alpha + k, prior.beta + n - k, (1 - level) / 2
     return Estimate(
@@ -165,7 +171,8 @@ def _counted(k: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     k, n = np.asarray(k, dtype=float), np.asarray(n, dtype=float)
     checks.shapes(k=(k, "problem"), n=(n, "problem"))
     checks.within(1, np.inf, n=n)
-    checks.within(0, 1, **{"k / n": k / np.where(n > 0, n, 1)})
+    checks.finite(n=n)
+    checks.within(0, 1, **{"k / n": k / n})
     return k, n
 
 
