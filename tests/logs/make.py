@@ -2,11 +2,13 @@
 
     pip install inspect_ai==0.3.285 openai        # then: python tests/logs/make.py inspect
     pip install torch==2.13.0 lm_eval==0.4.13     # then: python tests/logs/make.py lm_eval
-    pip install trl==1.16.0 transformers          # then: python tests/logs/make.py trl
+    pip install torch==2.13.0 trl==1.16.0 pandas rich  # then: python tests/logs/make.py trl
+    pip download --no-deps verl==0.9.1            # then, unzipped: python tests/logs/make.py verl
 
-Every log is of two mock models, `weak` and `strong`, on sums; what is right is decided by a hash,
-so the outcomes are the same each time (ids, times and hosts differ). A second argument is the
-folder to write to.
+The evaluations are of two mock models, `weak` and `strong`, on sums; what is right is decided by a
+hash, so the outcomes are the same each time (ids and times differ). TRL trains a model with random
+weights for two steps; of verl the function that writes rollouts is run by itself, because the
+trainer wants a cluster. A second argument is the folder to write to.
 """
 
 import hashlib
@@ -173,7 +175,10 @@ def lm_logs(target):
             for request in requests:
                 question, yes = int(request.args[0].split()[1]), "yes" in request.args[1]
                 truth = question > 4
-                found.append((-1.0 if (truth == yes) == right(self.name, question, 0) else -2.0, True))
+                found.append((
+                    -1.0 if (truth == yes) == right(self.name, question, 0) else -2.0,
+                    True,
+                ))
             return found
 
         def loglikelihood_rolling(self, requests, **kwargs):
@@ -192,14 +197,21 @@ def lm_logs(target):
             out = folder / "out"
             tracker = EvaluationTracker(output_path=str(out))
             tracker.general_config_tracker.log_experiment_args(
-                model_source="mock", model_args=f"pretrained=mock/{model}",
-                system_instruction=None, chat_template=None, fewshot_as_multiturn=False,
+                model_source="mock",
+                model_args=f"pretrained=mock/{model}",
+                system_instruction=None,
+                chat_template=None,
+                fewshot_as_multiturn=False,
             )
             found = lm_eval.simple_evaluate(
-                Mock(model), tasks=["sums", "larger"], task_manager=tasks, log_samples=True,
+                Mock(model),
+                tasks=["sums", "larger"],
+                task_manager=tasks,
+                log_samples=True,
                 bootstrap_iters=0,
             )
             samples = found.pop("samples")
+            found.pop("pretty_env_info", None)  # of the machine
             tracker.save_results_aggregated(results=found, samples=samples)
             for task, rows in samples.items():
                 tracker.save_results_samples(task_name=task, samples=rows)
@@ -207,7 +219,103 @@ def lm_logs(target):
         shutil.copytree(out, target / "lm_eval", dirs_exist_ok=True)
 
 
-MAKERS = {"inspect": inspect_logs, "lm_eval": lm_logs}
+# -- trainers -----------------------------------------------------------------------------------
+
+
+def trl_logs(target):
+    """Completions that GRPOTrainer logs: 2 steps of 2 prompts with 4 completions each."""
+    import torch
+    from datasets import Dataset
+    from tokenizers import Tokenizer, decoders, models
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from trl import GRPOConfig, GRPOTrainer
+
+    torch.manual_seed(0)
+    letters = {char: i for i, char in enumerate("0123456789+= ")}
+    plain = Tokenizer(models.BPE(vocab={**letters, "<pad>": 13, "<end>": 14}, merges=[]))
+    plain.decoder = decoders.Fuse()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=plain, pad_token="<pad>", eos_token="<end>", padding_side="left"
+    )
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=15,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            bos_token_id=None,
+            eos_token_id=14,
+            pad_token_id=13,
+        )
+    )
+
+    def has_even_digit(completions, **_):
+        return [float(any(c in "02468" for c in text[:2])) for text in completions]
+
+    def brevity(completions, **_):
+        return [1 - len(text) / 8 for text in completions]
+
+    prompts = [f"{i}+{i}=" for i in range(1, 5)]
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = GRPOTrainer(
+            model=model,
+            processing_class=tokenizer,
+            train_dataset=Dataset.from_list([{"prompt": p} for p in prompts]),
+            reward_funcs=[has_even_digit, brevity],
+            args=GRPOConfig(
+                output_dir=folder,
+                max_steps=2,
+                per_device_train_batch_size=8,
+                num_generations=4,
+                max_completion_length=8,
+                log_completions=True,
+                logging_steps=1,
+                report_to="none",
+                save_strategy="no",
+                use_cpu=True,
+                bf16=False,
+                seed=1,
+            ),
+        )
+        trainer.train()
+        (target / "trl").mkdir(parents=True, exist_ok=True)
+        for made in sorted((Path(folder) / "completions").glob("*.parquet")):
+            shutil.copy(made, target / "trl" / made.name)
+
+
+def verl_logs(target):
+    """Rollouts as verl writes them with `trainer.rollout_data_dir`: 2 steps, 4 prompts, 4 each."""
+    import ast
+    import importlib.util
+    import os
+
+    found = importlib.util.find_spec("verl")  # importing the trainer would start Ray
+    place = Path(found.submodule_search_locations[0]) / "trainer" / "ppo" / "ray_trainer.py"
+    tree = ast.parse(place.read_text())
+    (writer,) = (
+        n
+        for n in ast.walk(tree)
+        if isinstance(n, ast.FunctionDef) and n.name == "_write_generations"
+    )
+    writer.decorator_list = []
+    scope = {"os": os, "json": json}
+    exec(compile(ast.Module([writer], []), str(place), "exec"), scope)
+    for step, model in ((1, "weak"), (2, "strong")):
+        asked = [i for i in range(1, 5) for _ in range(4)]
+        good = [right(model, i, n) for n, i in enumerate(asked)]
+        scope["_write_generations"](
+            [f"user\nWhat is {i} + {i}?\nassistant\n" for i in asked],
+            [str(2 * i + (not ok)) for i, ok in zip(asked, good, strict=True)],
+            [str(2 * i) for i in asked],
+            [2.0 * ok - 1 for ok in good],
+            {"acc": [bool(ok) for ok in good]},
+            str(target / "verl"),
+            step,
+        )
+
+
+MAKERS = {"inspect": inspect_logs, "lm_eval": lm_logs, "trl": trl_logs, "verl": verl_logs}
 
 if __name__ == "__main__":
     MAKERS[sys.argv[1]](Path(sys.argv[2]) if len(sys.argv) > 2 else HERE)

@@ -44,13 +44,14 @@ class Selection(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """A bank, the counts of one solver (or of all) by item, and problems by id."""
+    """A bank, counts of one solver (or of all) by item, problems by id, what logs say of items."""
 
     bank: Bank
     solved: np.ndarray
     tried: np.ndarray
     solver: str | None
     problems: Mapping[str, Problem]
+    about: Mapping[str, Row]
 
 
 def select(
@@ -118,8 +119,8 @@ def _known(source: Any, solver: str | None, reading: Mapping[str, Any]) -> _Know
         if solver is not None:
             _index(source.solvers, solver)
             nothing = np.zeros(len(source.items))
-            return _Known(source, nothing, nothing, solver, {})
-        return _Known(source, source.solved, source.tried, None, {})
+            return _Known(source, nothing, nothing, solver, {}, {})
+        return _Known(source, source.solved, source.tried, None, {}, {})
     opened = open_source(source, **reading)
     found = opened.responses
     bank = calibrate(found, run=opened.run)
@@ -127,7 +128,7 @@ def _known(source: Any, solver: str | None, reading: Mapping[str, Any]) -> _Know
     if solver is None and len(found.solvers) == 1:
         solver = found.solvers[0]
     solved, tried = _counts(found, solver)
-    return _Known(bank, solved, tried, solver, problems)
+    return _Known(bank, solved, tried, solver, problems, opened.about)
 
 
 def _is_bank(path: Path) -> bool:
@@ -220,7 +221,7 @@ def _problem_rows(
     problems: str | Path | Sequence[Problem] | None, known: _Known
 ) -> tuple[dict[str, Row], list[str]]:
     """Item -> the fields of its problem."""
-    own = {name: to_row(problem) for name, problem in known.problems.items()}
+    own = dict(known.about) | {name: to_row(p) for name, p in known.problems.items()}
     if problems is None:
         return own, []
     if not isinstance(problems, str | Path):

@@ -19,12 +19,13 @@ Given = Run | Responses | str | Path
 
 
 class Opened(NamedTuple):
-    """Responses, the run that keeps results, what each file brought, and notes."""
+    """Responses, the run that keeps results, what each file brought, notes, and item -> fields."""
 
     responses: Responses
     run: Run | None
     origins: list[Origin]
     notes: list[str]
+    about: dict[str, dict[str, Any]]
 
 
 def open_source(
@@ -45,9 +46,9 @@ def open_source(
     kept = Run(run) if isinstance(run, str | Path) else run
     opened = [_run_of(one) for one in given]
     if len(opened) == 1 and isinstance(opened[0], Responses):
-        return Opened(opened[0], kept, [], [])
+        return Opened(opened[0], kept, [], [], {})
     if len(opened) == 1 and isinstance(opened[0], Run):
-        return Opened(_attempts(opened[0]), kept or opened[0], [], [])
+        return Opened(_attempts(opened[0]), kept or opened[0], [], [], {})
     logs: list[Log] = []
     for one in opened:
         if isinstance(one, Run):
@@ -66,7 +67,8 @@ def open_source(
             expected="at least one attempt with a score",
             got=f"none ({gone} attempts without)" if gone else "none",
         )
-    return Opened(responses, kept, [origin_of(log) for log in logs], notes)
+    about = {item: dict(told) for log in reversed(logs) for item, told in log.about.items()}
+    return Opened(responses, kept, [origin_of(log) for log in logs], notes, about)
 
 
 def _run_of(source: Given) -> Run | Responses | Path:

@@ -110,10 +110,10 @@ def _files(path: Path) -> list[tuple[Path, str]]:
         )
     if not path.is_dir():
         return [(path, path.name.split(".")[0])]
-    for pattern in ("*.eval", "samples_*.jsonl"):
-        found = sorted(path.rglob(pattern))
-        if found:
-            return [(file, file.stem) for file in found]
+    found = sorted([*path.rglob("*.eval"), *filter(_says_eval, path.rglob("*.json"))])
+    found = found or sorted(path.rglob("samples_*.jsonl"))
+    if found:
+        return [(file, file.stem) for file in found]
     found = sorted(f for f in path.rglob("*") if f.suffix.lower() in (*_TABLES, ".npz"))
     if not found:
         held = sorted(f.name for f in path.iterdir())
@@ -123,6 +123,13 @@ def _files(path: Path) -> list[tuple[Path, str]]:
             got=f"only {', '.join(held[:5])}" if held else "an empty folder",
         )
     return [(file, path.name) for file in found]
+
+
+def _says_eval(path: Path) -> bool:
+    """Whether a .json file begins like a log of inspect_ai."""
+    with path.open("rb") as file:
+        start = file.read(400).replace(b" ", b"")
+    return b'"status":' in start and b'"eval":{' in start.replace(b"\n", b"")
 
 
 def _read(

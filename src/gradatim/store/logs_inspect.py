@@ -129,7 +129,8 @@ def _log(path: Path, header: Mapping[str, Any], samples: list, wanted: Wanted) -
     tally = Tally(path)
     for row in latest.values():
         text = prompt_hash(dumps([row.get("input"), row.get("target")]))
-        item = tally.item(task, row["id"], text=text)
+        told = {"prompt": row.get("input"), "target": row.get("target")}
+        item = tally.item(task, row["id"], text=text, **told)
         why = _why_missing(row, score)
         if why:
             tally.miss(why)

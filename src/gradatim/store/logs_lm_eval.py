@@ -66,7 +66,8 @@ def read(path: Path, wanted: Wanted) -> Log:
     for line, row in found:
         if str(row.get("filter", "none")) != chosen:
             continue
-        item = tally.item(task, _field(row, "doc_id", path, line), text=row.get("doc_hash", ""))
+        told = {"text": row.get("doc_hash", ""), "doc": row.get("doc")}
+        item = tally.item(task, _field(row, "doc_id", path, line), **told)
         value = _field(row, metric, path, line)
         attempts = value if isinstance(value, list) else [value]
         for one in attempts:

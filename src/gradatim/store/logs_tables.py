@@ -84,7 +84,7 @@ def read(
             remedy="name it: --column item=NAME",
         )
     table = read_columns(opened, sorted(set(roles.values())))
-    item, items, kind_item = _items(table, roles)
+    item, items, kind_item, about = _items(table, roles)
     solver, solvers, kind_solver = _solvers(table, roles, name=name or path.stem)
     solved, tried, missing, notes = _counts(table, roles, wanted=wanted, kind=kind)
     kept = tried > 0
@@ -103,6 +103,7 @@ def read(
         score=roles["solved"],
         missing=missing,
         notes=notes,
+        about=about,
         run=str(path.resolve()),
     )
 
@@ -164,19 +165,22 @@ def _numeric(opened: Opened) -> list[str]:
 # -- names ------------------------------------------------------------------------------------
 
 
-def _items(table: Table, roles: Mapping[str, str]) -> tuple[np.ndarray, list[str], type | None]:
-    """Codes, names and type of the items: ids, hashes of prompts, or groups, what there is."""
+def _items(
+    table: Table, roles: Mapping[str, str]
+) -> tuple[np.ndarray, list[str], type | None, dict[str, Any]]:
+    """Codes, names and type of the items: ids, hashes of prompts, or groups; and their prompts."""
     for role in ("item",) if "prompt" in roles else ("item", "group"):
         if role in roles:
-            return names_of(table, roles[role])
+            return *names_of(table, roles[role]), {}
     column = table.columns[roles["prompt"]]
     values = column.to_pylist() if isinstance(column, pa.ChunkedArray) else column
     codes: dict[str, int] = {}
-    index = [
-        codes.setdefault(prompt_id(present(v, table.path, line, roles["prompt"])), len(codes))
-        for v, line in zip(values, table.lines, strict=True)
-    ]
-    return np.array(index, dtype=np.int64), list(codes), str
+    index, about = [], {}
+    for prompt, line in zip(values, table.lines, strict=True):
+        name = prompt_id(present(prompt, table.path, line, roles["prompt"]))
+        index.append(codes.setdefault(name, len(codes)))
+        about.setdefault(name, {"prompt": prompt})
+    return np.array(index, dtype=np.int64), list(codes), str, about
 
 
 def prompt_id(prompt: Any) -> str:

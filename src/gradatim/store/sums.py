@@ -26,6 +26,7 @@ class Log:
         missing: why -> how many attempts have no score and count as not made.
         notes: further sentences that a reader must know.
         texts: item -> hash of its text, where the file has it.
+        about: item -> what the file says of it: prompt, target, document.
         run: an id of the run that wrote it: given twice, it is refused.
     """
 
@@ -43,6 +44,7 @@ class Log:
     missing: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     run: str = ""
 
 
@@ -57,14 +59,16 @@ class Tally:
         self._rows: list[tuple[int, int, float]] = []
         self.missing: dict[str, int] = {}
         self.texts: dict[str, str] = {}
+        self.about: dict[str, dict[str, Any]] = {}
 
-    def item(self, task: str, name: Any, *, text: str = "") -> str:
+    def item(self, task: str, name: Any, *, text: str = "", **about: Any) -> str:
         """`task/name`; ids of one task must be all texts or all whole numbers."""
         names = self._names.setdefault(task, Names(self._path, "id"))
         names.code(name, None)
         item = f"{task}/{name}" if task else str(name)
         if text:
             self.texts.setdefault(item, text)
+        self.about.setdefault(item, about)
         return item
 
     def add(self, solver: str, item: str, score: float) -> None:
@@ -76,7 +80,7 @@ class Tally:
         """One attempt without a score."""
         self.missing[why] = self.missing.get(why, 0) + 1
 
-    def log(self, **about: Any) -> Log:
+    def log(self, **more: Any) -> Log:
         """What was added."""
         columns = list(zip(*self._rows, strict=True)) or [(), (), ()]
         kinds = {n.kind for n in self._names.values()} - {None}
@@ -91,7 +95,8 @@ class Tally:
             kinds={"item": kinds.pop() if len(kinds) == 1 else None},
             missing=dict(self.missing),
             texts=self.texts,
-            **about,
+            about=self.about,
+            **more,
         )
 
 
