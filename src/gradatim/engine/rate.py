@@ -111,6 +111,8 @@ def rate(
     elif isinstance(source, Responses):
         source = of_responses(source)
     games = _games(source)
+    if source.kind == "attempts" and method == "plackett-luce":  # solvers choose; items do not
+        source, games = _solvers(source, games)
     if not len(games.player):
         raise ArgumentError("no comparison: ratings need at least one game between two players")
     run = {"glicko2": _glicko2, "elo": _elo, "bradley-terry": _bradley_terry}.get(method)
@@ -316,8 +318,6 @@ def _rankings(source: Comparisons, games: _Games) -> Rankings:
         return matches.choices_of_scores(
             _known(source.system), _known(source.task), _known(source.value)
         )
-    if source.kind == "attempts":
-        return matches.choices_of_scores(games.player, games.opponent, games.score)
     # a game is a ranking of two, a draw half of each
     first, second = np.r_[games.player, games.opponent], np.r_[games.opponent, games.player]
     weight = np.r_[games.weight * games.score, games.weight * (1 - games.score)]
@@ -325,6 +325,20 @@ def _rankings(source: Comparisons, games: _Games) -> Rankings:
     player = np.stack([first[kept], second[kept]], axis=1).ravel()
     n = int(kept.sum())
     return Rankings(player, np.arange(0, 2 * n + 1, 2), np.ones(n, np.int64), weight[kept])
+
+
+def _solvers(source: Comparisons, games: _Games) -> tuple[Comparisons, _Games]:
+    """Solvers against each other, item by item, as scores of systems on tasks."""
+    n = source.roles.count("solver")
+    of_tasks = Comparisons(
+        kind="scores",
+        names=source.names[:n],
+        roles=source.roles[:n],
+        system=games.player,
+        task=games.opponent,
+        value=games.score,
+    )
+    return of_tasks, _games(of_tasks)
 
 
 def _listed(source: Comparisons) -> Rankings:

@@ -64,7 +64,8 @@ def choices_of_scores(system: np.ndarray, task: np.ndarray, score: np.ndarray) -
         Rankings: one per task whose scores all differ. In other tasks each system is chosen, on
         its own, from itself and all with lower scores: on tasks that are solved or not, every
         solver beats the set of those that failed. Tasks that all did equally well on are left
-        out.
+        out. Choices on one task are taken for independent, so that standard errors of a fit to
+        them are only a guide.
 
     Ref: Ghosh et al. 2024 (ONEBench), arXiv:2412.06745, sec. 3 (binary scores); the same for
     scores of any kind here.

@@ -226,21 +226,19 @@ def _connected(
     groups = _groups(active, label)
     if len(groups) == 1:
         return active
-    apart = connected_components(beats, directed=False)[1]
-    why = (
-        "were never compared with each other"
-        if len(np.unique(apart[active])) > 1
-        else "wins do not connect both ways (somebody only won, or only lost, against the rest)"
-    )
+    apart = _groups(active, connected_components(beats, directed=False)[1][active])
+    why = "wins do not connect both ways (some only won, or only lost, against the rest)"
+    if len(apart) > 1:
+        groups, why = apart, "were never compared with each other"
 
     def named(group: np.ndarray) -> str:
         shown = [str(i if names is None else names[i]) for i in group[:3].tolist()]
-        return ", ".join(shown) + (f" ... ({len(group)} players)" if len(group) > 3 else "")
+        return ", ".join(shown) + (f", ... ({len(group)} players)" if len(group) > 3 else "")
 
     listed = "; ".join(named(group) for group in groups[:4])
     more = f"; and {len(groups) - 4} more" if len(groups) > 4 else ""
     raise ArgumentError(
-        f"no finite strengths: the players fall into {len(groups)} parts that {why}: {listed}"
+        f"no finite strengths: players fall into {len(groups)} parts that {why}: {listed}"
         f"{more}; give `alpha` > 0 (say 0.1), rate one part alone, or play games between them"
     )
 
