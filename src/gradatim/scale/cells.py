@@ -4,6 +4,7 @@ Axes: `cell` (a solver and an item), `person` (solvers that answered), `item`, `
 nobody tried).
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -46,8 +47,9 @@ class Table(NamedTuple):
 
     Attributes:
         solved: (person, item) numbers of any type, 0 in holes; read, never copied to doubles.
-        tried: (item,) float, attempts of everybody who tried the item.
-        right: (item,) float, sums of `solved`.
+        tried: (item,) float, attempts of everybody who tried the item, times `worth`.
+        right: (item,) float, sums of `solved`, times `worth`.
+        worth: (item,) float in (0, 1], what an attempt counts for (see `overdispersion`).
         person, item: (hole,) int, the cells that are missing, by person.
         persons, items: (person,), (item,) int, index of each rank in the names.
     """
@@ -55,6 +57,7 @@ class Table(NamedTuple):
     solved: np.ndarray
     tried: np.ndarray
     right: np.ndarray
+    worth: np.ndarray
     person: np.ndarray
     item: np.ndarray
     persons: np.ndarray
@@ -233,8 +236,31 @@ def unfold(counts: Counts) -> Cells:
     there[counts.person, counts.item] = False
     person, item = np.nonzero(there)
     start = np.r_[0, np.cumsum(there.sum(axis=1))]
-    solved = counts.solved[person, item].astype(float)
+    solved = counts.solved[person, item] * counts.worth[item]
     return Cells(person, item, solved, counts.tried[item], start, counts.persons, counts.items)
+
+
+def blocks(counts: Counts) -> Iterator[tuple[slice, Cells]]:
+    """Runs of persons and their cells, numbered from 0, a few million cells at a time."""
+    n_persons = len(counts.persons)
+    if isinstance(counts, Cells):
+        yield slice(0, n_persons), counts
+        return
+    step = max(1, BLOCK // len(counts.items))
+    for first in range(0, n_persons, step):
+        rows = slice(first, min(first + step, n_persons))
+        low, high = np.searchsorted(counts.person, (rows.start, rows.stop))
+        yield (
+            rows,
+            unfold(
+                counts._replace(
+                    solved=counts.solved[rows],
+                    person=counts.person[low:high] - first,
+                    item=counts.item[low:high],
+                    persons=counts.persons[rows],
+                )
+            ),
+        )
 
 
 def totals(counts: Counts) -> Totals:
@@ -246,7 +272,7 @@ def totals(counts: Counts) -> Totals:
             *(np.bincount(counts.person, w, n_persons) for w in (counts.tried, counts.solved)),
         )
     lost = counts.tried[counts.item]
-    solved = project(counts.solved, np.ones(n_items), np.zeros(n_items))[:, 0]
+    solved = project(counts.solved, counts.worth, np.zeros(n_items))[:, 0]
     return Totals(
         counts.tried * n_persons - np.bincount(counts.item, lost, n_items),
         counts.right,
@@ -259,7 +285,7 @@ def _table(
     solved: np.ndarray, tried: np.ndarray, missing: np.ndarray, names: tuple[np.ndarray, np.ndarray]
 ) -> Table:
     right = collect(solved, np.ones(len(solved)))
-    return Table(solved, tried, right, missing[:, 0], missing[:, 1], *names)
+    return Table(solved, tried, right, np.ones(len(tried)), missing[:, 0], missing[:, 1], *names)
 
 
 def _smallest(values: np.ndarray) -> np.dtype:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradatim.scale.blocks import inverse_blocks
 from gradatim.scale.cells import Table
 from gradatim.scale.curves import evaluate, slopes
 from gradatim.scale.derivatives import Items
@@ -21,7 +22,8 @@ from gradatim.scale.products import collect, project
 from gradatim.scale.quadrature import FAR, Posterior
 
 ORDER = 8  # points of one interpolation
-FINE = 0.3  # step of the grid times the steepest slope
+FINE = 0.25  # step of the grid times the steepest slope
+COARSE = 0.1  # and its most
 BLOCK = 1 << 18  # entries worked on at a time
 
 
@@ -73,7 +75,7 @@ def visit(table: Table, items: Items, start: np.ndarray, *, n_nodes: int) -> Vis
         Visit; the posterior's `missing` is zero and `with_ability` None (see `errors`).
     """
     a = np.exp(items.log_a)
-    sums = project(table.solved, a, a * items.b)
+    sums = project(table.solved, a * table.worth, a * items.b * table.worth)
     base, weight = np.polynomial.hermite_e.hermegauss(n_nodes)
     log_weight = np.log(weight / np.sqrt(2 * np.pi)) + base**2 / 2
     grid, centre, spread = _placed(table, items, start, t=sums[:, 0], reach=base[-1])
@@ -106,6 +108,57 @@ def visit(table: Table, items: Items, start: np.ndarray, *, n_nodes: int) -> Vis
     return Visit(posterior, centre, spread, grid, pooled)
 
 
+def errors(
+    table: Table, items: Items, found: Visit, *, curvature: np.ndarray, model: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Covariances of items, and what their errors add to those of abilities.
+
+    A score's posterior variance and its covariance with ability are those of its tangent at the
+    posterior mean: exact as posteriors get narrow, in practice from some hundred items on. What
+    items owe to each other through persons is left out: it is of order 1 / items.
+
+    Args:
+        table: counts.
+        items: the estimates.
+        found: the visit at the estimates.
+        curvature: (3, item) of the priors.
+        model: see `blocks.solve`.
+
+    Returns:
+        (3, item) covariance of log a and b of each item, and (person,) variance.
+    """
+    posterior, grid, n = found.posterior, found.grid, table.tried
+    at, pull = interpolation(grid.x, posterior.mean)
+    mass = np.bincount(
+        at.ravel(), (pull * posterior.sd[:, None] ** 2).ravel(), minlength=len(grid.x)
+    )
+    parts = np.empty((3, len(n)))
+    size = max(1, BLOCK // 8 // len(grid.x))
+    shares = [slice(first, first + size) for first in range(0, len(n), size)]
+    for here in shares:
+        parts[:, here] = _tangents(items, grid, n, here) @ mass
+    complete = posterior.expected + curvature
+    complete[:2] -= posterior.gradient  # see `louis.errors`
+    own = inverse_blocks(complete - parts, model)
+    moved = np.zeros(len(grid.x))
+    for here in shares:
+        moved += np.einsum("ki,kig->g", own[:, here] * TWICE, _tangents(items, grid, n, here))
+    extra = np.einsum("pk,pk->p", pull, moved[at]) * posterior.sd**4
+    return own, np.maximum(extra, 0)
+
+
+TWICE = np.array([[1.0], [2.0], [1.0]])  # an entry off the diagonal stands for two
+
+
+def _tangents(items: Items, grid: Grid, n: np.ndarray, here: slice) -> np.ndarray:
+    """(3, item, grid) expected products of the slopes of an item's two scores in ability."""
+    a = np.exp(items.log_a)[here, None]
+    eta = a * (grid.x - items.b[here, None])
+    w = n[here, None] * grid.chance[here] * (1 - grid.chance[here])
+    # scores (k - n P) eta and -a (k - n P); (k - n P)^2 is n P Q on average
+    return np.stack([a * a * (w * w * eta * eta + w), -(a**3) * w * w * eta, a**4 * w * w])
+
+
 # -- the grid ---------------------------------------------------------------------------------
 
 
@@ -117,8 +170,8 @@ def _placed(
     The mode solves t - A'(theta) - theta = 0, whose left side falls, so it is read off the grid
     the other way round; with holes, two scoring steps from there.
     """
-    low, high = float(start.min()) - 1, float(start.max()) + 1
-    step = min(0.05, FINE / float(np.exp(items.log_a.max())))
+    low, high = float(start.min()) - 1.5, float(start.max()) + 1.5
+    step = min(COARSE, FINE / float(np.exp(items.log_a.max())))
     while True:
         grid = _grid(table, items, (low, high), step)
         pull = grid.slope + grid.x
@@ -172,25 +225,26 @@ def interpolation(grid: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarr
         sums of polynomials up to degree ORDER - 1 stay what they are.
 
     >>> at, pull = interpolation(np.arange(12.0), np.array([5.5]))
-    >>> float(pull[0] @ (np.arange(12.0) ** 3)[at[0]])
+    >>> round(float(pull[0] @ (np.arange(12.0) ** 3)[at[0]]), 9)
     166.375
     """
     place = (x - grid[0]) / (grid[1] - grid[0])
     left = np.clip(place.astype(np.int64) - (ORDER // 2 - 1), 0, len(grid) - ORDER)
-    offset = (place - left)[..., None] - np.arange(ORDER)
-    # products of all other offsets, from the left and from the right
-    before, after = np.ones_like(offset), np.ones_like(offset)
-    np.cumprod(offset[..., :-1], axis=-1, out=before[..., 1:])
-    after[..., :-1] = np.cumprod(offset[..., :0:-1], axis=-1)[..., ::-1]
-    return left[..., None] + np.arange(ORDER), before * after * SCALE
+    offset = place - left - (ORDER - 1) / 2
+    powers = np.empty((*offset.shape, ORDER))
+    powers[..., 0] = 1
+    for k in range(1, ORDER):
+        np.multiply(powers[..., k - 1], offset, out=powers[..., k])
+    return left[..., None] + np.arange(ORDER), powers @ LAGRANGE
 
 
-def _barycentric() -> np.ndarray:
-    nodes = np.arange(ORDER)
-    return np.array([1 / np.prod(k - nodes[nodes != k], dtype=float) for k in nodes])
+def _lagrange() -> np.ndarray:
+    """(power, point) coefficients of the basis polynomials of ORDER even points around 0."""
+    points = np.arange(ORDER) - (ORDER - 1) / 2
+    return np.linalg.inv(np.vander(points, increasing=True).T).T
 
 
-SCALE = _barycentric()
+LAGRANGE = _lagrange()
 
 
 def _item_sums(
@@ -211,7 +265,7 @@ def _item_sums(
         sums[:2, first : first + size] = (p @ powers[:, :2]).T
         sums[2:, first : first + size] = ((p - p * p) @ powers).T
     s0, s1, w0, w1, w2 = n * sums - holes
-    b, right, with_mean = items.b, table.right, collect(table.solved, mean)
+    b, right, with_mean = items.b, table.right, table.worth * collect(table.solved, mean)
     gradient = np.stack([a * (with_mean - b * right - (s1 - b * s0)), -a * (right - s0)])
     weight = np.stack([w2 - 2 * b * w1 + b * b * w0, -(w1 - b * w0), w0])
     return gradient, a * a * weight

@@ -10,9 +10,10 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
-from gradatim.scale.cells import Cells, arrange, check_responses
+from gradatim.scale.cells import Counts, check_responses, totals
 from gradatim.scale.derivatives import Items
-from gradatim.scale.louis import Errors, errors
+from gradatim.scale.estep import gather, measure
+from gradatim.scale.louis import Errors
 from gradatim.scale.marginal import (
     PARAMS,
     WEAK,
@@ -21,21 +22,21 @@ from gradatim.scale.marginal import (
     Setup,
     at_bound,
     items_of,
-    maximise,
     penalty,
     shared_curvature,
 )
+from gradatim.scale.newton import maximise
 from gradatim.scale.overdispersion import correlation_within, tempered
-from gradatim.scale.quadrature import Posterior, count_nodes, integrate, modes
+from gradatim.scale.quadrature import Posterior, count_nodes
 from gradatim.scale.survey import scale_id, survey
-from gradatim.types import Bank, Responses
+from gradatim.types import Bank, Matrix, Responses
 
 MODELS = ("1pl", "2pl", "3pl", "4pl", "rasch")
 REFERENCES = ("population", "solvers")
 
 
 def fit(
-    responses: Responses,
+    responses: Responses | Matrix,
     *,
     model: str = "2pl",
     floor: np.ndarray | None = None,
@@ -48,8 +49,8 @@ def fit(
     """Calibrate items and solvers on one scale.
 
     Args:
-        responses: solved k of n per solver and item; any cell may be missing, k may be a sum of
-            scores in [0, 1].
+        responses: solved k of n per solver and item, as cells or as a table; any cell may be
+            missing, k may be a sum of scores in [0, 1].
         model: "2pl"; "1pl" with one discrimination for all items; "rasch" with a = 1; "3pl" with
             every item's guess floor estimated, "4pl" with its ceiling as well. These want
             thousands of solvers: floors are learned from those far below an item's difficulty.
@@ -57,8 +58,8 @@ def fit(
         priors: None switches them off; items that nobody, or everybody, solved have no finite
             estimate then, and stop at a bound; so do floors and ceilings that the data put at 0
             and at 1.
-        tolerance: converged when the penalised marginal log-likelihood changed by less than this,
-            twice in a row.
+        tolerance: converged when the penalised marginal log-likelihood changed by less than this
+            (or by 1e-10 of itself), twice in a row.
         max_iterations: passes over the data after which to give up, `fit["converged"]` False.
         reference: what standard errors are relative to. "solvers": zero and unit of the scale are
             these solvers' own; "population": solvers are a sample of N(0, 1), as other programs
@@ -94,8 +95,9 @@ def fit(
     checks.one_of("model", model, MODELS)
     checks.one_of("reference", reference, REFERENCES)
     checks.within(1e-12, np.inf, tolerance=tolerance)
-    cells = arrange(responses)
-    setup = Setup(cells, _floor(floor, responses, cells, model), model, priors, count_nodes(cells))
+    counts = gather(responses, plain=floor is None and PARAMS[model] == 2)
+    known = _floor(floor, responses, counts, model)
+    setup = Setup(counts, known, model, priors, count_nodes(counts))
     setup, course, within = _settle(
         setup, overdispersion=overdispersion, tolerance=tolerance, most=max_iterations
     )
@@ -107,16 +109,17 @@ def fit(
         "iterations": course.iterations,
         "converged": course.converged,
         "change": course.change,
+        "left": course.left,
         "tolerance": tolerance,
         "nodes": setup.n_nodes,
         "priors": _said(priors, model),
         "reference": reference,
         "overdispersion": within,
         "item_errors": found.form,
-        **_bounds(setup, course, [responses.items[i] for i in cells.items]),
-        **survey(responses, cells),
+        **_bounds(setup, course, [responses.items[i] for i in counts.items]),
+        **survey(responses, counts),
     }
-    whole = setup._replace(cells=cells)  # totals are of the counts as they came
+    whole = setup._replace(counts=counts)  # totals are of the counts as they came
     return _bank(responses, whole, (items, posterior, found), facts=facts)
 
 
@@ -128,14 +131,14 @@ def _settle(
     if not overdispersion:
         return setup, course, 0.0
     within = correlation_within(
-        setup.cells,
+        setup.counts,
         items_of(setup, course.point.x),
         course.point.posterior,
         prior=penalty(setup, course.point.x)[2],
         model=setup.model,
     )
     if within > 0:
-        setup = setup._replace(cells=tempered(setup.cells, within))
+        setup = setup._replace(counts=tempered(setup.counts, within))
         course = maximise(setup, tolerance=tolerance, most=most, start=course.point)
     return setup, course, within
 
@@ -145,26 +148,23 @@ def _measure(
 ) -> tuple[Posterior, Errors]:
     """Abilities and all errors at the end of the fit."""
     point = course.point
-    nodes = modes(setup.cells, items, point.theta)
-    posterior = integrate(setup.cells, items, nodes, n_nodes=setup.n_nodes, errors=True)
-    found = errors(
-        setup.cells,
+    return measure(
+        setup.counts,
         items,
-        posterior,
-        nodes=(*nodes, setup.n_nodes),
+        point.theta,
+        n_nodes=setup.n_nodes,
         prior=(penalty(setup, point.x)[2], shared_curvature(setup, point.x)),
         model=setup.model,
         reference=reference,
         fixed=at_bound(setup, point.x),
     )
-    return posterior, found
 
 
 # -- in and out -------------------------------------------------------------------------------
 
 
 def _floor(
-    floor: np.ndarray | None, responses: Responses, cells: Cells, model: str
+    floor: np.ndarray | None, responses: Responses | Matrix, counts: Counts, model: str
 ) -> np.ndarray | None:
     if floor is None:
         return None
@@ -179,7 +179,7 @@ def _floor(
             f"{floor.shape}"
         )
     checks.within(0, 0.99, floor=floor)
-    used = floor[cells.items]
+    used = floor[counts.items]
     return used if used.any() else None
 
 
@@ -201,13 +201,13 @@ def _bounds(setup: Setup, course: Course, names: list[str]) -> dict[str, list[st
 
 
 def _bank(
-    responses: Responses,
+    responses: Responses | Matrix,
     setup: Setup,
     found: tuple[Items, Posterior, Errors],
     *,
     facts: dict[str, object],
 ) -> Bank:
-    cells, (items, posterior, wrong) = setup.cells, found
+    counts, (items, posterior, wrong) = setup.counts, found
 
     def out(values: np.ndarray, index: np.ndarray, size: int, empty: float = np.nan) -> np.ndarray:
         full = np.full(size, empty)
@@ -216,9 +216,7 @@ def _bank(
 
     n, m = len(responses.items), len(responses.solvers)
     a, zero = np.exp(items.log_a), np.zeros(len(items.b))
-    counts = [
-        np.bincount(cells.item, weights=w, minlength=len(a)) for w in (cells.tried, cells.solved)
-    ]
+    sums = totals(counts)
     settings = {name: facts[name] for name in ("model", "priors", "overdispersion")}
     if setup.floor is not None:
         settings["floor"] = setup.floor.tolist()
@@ -226,19 +224,19 @@ def _bank(
     se = wrong.param
     return Bank(
         items=tuple(responses.items),
-        difficulty=out(items.b, cells.items, n),
-        discrimination=out(a, cells.items, n),
-        floor=out(floor, cells.items, n, 0.0),
-        se_difficulty=out(se[1], cells.items, n),
-        se_discrimination=out(a * se[0], cells.items, n),
+        difficulty=out(items.b, counts.items, n),
+        discrimination=out(a, counts.items, n),
+        floor=out(floor, counts.items, n, 0.0),
+        se_difficulty=out(se[1], counts.items, n),
+        se_discrimination=out(a * se[0], counts.items, n),
         solvers=tuple(responses.solvers),
-        ability=out(posterior.mean, cells.persons, m),
-        se_ability=out(wrong.ability, cells.persons, m),
-        tried=out(counts[0], cells.items, n, 0.0).astype(np.int64),
-        solved=out(counts[1], cells.items, n, 0.0),
-        scale=scale_id(responses, cells, **settings),
+        ability=out(posterior.mean, counts.persons, m),
+        se_ability=out(wrong.ability, counts.persons, m),
+        tried=out(sums.item_tried, counts.items, n, 0.0).astype(np.int64),
+        solved=out(sums.item_solved, counts.items, n, 0.0),
+        scale=scale_id(responses, counts, **settings),
         fit=facts,
-        ceiling=None if ceiling is None else out(ceiling, cells.items, n, 1.0),
-        se_floor=out(wrong.ends[0], cells.items, n) if items.params > 2 else None,
-        se_ceiling=out(wrong.ends[1], cells.items, n) if items.params > 3 else None,
+        ceiling=None if ceiling is None else out(ceiling, counts.items, n, 1.0),
+        se_floor=out(wrong.ends[0], counts.items, n) if items.params > 2 else None,
+        se_ceiling=out(wrong.ends[1], counts.items, n) if items.params > 3 else None,
     )

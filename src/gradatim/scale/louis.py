@@ -80,9 +80,9 @@ def errors(
         complete, missing, moving = _held(complete, missing, moving, fixed=fixed, item=cells.item)
     if n_items * k <= 2 * DENSE:
         form, push = "full", spread_scores(cells, moving, n_items)
-        covariance = _dense(
-            (cells, items, nodes), complete=complete, free=prior[1], model=model, fixed=fixed
-        )
+        observed = whole_matrix(cells, items, nodes, complete=complete, free=prior[1])
+        kept = free_directions(model, fixed)
+        covariance = kept @ linalg.pinvh(kept.T @ observed @ kept) @ kept.T
         held = push.reshape(n_persons, -1) @ covariance
         whole = covariance.reshape(k, n_items, k, n_items)
         own = np.stack([np.diag(whole[row, :, column]) for row, column in pairs(k)])
@@ -92,12 +92,39 @@ def errors(
     else:
         own = inverse_blocks(complete - missing, model)
         extra = np.add.reduceat(quadratic(own[:, cells.item], moving), cells.start[:-1])
-        return _errors(own, extra, posterior.sd, found=(items, fixed, "items"))
+        return blockwise(own, extra, posterior, found=(items, fixed), reference=reference)
     extra = np.einsum("pi,pi->p", held, push.reshape(n_persons, -1))
     lost = own[diagonal(k)] < -1e-9  # not a maximum in every direction: no error is known
     if reference == "solvers":
         own, extra = _conditioned(own, extra, (push, held), posterior.mean)
     return _errors(own, extra, posterior.sd, found=(items, fixed, form), lost=lost)
+
+
+def blockwise(
+    own: np.ndarray,
+    extra: np.ndarray,
+    posterior: Posterior,
+    *,
+    found: tuple[Items, np.ndarray],
+    reference: str,
+) -> Errors:
+    """Errors from items' own blocks alone: what persons tie together is their zero and unit.
+
+    Nothing else that items share through persons is of the order of the errors themselves. Given
+    the persons, zero and unit have no error; as a sample of N(0, 1) they have 1 / persons and
+    1 / (2 persons), the errors of a mean and of a logarithm of a standard deviation.
+    """
+    items, fixed = found
+    if reference == "population":
+        n = len(posterior.mean)
+        moves = np.stack([np.zeros_like(items.b), np.ones_like(items.b)])
+        turns = np.stack([-np.ones_like(items.b), items.b])
+        for rows, variance in ((moves, 1 / n), (turns, 0.5 / n)):
+            pad = np.zeros((items.params, len(items.b)))
+            pad[:2] = rows
+            own = own + variance * outer(pad)
+        extra = extra + (1 + posterior.mean**2 / 2) / n
+    return _errors(own, extra, posterior.sd, found=(items, fixed, "items"))
 
 
 def _errors(
@@ -156,30 +183,42 @@ def spread_scores(cells: Cells, moving: np.ndarray, n_items: int) -> np.ndarray:
     return push
 
 
-def _dense(
-    where: tuple[Cells, Items, tuple[np.ndarray, np.ndarray, int]],
+def whole_matrix(
+    cells: Cells,
+    items: Items,
+    nodes: tuple[np.ndarray, np.ndarray, int],
     *,
     complete: np.ndarray,
     free: np.ndarray,
-    model: str,
-    fixed: np.ndarray,
 ) -> np.ndarray:
-    """(param item, param item) covariance, parameters first, by the whole matrix."""
-    k, n_items = fixed.shape
+    """(param item, param item) observed information, parameters first.
+
+    Args:
+        cells: in canonical order.
+        items: parameters.
+        nodes: centre, spacing and number of the persons' nodes.
+        complete: (pair, item) complete-data information with the priors' curvature.
+        free: (row, param, item) rows whose outer products are to be taken off it.
+    """
+    k, n_items = items.params, len(items.b)
     size = k * n_items
     observed = np.zeros((k, n_items, k, n_items))
     each = np.arange(n_items)
     for values, (row, column) in zip(complete, pairs(k), strict=True):
         observed[row, each, column, each] = observed[column, each, row, each] = values
     rows = free.reshape(len(free), size)
-    observed = observed.reshape(size, size) - missing_information(*where) - rows.T @ rows
-    kept = np.eye(size)[:, ~fixed.ravel()]
+    return observed.reshape(size, size) - missing_information(cells, items, nodes) - rows.T @ rows
+
+
+def free_directions(model: str, fixed: np.ndarray) -> np.ndarray:
+    """(param item, free) columns along which parameters may move; `fixed` (param, item)."""
+    size, n_items = fixed.size, fixed.shape[1]
+    whole = np.eye(size)
     if model == "rasch":
-        kept = np.eye(size)[:, n_items:]
+        whole = whole[:, n_items:]
     elif model == "1pl":
-        shared = np.r_[np.ones(n_items), np.zeros(n_items)][:, None]
-        kept = np.hstack([shared, np.eye(size)[:, n_items:]])
-    return kept @ linalg.pinvh(kept.T @ observed @ kept) @ kept.T
+        whole = np.hstack([np.r_[np.ones(n_items), np.zeros(n_items)][:, None], whole[:, n_items:]])
+    return whole[:, whole.T @ fixed.ravel() == 0]
 
 
 def missing_information(

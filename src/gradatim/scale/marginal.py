@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gradatim.scale.blocks import SHARED, diagonal, pairs, quadratic, solve
-from gradatim.scale.cells import Cells
+from gradatim.scale.cells import Counts, totals
 from gradatim.scale.derivatives import Items
-from gradatim.scale.quadrature import Posterior, integrate, modes
+from gradatim.scale.estep import visit
+from gradatim.scale.quadrature import Posterior
 
+RELATIVE = 1e-10  # of the log-likelihood: at 100 million cells no change below it tells anything
 MEMORY = 6  # steps that the acceleration looks back
 BOUND = 30.0  # |b| stays below: reached only with priors off, where no maximum exists
 SLOPES = (-6.0, 4.0)  # log a stays within, likewise
@@ -46,7 +48,7 @@ WEAK = Priors()
 class Setup(NamedTuple):
     """What is fitted, and how; `floor` (item,) in canonical order, None for all zero."""
 
-    cells: Cells
+    counts: Counts
     floor: np.ndarray | None
     model: str
     priors: Priors | None
@@ -70,6 +72,7 @@ class Course(NamedTuple):
     iterations: int
     converged: bool
     change: float
+    left: float | None = None  # log-likelihood left to gain, where `newton` measured it
 
 
 def items_of(setup: Setup, x: np.ndarray) -> Items:
@@ -145,12 +148,10 @@ def shared_curvature(setup: Setup, x: np.ndarray) -> np.ndarray:
 
 
 def _visit(setup: Setup, x: np.ndarray, theta: np.ndarray) -> Point:
-    """The E-step: whichever way of integrating fits the data is chosen here, and only here."""
     items = items_of(setup, x)
-    nodes = modes(setup.cells, items, theta)
-    posterior = integrate(setup.cells, items, nodes, n_nodes=setup.n_nodes)
+    mode, spread, posterior = visit(setup.counts, items, theta, n_nodes=setup.n_nodes)
     objective = float(posterior.loglik.sum()) + penalty(setup, x)[0]
-    return Point(x, *nodes, posterior, objective)
+    return Point(x, mode, spread, posterior, objective)
 
 
 def _advance(setup: Setup, point: Point) -> tuple[np.ndarray, np.ndarray, float]:
@@ -264,8 +265,7 @@ def maximise(setup: Setup, *, tolerance: float, most: int, start: Point | None =
             point = _visit(setup, target, theta)
             ahead = _advance(setup, point)
         change = point.objective - best.objective
-        # rounding of the sum itself: no change below it means anything
-        calm = calm + 1 if abs(change) < tolerance + 1e-14 * abs(point.objective) else 0
+        calm = calm + 1 if abs(change) < tolerance + RELATIVE * abs(point.objective) else 0
         best, (target, theta, rest) = point, ahead
         if calm == 2:
             return Course(best, iteration, True, float(change))
@@ -274,11 +274,9 @@ def maximise(setup: Setup, *, tolerance: float, most: int, start: Point | None =
 
 def _begin(setup: Setup) -> tuple[np.ndarray, np.ndarray]:
     """Slopes of 1, difficulties and abilities from smoothed rates."""
-    cells = setup.cells
+    sums = totals(setup.counts)
     logits = []
-    for code, size in ((cells.item, len(cells.items)), (cells.person, len(cells.persons))):
-        solved = np.bincount(code, weights=cells.solved, minlength=size)
-        tried = np.bincount(code, weights=cells.tried, minlength=size)
+    for tried, solved in (sums[:2], sums[2:]):
         rate = (solved + 0.5) / (tried + 1)
         logits.append(np.log(rate / (1 - rate)))
     theta = logits[1] - logits[1].mean()

@@ -6,16 +6,20 @@ curve as n / (1 + (n - 1) r) independent ones. Taking them for independent makes
 too short. Axes: `cell` (a solver and an item), `item`.
 """
 
+from typing import TypeVar
+
 import numpy as np
 
 from gradatim.scale.blocks import inverse_blocks, quadratic
-from gradatim.scale.cells import Cells
+from gradatim.scale.cells import Cells, Counts, Table, blocks
 from gradatim.scale.derivatives import Items, look, sensitivities
 from gradatim.scale.quadrature import Posterior
 
+Form = TypeVar("Form", bound=Cells | Table)
+
 
 def correlation_within(
-    cells: Cells, items: Items, posterior: Posterior, *, prior: np.ndarray, model: str
+    counts: Counts, items: Items, posterior: Posterior, *, prior: np.ndarray, model: str
 ) -> float:
     """The intraclass correlation r of attempts in a cell, by moments of the residuals.
 
@@ -23,7 +27,7 @@ def correlation_within(
     8 solvers and 2 parameters an item, a quarter of the variance is fitted away.
 
     Args:
-        cells: in canonical order.
+        counts: in canonical order.
         items: estimates.
         posterior: at the estimates.
         prior: (pair, item) curvature of the priors.
@@ -34,19 +38,21 @@ def correlation_within(
 
     Ref: Williams 1982, Applied Statistics 31:144.
     """
-    if cells.tried.max() <= 1:
+    if counts.tried.max() <= 1:
         return 0.0
-    theta = posterior.mean[cells.person][:, None]
-    view = look(items, cells.item, theta, counts=(cells.solved, cells.tried))
-    chance = np.exp(view.log_right)[:, 0]
-    own = inverse_blocks(posterior.expected + prior, model)[:, cells.item]
-    lean = quadratic(own, sensitivities(view, items.params)[..., 0])
-    by_ability = view.slope * posterior.sd[cells.person][:, None]
-    lean += (by_ability**2 * view.up * view.down)[:, 0]
-    kept = 1 - np.clip(cells.tried * lean, 0, 0.9)
-    noise = cells.tried * chance * (1 - chance)
-    above = np.sum((cells.solved - cells.tried * chance) ** 2 / kept) - noise.sum()
-    room = np.sum(noise * (cells.tried - 1))
+    block = inverse_blocks(posterior.expected + prior, model)
+    above, room = 0.0, 0.0
+    for rows, cells in blocks(counts):
+        theta = posterior.mean[rows][cells.person][:, None]
+        view = look(items, cells.item, theta, counts=(cells.solved, cells.tried))
+        chance = np.exp(view.log_right)[:, 0]
+        lean = quadratic(block[:, cells.item], sensitivities(view, items.params)[..., 0])
+        by_ability = view.slope * posterior.sd[rows][cells.person][:, None]
+        lean += (by_ability**2 * view.up * view.down)[:, 0]
+        kept = 1 - np.clip(cells.tried * lean, 0, 0.9)
+        noise = cells.tried * chance * (1 - chance)
+        above += np.sum((cells.solved - cells.tried * chance) ** 2 / kept) - noise.sum()
+        room += np.sum(noise * (cells.tried - 1))
     return float(np.clip(above / room, 0, 0.99)) if room > 0 else 0.0
 
 
@@ -59,7 +65,11 @@ def worth(tried: np.ndarray, within: float) -> np.ndarray:
     return 1 / (1 + np.maximum(np.asarray(tried, dtype=float) - 1, 0) * within)
 
 
-def tempered(cells: Cells, within: float) -> Cells:
-    """Cells with counts reduced to what they are worth."""
-    share = worth(cells.tried, within)
-    return cells._replace(solved=cells.solved * share, tried=cells.tried * share)
+def tempered(counts: Form, within: float) -> Form:
+    """Counts reduced to what they are worth."""
+    share = worth(counts.tried, within)
+    if isinstance(counts, Cells):
+        return counts._replace(solved=counts.solved * share, tried=counts.tried * share)
+    return counts._replace(
+        worth=counts.worth * share, right=counts.right * share, tried=counts.tried * share
+    )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradatim.scale.blocks import outer
-from gradatim.scale.cells import Cells
+from gradatim.scale.cells import Cells, Counts
 from gradatim.scale.curves import slopes
 from gradatim.scale.derivatives import (
     Items,
@@ -55,18 +55,22 @@ class Posterior(NamedTuple):
     with_ability: np.ndarray | None
 
 
-def count_nodes(cells: Cells) -> int:
+def count_nodes(counts: Counts) -> int:
     """Nodes that integrate to about 1e-8: many for short tests, few where posteriors are normal.
 
     Gauss-Hermite nodes scaled to the posterior converge faster the closer it is to a normal
     shape, and it is the closer the more cells a person has.
     """
-    shortest = int(np.diff(cells.start).min())
-    return 31 if shortest < 30 else 15 if shortest < 200 else 9
+    n_persons = len(counts.persons)
+    if isinstance(counts, Cells):
+        shortest = int(np.diff(counts.start).min())
+    else:
+        shortest = len(counts.items) - int(np.bincount(counts.person, minlength=n_persons).max())
+    return 31 if shortest < 30 else 15 if shortest < 200 else 9 if shortest < 2000 else 5
 
 
 def modes(
-    cells: Cells, items: Items, start: np.ndarray, *, steps: int = 30
+    cells: Cells, items: Items, start: np.ndarray, *, steps: int = 30, close: float = 0.1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Posterior mode and sd by curvature of each person, by damped Fisher scoring.
 
@@ -74,8 +78,9 @@ def modes(
         cells: in canonical order.
         items: parameters.
         start: (person,) where to begin.
-        steps: most steps; they end when no person moves by 0.1 sd any more (the nodes only have
-            to be near, the integral does not depend on them).
+        steps: most steps.
+        close: they end when no person moves by this many sd any more (the nodes only have to be
+            near, the integral hardly depends on them).
 
     Returns:
         (person,) mode and (person,) 1 / sqrt(expected information + 1).
@@ -95,7 +100,7 @@ def modes(
         sd = 1 / np.sqrt(curvature)
         step = np.clip(gradient / curvature, -1.0, 1.0)
         theta = np.clip(theta + step, -FAR, FAR)
-        if np.all(np.abs(step) < 0.1 * sd):
+        if np.all(np.abs(step) < close * sd):
             break
     return theta, sd
 
