@@ -4,7 +4,7 @@ Axes: `side` (0 the bank to be linked, 1 the bank it is linked to), `anchor`, `p
 1 b), `node` (abilities).
 """
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,15 +70,15 @@ def pair_items(bank: Bank, to: Bank, *, drop: Collection[Hashable] = ()) -> Anch
             )
         places.append(place)
     common = [name for name in to.items if name in places[0]]
-    alike = _lookalikes(bank, to)
+    alike = _lookalikes(bank.items, to)
     if not common:
-        raise ArgumentError(_no_overlap(bank, to, alike))
+        raise ArgumentError(describe_no_overlap(bank.items, to))
     for name in drop:
         if name not in places[0] or name not in places[1]:
             hint = nearest(str(name), [str(n) for n in common])
             raise ArgumentError(f"`drop` names {name!r}, which is no item of both banks{hint}")
     index = np.array([[place[name] for name in common] for place in places])
-    good = np.all([_known(one, i) for one, i in zip((bank, to), index, strict=True)], axis=0)
+    good = np.all([usable_items(one)[i] for one, i in zip((bank, to), index, strict=True)], axis=0)
     unusable = tuple(name for name, ok in zip(common, good, strict=True) if not ok)
     used = np.array([bool(ok) and n not in drop for n, ok in zip(common, good, strict=True)])
     if not used.any():
@@ -95,7 +95,7 @@ def pair_items(bank: Bank, to: Bank, *, drop: Collection[Hashable] = ()) -> Anch
         b=np.stack([one.difficulty[i].astype(float) for one, i in sides]),
         floor=np.stack([one.floor[i].astype(float) for one, i in sides]),
         ceiling=np.stack([_ceiling(one)[i] for one, i in sides]),
-        covariance=np.stack([_covariance(one, i) for one, i in sides]),
+        covariance=np.stack([errors_of(one, i) for one, i in sides]),
         shared=np.array([_shared(one) for one in (bank, to)]),
         population=np.array([population_of(one) for one in (bank, to)]),
         shift_only=bool(used.sum() == 1 or models == ["rasch", "rasch"]),
@@ -132,10 +132,11 @@ def population_of(bank: Bank) -> tuple[float, float]:
 # -- errors of anchors ------------------------------------------------------------------------
 
 
-def _known(bank: Bank, index: np.ndarray) -> np.ndarray:
+def usable_items(bank: Bank) -> np.ndarray:
+    """(item,) bool: estimates and errors are finite."""
     columns = (bank.difficulty, bank.se_difficulty, bank.discrimination, bank.se_discrimination)
-    finite = np.all([np.isfinite(column[index]) for column in columns], axis=0)
-    return finite & (bank.discrimination[index] > 0)
+    finite = np.all([np.isfinite(column) for column in columns], axis=0)
+    return finite & (np.nan_to_num(bank.discrimination) > 0)
 
 
 def _ceiling(bank: Bank) -> np.ndarray:
@@ -148,7 +149,7 @@ def _shared(bank: Bank) -> float:
     return 1 / persons if bank.fit.get("reference") == "population" and persons else 0.0
 
 
-def _covariance(bank: Bank, index: np.ndarray) -> np.ndarray:
+def errors_of(bank: Bank, index: np.ndarray) -> np.ndarray:
     """(anchor, param, param): errors as the bank has them, correlated as its information says.
 
     A bank keeps no correlation of a with b. It follows from the information of an item's own
@@ -207,24 +208,26 @@ def _plain(name: Hashable) -> str:
     return text.lstrip("0") or "0" if text.isdigit() else text
 
 
-def _lookalikes(bank: Bank, to: Bank) -> tuple[tuple[Hashable, Hashable], ...]:
+def _lookalikes(names: Sequence[Hashable], to: Bank) -> tuple[tuple[Hashable, Hashable], ...]:
     """Pairs of ids that differ only in type or spelling, and have no exact partner."""
-    ours, theirs = set(bank.items), set(to.items)
+    ours, theirs = set(names), set(to.items)
     plain = {_plain(name): name for name in to.items if name not in ours}
-    pairs = ((name, plain.get(_plain(name))) for name in bank.items if name not in theirs)
+    pairs = ((name, plain.get(_plain(name))) for name in names if name not in theirs)
     return tuple((name, other) for name, other in pairs if other is not None)
 
 
-def _no_overlap(bank: Bank, to: Bank, alike: tuple[tuple[Hashable, Hashable], ...]) -> str:
+def describe_no_overlap(names: Sequence[Hashable], to: Bank) -> str:
+    """The message for ids none of which is in the bank: names those that only look alike."""
+    alike = _lookalikes(names, to)
     if alike:
         shown = ", ".join(f"{x!r} and {y!r}" for x, y in alike[:SHOWN])
         return (
             f"no overlap with the linked bank: {len(alike)} ids look alike but are not the same "
             f"({shown}); write them the same way, with the same type, in both"
         )
-    ours, theirs = (", ".join(repr(n) for n in one.items[:SHOWN]) for one in (bank, to))
+    ours, theirs = (", ".join(repr(n) for n in ids[:SHOWN]) for ids in (names, to.items))
     return (
-        f"no overlap with the linked bank: none of {len(bank.items)} items (such as "
-        f"{ours or 'none'}) is among its {len(to.items)} (such as {theirs or 'none'}); give both "
-        "some items in common, or link through a third bank"
+        f"no overlap with the linked bank: none of {len(names)} items (such as {ours or 'none'}) "
+        f"is among its {len(to.items)} (such as {theirs or 'none'}); give both some "
+        "items in common, or link through a third bank"
     )
