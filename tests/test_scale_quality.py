@@ -118,10 +118,10 @@ def test_many_short_rows_alike_are_chance():
 
 def test_hundreds_of_rows_and_tens_of_thousands_of_items_are_compared():
     rng = np.random.default_rng(7)
-    solved = (rng.random((250, 34_000), dtype=np.float32) < 0.5).astype(np.int8)
-    solved[200] = solved[100]
+    solved = (rng.random((150, 34_000), dtype=np.float32) < 0.5).astype(np.int8)
+    solved[120] = solved[100]
     found = check_quality(table(solved))
-    assert named(found, "clones") == [("s100", "s200")]
+    assert named(found, "clones") == [("s100", "s120")]
     assert "most answered of 34000 items" in found.skipped[0]
 
 
@@ -245,9 +245,11 @@ def test_hard_inputs_are_refused_in_one_line():
         check_quality(table(np.zeros((2, 2)), np.zeros((2, 2), dtype=int)))
     with pytest.raises(ValueError, match="nobody answered anything"):
         check_quality(table(np.zeros((0, 0))))
-    with pytest.raises(ValueError, match=r"`solved` must lie in \[0, inf\], got nan"):
+    with pytest.raises(ValueError, match=r"needs 0 <= solved <= tried, got nan for solver 's000'"):
         check_quality(table(np.array([[np.nan, 1.0]])))
-    with pytest.raises(ValueError, match="axis 'item' is 2 in `solved` but 1 in `items`"):
+    with pytest.raises(ValueError, match=r"needs 0 <= solved <= tried, got 2"):
+        check_quality(long(table(np.array([[2.0, 1.0]]))))
+    with pytest.raises(ValueError, match="must have one entry per solver and item"):
         check_quality(Matrix(solved=np.ones((1, 2)), tried=1, solvers=("a",), items=("x",)))
 
 

@@ -54,6 +54,7 @@ def check_quality(
     published: Mapping[str, float] | None = None,
     kinds: Sequence[str] | None = None,
     alarm: float = 0.01,
+    checked: bool = False,
 ) -> Quality:
     """Look for what would spoil a calibration.
 
@@ -66,20 +67,21 @@ def check_quality(
         published: solver -> mean score in [0, 1] that its author or a leaderboard states.
         kinds: (item,) labels; rows are looked at for missing answers within each of them, too.
         alarm: chance of a false finding, for each of clones, published and no_answers.
+        checked: `cells.check_responses` has been called on them; saves its time.
 
     Returns:
         Quality.
 
     Raises:
-        ArgumentError: published means outside [0, 1], or about none of the solvers; labels of
-            another length; a table whose names do not fit.
+        ArgumentError: responses that cannot be; published means outside [0, 1], or about none of
+            the solvers; labels of another length.
 
     >>> found = check_quality(Responses(solver=np.array([0, 0, 1, 1]), item=np.array([0, 1, 0, 1]),
     ...     solved=np.array([1, 0, 1, 1]), tried=np.ones(4), solvers=("a", "b"), items=("x", "y")))
     >>> [(f.kind, f.names) for f in found.findings]
     [('all_right', ('b',)), ('items_all_right', ('x',))]
     """
-    screen = screens.screen(responses)
+    screen = screens.screen(responses, checked=checked)
     if kinds is not None and len(kinds) != len(responses.items):
         raise ArgumentError(f"`kinds` must label {len(responses.items)} items, got {len(kinds)}")
     effects = clones.main_effects(screen.rate, screen.has)
@@ -220,6 +222,8 @@ def _contradicted(
 
 
 def _parts(responses: Responses | Matrix, screen: Screen) -> list[Finding]:
+    if _connected(screen):
+        return []
     parts = survey(responses, cells.tabulate(responses))["parts"]
     assert isinstance(parts, list)
     if not parts:
@@ -232,6 +236,20 @@ def _parts(responses: Responses | Matrix, screen: Screen) -> list[Finding]:
     )
     evidence = {"parts": [list(part) for part in parts], "sizes": [len(p) for p in parts]}
     return [Finding("parts", tuple(parts[-1]), evidence, words)]
+
+
+def _connected(screen: Screen) -> bool:
+    """Whether the most answered items join all solvers: mostly so, and quickly seen."""
+    has = screen.has > 0
+    joined = np.arange(len(has)) == screen.answered.argmax()
+    items, before = has[joined].any(axis=0), 0
+    while (n := int(np.count_nonzero(joined))) != before:
+        before = n
+        fresh = np.flatnonzero(~joined)
+        more = fresh[(has[fresh] & items).any(axis=1)]
+        joined[more] = True
+        items = items | has[more].any(axis=0)
+    return bool(joined[screen.answered > 0].all())
 
 
 CONSTANT = {

@@ -7,13 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradatim import checks
-from gradatim.errors import ArgumentError
 from gradatim.scale import cells
 from gradatim.types import Matrix, Responses
 
-CELLS = 8_000_000  # size of the table; the most answered items come first
-WORK = 3e10  # solver pairs x items that a comparison of all rows may cost
+CELLS = 4_000_000  # size of the table; the most answered items come first
+WORK = 6e9  # solver pairs x items that a comparison of all rows may cost
 
 
 class Screen(NamedTuple):
@@ -36,19 +34,23 @@ class Screen(NamedTuple):
     item_tried: np.ndarray
 
 
-def screen(responses: Responses | Matrix) -> Screen:
+def screen(responses: Responses | Matrix, *, checked: bool = False) -> Screen:
     """Totals of all cells, and the table of the most answered items.
 
+    Args:
+        responses: counts in long form or as a table.
+        checked: `cells.check_responses` has been called on them.
+
     Raises:
-        ArgumentError: responses that cannot be (see `cells.check_responses`), names that do not
-            fit a table, or a table without an answer.
+        ArgumentError: responses that cannot be, see `cells.check_responses`.
 
     >>> table = Matrix(solved=np.array([[1, 2]]), tried=2, solvers=("a",), items=("x", "y"))
     >>> screen(table).rate
     array([[0.5, 1. ]], dtype=float32)
     """
-    if isinstance(responses, Responses):
+    if not checked:
         cells.check_responses(responses)
+    if isinstance(responses, Responses):
         shape = len(responses.solvers), len(responses.items)
         solver, item = np.asarray(responses.solver), np.asarray(responses.item)
         solved, tried = np.asarray(responses.solved, float), np.asarray(responses.tried, float)
@@ -69,30 +71,27 @@ def screen(responses: Responses | Matrix) -> Screen:
         answered = np.bincount(solver, minlength=shape[0])
         return Screen(rate, has, chosen, sums[0], sums[1], answered, sums[2], sums[3])
     table, count = np.asarray(responses.solved), np.asarray(responses.tried)
-    checks.shapes(
-        solved=(table, "solver item"),
-        solvers=(np.asarray(responses.solvers), "solver"),
-        items=(np.asarray(responses.items), "item"),
-    )
-    full = np.broadcast_to(count, table.shape)
-    if not table.size or not full.any():
-        raise ArgumentError("`responses` holds no cell: nobody answered anything")
-    if table.dtype.kind == "f":  # missing cells may hold NaN; tables of counts are not copied
-        table = np.where(full > 0, table, 0)
-    checks.within(0, np.inf, solved=table, tried=full)
-    popular = np.count_nonzero(full, axis=0)
-    chosen = _choose(popular, len(table))
-    part = full[:, chosen]
+    if count.ndim == 0:  # every cell is there: nothing is copied
+        answers = np.full(len(table), table.shape[1]), np.full(table.shape[1], len(table))
+        tries = tuple(int(count) * x.astype(float) for x in answers)
+    else:
+        answers = np.count_nonzero(count, axis=1), np.count_nonzero(count, axis=0)
+        tries = count.sum(axis=1, dtype=float), count.sum(axis=0, dtype=float)
+        if table.dtype.kind == "f":  # missing cells may hold NaN
+            table = np.where(count > 0, table, 0)
+    chosen = _choose(answers[1], len(table))
+    part = count if count.ndim == 0 else count[:, chosen]
     rate = table[:, chosen] / np.maximum(part, 1).astype(np.float32)
+    has = np.broadcast_to(part > 0, rate.shape).astype(np.float32)
     return Screen(
-        rate=np.where(part > 0, rate, 0).astype(np.float32),
-        has=(part > 0).astype(np.float32),
+        rate=(rate * has).astype(np.float32, copy=False),
+        has=has,
         chosen=chosen,
         right=table.sum(axis=1, dtype=float),
-        tried=full.sum(axis=1, dtype=float),
-        answered=np.count_nonzero(full, axis=1),
+        tried=tries[0],
+        answered=answers[0],
         item_right=table.sum(axis=0, dtype=float),
-        item_tried=full.sum(axis=0, dtype=float),
+        item_tried=tries[1],
     )
 
 
