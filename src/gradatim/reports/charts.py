@@ -43,6 +43,7 @@ class Panel(NamedTuple):
         smooth: long lines are drawn faintly under their running mean.
         under: plain lines beneath the series, such as the chance of a guess.
         stop: a place on the horizontal axis worth a line, and its words.
+        span: ends of the horizontal axis; None for the data's own.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Panel(NamedTuple):
     smooth: bool = False
     under: Sequence[Series] = ()
     stop: tuple[float, str] | None = None
+    span: tuple[float, float] | None = None
 
 
 def _limits(panel: Panel) -> tuple[float, float]:
@@ -103,7 +105,7 @@ def window_of(n: int) -> int:
 def draw_panel(panel: Panel, *, left: float, top: float, width: float, height: float) -> str:
     """Markup of one panel inside an outer box."""
     xs = [s.x for s in panel.series]
-    x0, x1 = ax.domain(*xs, pad=0.06 if panel.marks else 0.01)
+    x0, x1 = panel.span or ax.domain(*xs, pad=0.06 if panel.marks else 0.01)
     y0, y1 = _limits(panel)
     head = 40 if panel.title else 24
     frame = Frame(

@@ -17,7 +17,8 @@ from gradatim.types import Bank, Problem
 def _where(bank: Bank, problems: Mapping[str, Problem]) -> tuple[list[str], np.ndarray]:
     """(item,) family names and levels of a bank's items."""
     known = [problems.get(item) for item in bank.items]
-    family = [(p.family or "read from a file") if p else "unknown" for p in known]
+    other = "unknown" if problems else "items"
+    family = [(p.family or "read from a file") if p else other for p in known]
     level = [np.nan if p is None or p.level is None else float(p.level) for p in known]
     return family, np.array(level, float)
 

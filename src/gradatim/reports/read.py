@@ -16,7 +16,7 @@ from gradatim.store.counting import Counts, labels
 from gradatim.store.ledger import Ledger
 from gradatim.store.rows import Record, Setting
 from gradatim.store.run import Run
-from gradatim.types import Bank, Problem
+from gradatim.types import Bank, Problem, Responses
 
 RESULTS = ("calibration", "placement", "curves", "verdict")
 # what may go wrong with a file that somebody else wrote, or that a crash left behind
@@ -36,6 +36,7 @@ class Found(NamedTuple):
         counts: sums of all attempts, or None.
         samples: a few attempts with their texts.
         gaps: sentences about what could not be read.
+        responses: what the bank was fitted to, where it is not the run's own attempts.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Found(NamedTuple):
     counts: Counts | None
     samples: list[Record]
     gaps: list[str]
+    responses: Responses | None = None
 
 
 def read_run(run: Run) -> Found:
@@ -89,6 +91,12 @@ def read_run(run: Run) -> Found:
         samples=samples,
         gaps=gaps,
     )
+
+
+def found_bank(path: Path, bank: Bank, responses: Responses | None) -> Found:
+    """A bank by itself, or with the responses behind it, as a report's content."""
+    nothing: dict[str, Any] = {}
+    return Found(path, nothing, nothing, nothing, bank, {}, None, [], [], responses)
 
 
 def read_result(path: Path) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""`report`: a run folder to one page that explains itself, `report.html` in that folder."""
+"""`report`: a run, or a bank, to one page that explains itself."""
 
 import shlex
 import sys
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 import gradatim
+from gradatim.errors import ArgumentError
 from gradatim.files import write_atomic
-from gradatim.reports import attempts, measurement, verdict
+from gradatim.reports import attempts, measurement, misfit, precision, verdict
 from gradatim.reports.page import (
     MOST_BYTES,
     NARROW,
@@ -25,45 +26,90 @@ from gradatim.reports.page import (
     Tile,
     render,
 )
-from gradatim.reports.read import BROKEN, Found, read_run, solvers_of
+from gradatim.reports.read import BROKEN, RESULTS, Found, found_bank, read_run, solvers_of
 from gradatim.reports.tables import Column, is_estimate, number, parts, written
+from gradatim.store import banks
 from gradatim.store.counting import statuses
+from gradatim.store.formats import read_responses
 from gradatim.store.run import Run
+from gradatim.types import Bank, Responses
 
 PARTS: tuple[tuple[str, Callable[[Found], Section | None]], ...] = (
     ("attempts", attempts.attempts),
     ("difficulty", measurement.difficulty),
+    ("precision", precision.precision),
+    ("fit", misfit.fit),
     ("placement", measurement.placement),
     ("curves", verdict.curves),
     ("verdict", verdict.final),
     ("answers", attempts.samples),
 )
-TITLES = {"curves": "Training at an equal budget", "placement": "Placing a new solver"}
+TITLES = {
+    "curves": "Training at an equal budget",
+    "placement": "Placing a new solver",
+    "precision": "How precise the scale is",
+    "fit": "How well the scale fits",
+}
 
 
-def report(run: Run | str | Path, *, open_browser: bool = False) -> Path:
-    """Write `report.html` of a run: whatever the folder holds, in one self-contained page.
+def report(
+    run: Run | Bank | str | Path,
+    *,
+    responses: Responses | str | Path | None = None,
+    output: str | Path | None = None,
+    open_browser: bool = False,
+) -> Path:
+    """Write one self-contained page about a run, or about a bank.
 
     Args:
-        run: a run, or its folder.
+        run: a run or its folder; or a bank or its file (.parquet).
+        responses: what a bank was fitted to (a matrix file or Responses): its fit and held-out
+            cells are shown then. A run has its own.
+        output: where the page is written; by default `report.html` in the run, or beside the
+            bank's file under its name.
         open_browser: show the page in the default browser.
 
     Returns:
         The page's path. It makes no request, is under 3 MB, and works in light, dark and print.
 
     Raises:
-        FormatError: the folder is not a run, or of a newer version.
+        FormatError: neither a run nor a bank, or of a newer version; a damaged matrix file.
+        ArgumentError: responses beside a run, a bank without a place for its page, or an output
+            that does not end in .html.
     """
-    opened = run if isinstance(run, Run) else Run(run, create=False)
-    page = compose(read_run(opened))
+    found, path = _open(run, responses)
+    path = path if output is None else Path(output)
+    if path is None:
+        raise ArgumentError("`output` must say where the page of a bank in memory is written")
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ArgumentError(f"`output` must end in .html, got {str(path)!r}")
+    page = compose(found)
     text = render(page)
     if len(text.encode()) > MOST_BYTES:
         text = render(page._replace(sections=[_lighter(s) for s in page.sections]))
-    path = opened.path / "report.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, text)
     if open_browser:
         webbrowser.open(path.absolute().as_uri())
     return path
+
+
+def _open(
+    run: Run | Bank | str | Path, responses: Responses | str | Path | None
+) -> tuple[Found, Path | None]:
+    """What there is to report, and where its page goes."""
+    is_file = isinstance(run, str | Path) and Path(run).suffix.lower() == ".parquet"
+    if not isinstance(run, Bank) and not is_file:
+        if responses is not None:
+            raise ArgumentError("`responses` go with a bank; a run has its own attempts")
+        opened = run if isinstance(run, Run) else Run(run, create=False)
+        return read_run(opened), opened.path / "report.html"
+    if isinstance(responses, str | Path):
+        responses = read_responses(responses)
+    if isinstance(run, Bank):
+        return found_bank(Path("bank"), run, responses), None
+    path = Path(str(run))
+    return found_bank(path, banks.read(path), responses), path.with_suffix(".html")
 
 
 def compose(found: Found) -> Page:
@@ -93,7 +139,7 @@ def compose(found: Found) -> Page:
         tone=ended.tone if ended else "",
         sections=made,
         footer=_footer(found),
-        crumb=f"run {found.path.name}",
+        crumb=f"{'run' if found.config else 'bank'} {found.path.name}",
     )
 
 
@@ -102,7 +148,8 @@ def _guarded(name: str, build: Callable[[Found], Section | None], found: Found) 
         section = build(found)
         return section and section._replace(blocks=[_drawn(b) for b in section.blocks])
     except BROKEN as error:
-        text = f"results/{name}.json cannot be shown: {type(error).__name__} {error}"
+        what = f"results/{name}.json" if name in RESULTS else "This part"
+        text = f"{what} cannot be shown: {type(error).__name__} {error}"
         return Section(name, TITLES.get(name, name.capitalize()), "", [Note(text, gap=True)])
 
 
@@ -135,6 +182,9 @@ def _title(found: Found) -> str:
 def _lead(found: Found) -> str:
     families = sorted({p.family for p in found.problems.values() if p.family})
     asked = len(found.counts.problems) if found.counts is not None else 0
+    if found.bank is not None and not found.config:
+        n, m = len(found.bank.items), len(found.bank.solvers)
+        return f"{n:,} items and {m:,} solvers on scale {found.bank.scale}."
     text = f"{len(found.problems) or asked:,} problems"
     if families:
         text += f" of {len(families)} {'family' if len(families) == 1 else 'families'}"
@@ -272,7 +322,7 @@ def _footer(found: Found) -> dict[str, str]:
     lines = {
         "Version": f"gradatim {gradatim.__version__}",
         "Command": shlex.join(["gradatim", *sys.argv[1:]]) if _is_command() else "gradatim.report",
-        "Run": str(found.path.name),
+        "Run" if found.config else "Bank": str(found.path.name),
         "Made": str(found.config.get("created", "")),
         "Seed": str(found.config.get("seed", "")),
         "Machine": ", ".join(f"{k} {v}" for k, v in machine.items()),

@@ -81,6 +81,7 @@ def hold_out(
     fit: Fit | None = None,
     guesses: tuple[str, ...] = GUESSES,
     plug_in: bool = False,
+    most: int | None = None,
 ) -> Heldout:
     """Predict each cell from a fit to the cells of the other folds.
 
@@ -94,9 +95,10 @@ def hold_out(
             solver plus item in logits, which is the 1PL, with the same priors and the same
             integration over them.
         plug_in: predict at the estimates (see `predictive.predict`).
+        most: hold out only so many of the folds, where a fit to each costs too much.
 
     Returns:
-        Heldout, cells in the order of `responses`.
+        Heldout: the cells that were held out, in the order of `responses`.
 
     Raises:
         ArgumentError: responses that cannot be, fewer cells than folds, an unknown guess.
@@ -119,7 +121,7 @@ def hold_out(
     chance = np.full(len(fold), np.nan)
     others = {name: np.full(len(fold), np.nan) for name in guesses}
     converged = True
-    for here in range(folds):
+    for here in range(folds if most is None else min(folds, most)):
         out = fold == here
         if out.all():
             raise ArgumentError(f"`folds`: all {len(fold)} cells fall into one, give more cells")
@@ -132,7 +134,9 @@ def hold_out(
         chance[out] = predict(bank, rest, *asked, plug_in=plug_in)
         for name, values in others.items():
             values[out] = _guess(name, rest, asked, plug_in=plug_in)
-    return Heldout(responses, fold, chance, others, converged)
+    done = np.isfinite(chance)
+    others = {name: values[done] for name, values in others.items()}
+    return Heldout(_subset(responses, done), fold[done], chance[done], others, converged)
 
 
 def log_loss(responses: Responses, chance: np.ndarray) -> float:

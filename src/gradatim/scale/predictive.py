@@ -14,7 +14,7 @@ from gradatim import checks
 from gradatim.scale.cells import Cells, arrange, check_responses
 from gradatim.scale.curves import log_chances, slopes
 from gradatim.scale.marginal import WEAK
-from gradatim.scale.overdispersion import tempered
+from gradatim.scale.overdispersion import worth
 from gradatim.types import Bank, Responses
 
 POINTS = 7  # per item parameter
@@ -101,7 +101,7 @@ def predict(
         len(bank.items), len(bank.items), **{"number of items of `responses`": len(responses.items)}
     )
     items = _points(bank) if plug_in else item_posteriors(bank, responses)
-    cells = tempered(arrange(responses), float(bank.fit.get("overdispersion", 0.0)))
+    cells = _worth(bank, responses)
     theta, sd = np.zeros(len(bank.solvers)), np.ones(len(bank.solvers))
     theta[cells.persons], sd[cells.persons] = _abilities(bank, cells)
     base, share = _normal(1 if plug_in else 9)
@@ -183,8 +183,15 @@ def _points(bank: Bank) -> Items:
     return Items(a, b, np.ones((len(a), 1)), known)
 
 
+def _worth(bank: Bank, responses: Responses) -> Cells:
+    """Cells in canonical order, counts reduced to what the fit found them worth."""
+    cells = arrange(responses)
+    share = worth(cells.tried, float(bank.fit.get("overdispersion", 0.0)))
+    return cells._replace(solved=cells.solved * share, tried=cells.tried * share)
+
+
 def _prepare(bank: Bank, responses: Responses) -> _Fit:
-    arranged = tempered(arrange(responses), float(bank.fit.get("overdispersion", 0.0)))
+    arranged = _worth(bank, responses)
     order = np.argsort(arranged.item, kind="stable")
     cells = Cells(
         *(column[order] for column in arranged[:4]),
