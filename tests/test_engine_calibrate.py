@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gradatim.cli import app
 from gradatim.engine.attempt import attempt
-from gradatim.engine.calibrate import calibrate
+from gradatim.engine.calibrate import calibrate, save_bank
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.families.generation import generate
 from gradatim.solvers.simulated import difficulty
@@ -133,3 +134,122 @@ def test_the_verb(run, tmp_path, capsys):
     assert "1pl, 2pl, 3pl, 4pl, rasch" in capsys.readouterr().err
     assert app.run(["calibrate", str(run.path), "-q", "-o", str(tmp_path / "bank.txt")]) == 2
     assert ".parquet" in capsys.readouterr().err
+
+
+# -- logs, links and what is wrong with the data ------------------------------------------------
+
+
+def simulated(n_solvers, n_items, *, seed=0, tried=8, prefix="i", shift=0.0):
+    """2PL counts of solvers N(shift, 1) on items N(0, 1)."""
+    rng = np.random.default_rng(seed)
+    theta, b = rng.normal(shift, 1, n_solvers), np.linspace(-1.5, 1.5, n_items)
+    chance = 1 / (1 + np.exp(-1.2 * (theta[:, None] - b)))
+    solver, item = (x.ravel() for x in np.indices(chance.shape))
+    return Responses(
+        solver=solver,
+        item=item,
+        solved=rng.binomial(tried, chance).ravel().astype(float),
+        tried=np.full(chance.size, tried),
+        solvers=tuple(f"s{seed}-{j}" for j in range(n_solvers)),
+        items=tuple(f"{prefix}{j}" for j in range(n_items)),
+    )
+
+
+def test_a_bank_is_linked_to_another(tmp_path):
+    old = calibrate(simulated(60, 30))
+    # abler solvers: their own zero lies one higher, so difficulties come out one lower
+    new = calibrate(simulated(60, 30, seed=1, shift=1.0))
+    assert np.mean(new.difficulty - old.difficulty) < -0.6
+    path = save_bank(tmp_path / "old.parquet", old)
+    linked = calibrate(simulated(60, 30, seed=1, shift=1.0), link=path)
+    assert linked.scale == old.scale
+    assert abs(np.mean(linked.difficulty - old.difficulty)) < 0.1
+    assert linked.fit["link"]["anchors"] >= 25
+    with pytest.raises(ArgumentError, match=r"no overlap with the linked bank: none of 30 items"):
+        calibrate(simulated(60, 30, prefix="other"), link=old)
+    with pytest.raises(FormatError, match="expected a bank"):
+        calibrate(matrix(), link=tmp_path / "none.parquet")
+
+
+def test_a_run_keeps_its_linked_bank_apart(tmp_path):
+    old = calibrate(simulated(20, 10))
+    data = simulated(20, 10, seed=1)
+    assert not calibrate(data, run=tmp_path / "run").fit["reused"]
+    linked = calibrate(data, run=tmp_path / "run", link=old)
+    assert (linked.fit["reused"], linked.scale) == (False, old.scale)
+    again = calibrate(data, run=tmp_path / "run", link=old)
+    assert (again.fit["reused"], again.scale) == (True, old.scale)
+
+
+def test_several_sources_are_added_up(tmp_path):
+    one, two = simulated(5, 6, seed=0), simulated(5, 6, seed=1)
+    write_responses(tmp_path / "one.csv", one)
+    bank = calibrate([tmp_path / "one.csv", two])
+    assert set(bank.solvers) == {*one.solvers, *two.solvers}
+    assert bank.tried.tolist() == [8 * 10] * 6
+    assert [s["attempts"] for s in bank.fit["sources"]] == [240, 240]
+
+
+def test_disconnected_and_constant_data_are_fitted_and_named(tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    path.write_text("solver,item,solved,tried\na,x,1,4\nb,x,3,4\nc,y,2,4\n")
+    assert app.run(["calibrate", str(path), "-q"]) == 0
+    text = capsys.readouterr().out
+    assert "2 parts without a common item or solver" in text
+    assert "a, b; c" in text
+    path.write_text("solver,item,solved,tried\na,x,4,4\nb,x,4,4\na,y,4,4\n")
+    assert app.run(["calibrate", str(path), "-q", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["always_solved"] == ["x", "y"]
+    assert found["full_solvers"] == ["a", "b"]
+    assert {"all_right", "items_all_right"} <= {f["kind"] for f in found["quality"]}
+
+
+def test_what_contradicts_a_published_mean_is_said(tmp_path, capsys):
+    data = simulated(6, 80)
+    write_responses(tmp_path / "m.csv", data)
+    mean = data.solved[data.solver == 0].sum() / 640
+    wrong = round(min(mean + 0.3, 0.99) if mean < 0.6 else mean - 0.3, 3)
+    (tmp_path / "p.csv").write_text(f"solver,mean\ns0-0,{wrong}\n")
+    command = ["calibrate", str(tmp_path / "m.csv"), "--published", str(tmp_path / "p.csv"), "-q"]
+    assert app.run(command) == 0
+    assert "s0-0" in "".join(
+        line for line in capsys.readouterr().out.splitlines() if f"{wrong:.2f}" in line
+    )
+    assert app.run([*command, "--json"]) == 0
+    kinds = {f["kind"] for f in json.loads(capsys.readouterr().out)["quality"]}
+    assert "published" in kinds
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--format", "lmeval"],
+        ["--column", "item"],
+        ["--column", "itm=x"],
+        ["--range", "1"],
+        ["--range", "1:0"],
+        ["--score", "nothing"],
+        ["--link", "none.parquet"],
+        ["--published", "none.csv"],
+    ],
+    ids=" ".join,
+)
+def test_bad_options_are_one_line(options, tmp_path, capsys):
+    write_responses(tmp_path / "m.csv", matrix())
+    assert app.run(["calibrate", str(tmp_path / "m.csv"), "-q", *options]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_ends_of_curves_come_back_from_disk(tmp_path):
+    bank = calibrate(matrix())
+    assert bank.ceiling is None
+    plain = banks.write(tmp_path, bank)
+    assert banks.read(plain).ceiling is None
+    ends = {"ceiling": [1, 0.9, 1, 0.8], "se_floor": [0.1] * 4, "se_ceiling": [0.2, 0.3, 0.2, 0.1]}
+    full = replace(bank, **{name: np.array(v) for name, v in ends.items()})
+    path = banks.write(tmp_path, full)
+    assert path != plain  # its name is the hash of all it says
+    back = banks.read(path)
+    for name, values in ends.items():
+        assert getattr(back, name).tolist() == values
