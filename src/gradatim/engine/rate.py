@@ -5,20 +5,21 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gradatim import checks
+from gradatim.engine.games import Games, as_games, as_rankings, as_solvers, merged
 from gradatim.errors import ArgumentError
 from gradatim.files import write_atomic
-from gradatim.scale import elo, glicko, matches, pairwise
-from gradatim.scale.luce import Rankings
+from gradatim.scale import elo, glicko, pairwise
 from gradatim.store.comparisons import Comparisons, of_responses, read_comparisons
 from gradatim.types import Estimate, Responses
 
 PER_PERIOD = 12  # games of a usual player in a period: Glickman asks for 10 to 15
 MOST_PERIODS = 100
+STEADY = 0.001  # volatility where no time passes
 MOST_GAMES = 20_000_000  # of Elo, which plays every one on its own
 
 OPTIONS = {
@@ -56,14 +57,6 @@ class Ratings:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-class _Games(NamedTuple):
-    player: np.ndarray
-    opponent: np.ndarray
-    score: np.ndarray
-    weight: np.ndarray
-    period: np.ndarray | None
-
-
 def rate(
     source: str | Path | Responses | Comparisons,
     *,
@@ -82,7 +75,8 @@ def rate(
             they are and the solvers alone of a matrix; the others take every two places of a
             ranking, and every two systems on a task, as a game.
         level: coverage of the intervals.
-        options: glicko2: tau (.5), deviation (350) and volatility (.06) of new players. elo: k
+        options: glicko2: tau (.5), deviation (350) and volatility of new players (.06, or .001
+            where there are no periods: strengths do not change then). elo: k
             (32), orders (100), sequential (False; True plays the games once, by period, then in
             the file's order, without intervals). bradley-terry: ties ("half" or "davidson"),
             alpha. plackett-luce: alpha, precision of a prior on strengths (0).
@@ -110,9 +104,9 @@ def rate(
         source = read_comparisons(source)
     elif isinstance(source, Responses):
         source = of_responses(source)
-    games = _games(source)
+    games = as_games(source)
     if source.kind == "attempts" and method == "plackett-luce":  # solvers choose; items do not
-        source, games = _solvers(source, games)
+        source, games = as_solvers(source, games)
     if not len(games.player):
         raise ArgumentError("no comparison: ratings need at least one game between two players")
     run = {"glicko2": _glicko2, "elo": _elo, "bradley-terry": _bradley_terry}.get(method)
@@ -192,22 +186,24 @@ Found = tuple[np.ndarray, Estimate, dict[str, Any]]
 
 def _glicko2(
     source: Comparisons,
-    games: _Games,
+    games: Games,
     *,
     level: float,
     tau: float = 0.5,
     deviation: float = 350.0,
-    volatility: float = 0.06,
+    volatility: float | None = None,
 ) -> Found:
     n = len(source.names)
+    if volatility is None:
+        volatility = STEADY if games.period is None else 0.06
     state = glicko.begin(n, deviation=deviation, volatility=volatility)
     played = _played(games, n)
     if games.period is None:
         usual = float(np.median(played[played > 0]))
         n_periods = int(np.clip(round(usual / PER_PERIOD), 1, MOST_PERIODS))
-        columns = (games.player, games.opponent, games.score)
+        *columns, weight, _ = merged(games, n)
         for _ in range(n_periods):
-            state = glicko.update(state, *columns, weight=games.weight / n_periods, tau=tau)
+            state = glicko.update(state, *columns, weight=weight / n_periods, tau=tau)
     else:
         n_periods = len(np.unique(games.period))
         state = glicko.play(
@@ -226,7 +222,7 @@ def _glicko2(
 
 def _elo(
     source: Comparisons,
-    games: _Games,
+    games: Games,
     *,
     level: float,
     k: float = 32.0,
@@ -256,7 +252,7 @@ def _elo(
     return unknown, found, {"k": k, "order": f"mean of {orders} random orders"}
 
 
-def _bradley_terry(source: Comparisons, games: _Games, *, level: float, **options: Any) -> Found:
+def _bradley_terry(source: Comparisons, games: Games, *, level: float, **options: Any) -> Found:
     found = pairwise.bradley_terry(
         games.player,
         games.opponent,
@@ -269,9 +265,9 @@ def _bradley_terry(source: Comparisons, games: _Games, *, level: float, **option
     return _strengths(found, level)
 
 
-def _plackett_luce(source: Comparisons, games: _Games, *, level: float, **options: Any) -> Found:
+def _plackett_luce(source: Comparisons, games: Games, *, level: float, **options: Any) -> Found:
     found = pairwise.plackett_luce(
-        _rankings(source, games), n_players=len(source.names), names=source.names, **options
+        as_rankings(source, games), n_players=len(source.names), names=source.names, **options
     )
     return _strengths(found, level)
 
@@ -289,69 +285,10 @@ def _strengths(found: pairwise.Strengths, level: float) -> Found:
     return found.se, pairwise.interval(found, level=level), facts
 
 
-# -- one source as games, or as rankings ------------------------------------------------------
+# -- facts ----------------------------------------------------------------------------------
 
 
-def _games(source: Comparisons) -> _Games:
-    if source.kind == "rankings":
-        winner, loser, weight = matches.games_of_rankings(_listed(source))
-        return _Games(winner, loser, np.ones(len(winner)), weight, None)
-    if source.kind == "scores":
-        columns = (_known(source.system), _known(source.task), _known(source.value))
-        player, opponent, score, weight = matches.games_of_scores(
-            *columns, n_systems=len(source.names)
-        )
-        return _Games(player, opponent, score, weight, None)
-    return _Games(
-        _known(source.player),
-        _known(source.opponent),
-        _known(source.score),
-        _known(source.weight),
-        source.period,
-    )
-
-
-def _rankings(source: Comparisons, games: _Games) -> Rankings:
-    if source.kind == "rankings":
-        return _listed(source)
-    if source.kind == "scores":
-        return matches.choices_of_scores(
-            _known(source.system), _known(source.task), _known(source.value)
-        )
-    # a game is a ranking of two, a draw half of each
-    first, second = np.r_[games.player, games.opponent], np.r_[games.opponent, games.player]
-    weight = np.r_[games.weight * games.score, games.weight * (1 - games.score)]
-    kept = weight > 0
-    player = np.stack([first[kept], second[kept]], axis=1).ravel()
-    n = int(kept.sum())
-    return Rankings(player, np.arange(0, 2 * n + 1, 2), np.ones(n, np.int64), weight[kept])
-
-
-def _solvers(source: Comparisons, games: _Games) -> tuple[Comparisons, _Games]:
-    """Solvers against each other, item by item, as scores of systems on tasks."""
-    n = source.roles.count("solver")
-    of_tasks = Comparisons(
-        kind="scores",
-        names=source.names[:n],
-        roles=source.roles[:n],
-        system=games.player,
-        task=games.opponent,
-        value=games.score,
-    )
-    return of_tasks, _games(of_tasks)
-
-
-def _listed(source: Comparisons) -> Rankings:
-    return pairwise.rank(source.ranking, places=source.places)
-
-
-def _known(column: np.ndarray | None) -> np.ndarray:
-    if column is None:
-        raise ArgumentError("`source` lacks a column that its kind needs, see Comparisons")
-    return column
-
-
-def _played(games: _Games, n: int) -> np.ndarray:
+def _played(games: Games, n: int) -> np.ndarray:
     both = np.r_[games.player, games.opponent]
     return np.bincount(both, weights=np.r_[games.weight, games.weight], minlength=n)
 
