@@ -26,7 +26,7 @@ class Games(NamedTuple):
 def as_games(source: Comparisons) -> Games:
     """Every two places of a ranking, and every two systems on a task, as a game."""
     if source.kind == "rankings":
-        winner, loser, weight = matches.games_ofas_rankings(_listed(source))
+        winner, loser, weight = matches.games_of_rankings(_listed(source))
         return Games(winner, loser, np.ones(len(winner)), weight, None)
     if source.kind == "scores":
         columns = (_known(source.system), _known(source.task), _known(source.value))

@@ -20,7 +20,7 @@ from gradatim.types import Estimate, Responses
 PER_PERIOD = 12  # games of a usual player in a period: Glickman asks for 10 to 15
 MOST_PERIODS = 100
 STEADY = 0.001  # volatility where no time passes
-MOST_GAMES = 20_000_000  # of Elo, which plays every one on its own
+MOST_GAMES = 2_000_000  # of Elo, which plays each one, in 200 orders
 
 OPTIONS = {
     "glicko2": ("tau", "deviation", "volatility"),

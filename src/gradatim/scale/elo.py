@@ -14,6 +14,7 @@ from gradatim.scale.glicko import UNIT, check_games
 from gradatim.types import Estimate
 
 BEGIN = 1500.0
+BLOCK = 4096  # games looked up at once
 
 
 def expected(gap: np.ndarray) -> np.ndarray:
@@ -56,8 +57,8 @@ def sequential(
     """
     check_games(n_players, player, opponent, score)
     checks.within(1e-9, 1e6, k=k)
-    rating = _passes(player, opponent, score, n_players=n_players, k=k, orders=[None])
-    return begin + rating[:, 0]
+    games = tuple(np.asarray(column) for column in (player, opponent, score))
+    return begin + _one_pass(games, n_players, k)
 
 
 def averaged(
@@ -102,42 +103,38 @@ def averaged(
     if orders < 2:
         raise ArgumentError(f"`orders` must be at least 2, got {orders}")
     rng = np.random.default_rng(0) if rng is None else rng
-    n = len(score)
-    drawn: list[np.ndarray | None] = [rng.permutation(n).astype(np.int32) for _ in range(orders)]
-    if n:
-        drawn += [rng.integers(n, size=n, dtype=np.int32) for _ in range(orders)]
-    rating = _passes(player, opponent, score, n_players=n_players, k=k, orders=drawn)
+    drawn = np.empty((len(score), orders), dtype=np.int32)
+    for column in range(orders):
+        drawn[:, column] = rng.permutation(len(score))
+    rating = _passes((player, opponent, score), drawn, n_players=n_players, k=k, rng=rng)
     value = rating[:, :orders].mean(axis=1)
     tails = [(1 - level) / 2, (1 + level) / 2]
-    spread = rating[:, orders:] if n else rating
-    low, high = np.quantile(spread, tails, axis=1)
+    low, high = np.quantile(rating[:, orders:], tails, axis=1)
     games = np.bincount(np.r_[player, opponent].astype(np.int64), minlength=n_players)
     low, high = np.minimum(low, value), np.maximum(high, value)
     return Estimate(BEGIN + value, BEGIN + low, BEGIN + high, games)
 
 
 def _passes(
-    player: np.ndarray,
-    opponent: np.ndarray,
-    score: np.ndarray,
+    games: tuple[np.ndarray, ...],
+    orders: np.ndarray,
     *,
     n_players: int,
     k: float,
-    orders: list[np.ndarray | None],
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """(player, order) ratings about 0 after one pass in each order; all orders advance together."""
-    n, many = len(score), len(orders)
-    everyone = np.arange(n)
-    rows = np.stack([everyone if order is None else order for order in orders], axis=1)
-    if many == 1:
-        games = tuple(np.asarray(column)[rows[:, 0]] for column in (player, opponent, score))
-        return _one_pass(games, n_players, k)[:, None]
+    """(player, pass) ratings about 0: each order of `orders` (game, order), then as many resamples.
+
+    All passes advance together, game by game.
+    """
+    n, many = orders.shape[0], 2 * orders.shape[1]
     column = np.arange(many)
     rating = np.zeros(n_players * many)
-    me, other = (np.asarray(side, dtype=np.int64) * many for side in (player, opponent))
-    won = np.asarray(score, dtype=float)
-    for first in range(0, n, 4096):  # a block's gathers cost less than one per game
-        block = rows[first : first + 4096]
+    me, other = (np.asarray(side, dtype=np.int64) * many for side in games[:2])
+    won = np.asarray(games[2], dtype=float)
+    for first in range(0, n, BLOCK):  # a block's gathers cost less than one per game
+        ordered = orders[first : first + BLOCK]
+        block = np.concatenate([ordered, rng.integers(n, size=ordered.shape)], axis=1)
         ups, downs, results = me[block] + column, other[block] + column, won[block]
         for up, down, result in zip(ups, downs, results, strict=True):
             mine, theirs = rating[up], rating[down]
