@@ -11,11 +11,12 @@ from gradatim.errors import ArgumentError, FormatError
 from gradatim.store import banks
 from gradatim.store.formats import read_matrix, responses_of
 from gradatim.store.logs_tables import prompt_id
-from gradatim.types import Responses
+from gradatim.types import Matrix, Responses
 
 
 def counts(opened):
     r = opened.responses
+    r = responses_of(r) if isinstance(r, Matrix) else r
     cells = zip(
         r.solver.tolist(), r.item.tolist(), r.solved.tolist(), r.tried.tolist(), strict=True
     )

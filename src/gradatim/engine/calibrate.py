@@ -24,7 +24,7 @@ from gradatim.scale import irt
 from gradatim.scale.quality import check_quality
 from gradatim.store import banks
 from gradatim.store.run import Run
-from gradatim.types import Bank, Estimate, Problem, Responses
+from gradatim.types import Bank, Estimate, Matrix, Problem, Responses
 
 LISTS = ("never_solved", "always_solved", "zero_solvers", "full_solvers", "parts")
 REPORTED = ("sources", "notes", "quality", "link")
@@ -45,9 +45,9 @@ def calibrate(
     """Calibrate problems and solvers on one scale.
 
     Args:
-        source: a run or its folder; Responses; logs of inspect_ai, lm-evaluation-harness, TRL or
-            verl, long tables, matrix files, or folders of these (see `store.logs.read_files`); or
-            several of them, whose attempts are added up.
+        source: a run or its folder; Responses or a Matrix; logs of inspect_ai,
+            lm-evaluation-harness, TRL or verl, long tables, matrix files, or folders of these (see
+            `store.logs.read_files`); or several of them, whose attempts are added up.
         model: "2pl", "1pl", "rasch", "3pl" or "4pl"; see `scale.irt.fit`.
         link: a bank, or its file, to whose scale the result is brought by the items in both;
             anchors that drifted are left out (see `engine.link.link_banks`).
@@ -91,7 +91,7 @@ def calibrate(
         settings["link"] = banks.name_of(target)
     key = _key(responses, settings)
     kept = _kept(run, key)
-    cells = len(responses.tried)
+    cells = responses.solved.size
     if kept is not None:
         progress(Tick("calibrate: reused", cells, cells))
         return replace(kept, fit={**kept.fit, **about})
@@ -102,7 +102,7 @@ def calibrate(
     if target is not None:
         bank, _ = link_banks(bank, target)
     if run is not None:
-        _keep(run, bank, problems, responses)
+        _keep(run, bank, problems)
     return bank
 
 
@@ -150,18 +150,21 @@ def save_bank(path: str | Path, bank: Bank) -> Path:
 # -- what goes in -----------------------------------------------------------------------------
 
 
-def _key(responses: Responses, settings: Mapping[str, Any]) -> str:
+def _key(responses: Responses | Matrix, settings: Mapping[str, Any]) -> str:
     """A name for exactly these responses and settings."""
     hashed = hashlib.blake2b(digest_size=12)
     for names in (responses.solvers, responses.items):
         hashed.update(dumps(list(names)).encode())
-    for column in (responses.solver, responses.item, responses.solved, responses.tried):
-        hashed.update(np.ascontiguousarray(column, dtype="<f8").data)
+    for name in ("solved", "tried", "solver", "item"):
+        if hasattr(responses, name):
+            column = np.asarray(getattr(responses, name))
+            hashed.update(f"{column.shape}{column.dtype}".encode())
+            hashed.update(np.ascontiguousarray(column).data)
     hashed.update(repr(sorted(settings.items())).encode())
     return hashed.hexdigest()
 
 
-def _without(responses: Responses, names: Sequence[str]) -> Responses:
+def _without(responses: Responses | Matrix, names: Sequence[str]) -> Responses | Matrix:
     for name in names:
         if name not in responses.solvers:
             raise ArgumentError(
@@ -171,6 +174,10 @@ def _without(responses: Responses, names: Sequence[str]) -> Responses:
     if not names:
         return responses
     here = np.array([name not in names for name in responses.solvers])
+    solvers = tuple(n for n, h in zip(responses.solvers, here, strict=True) if h)
+    if isinstance(responses, Matrix):
+        tried = responses.tried if isinstance(responses.tried, int) else responses.tried[here]
+        return replace(responses, solved=responses.solved[here], tried=tried, solvers=solvers)
     rank = np.cumsum(here) - 1
     kept = here[responses.solver]
     return replace(
@@ -179,7 +186,7 @@ def _without(responses: Responses, names: Sequence[str]) -> Responses:
         item=responses.item[kept],
         solved=responses.solved[kept],
         tried=responses.tried[kept],
-        solvers=tuple(n for n, h in zip(responses.solvers, here, strict=True) if h),
+        solvers=solvers,
     )
 
 
@@ -209,11 +216,11 @@ def _kept(run: Run | None, key: str) -> Bank | None:
     return replace(bank, fit={**bank.fit, "reused": True})
 
 
-def _keep(run: Run, bank: Bank, problems: Mapping[str, Problem], responses: Responses) -> None:
+def _keep(run: Run, bank: Bank, problems: Mapping[str, Problem]) -> None:
     path = run.add_bank(bank)
     result = describe_calibration(bank, problems)
     result |= {"bank": path.name, "source": bank.fit["source"]}
-    result["attempts"] = int(np.sum(responses.tried))
+    result["attempts"] = int(np.nansum(bank.tried))
     run.write_result("calibration", result)
 
 

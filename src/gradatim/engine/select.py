@@ -19,7 +19,7 @@ from gradatim.files import Row, rows
 from gradatim.scale.rates import pass_rate, shrink
 from gradatim.store import banks
 from gradatim.store.logs_tables import ROLES, prompt_id
-from gradatim.types import Bank, Estimate, Problem, Responses
+from gradatim.types import Bank, Estimate, Matrix, Problem, Responses
 
 RATES = ("observed", "shrunk", "predicted")
 LEVELS = 10
@@ -150,8 +150,17 @@ def _index(names: Sequence[str], wanted: str) -> int:
     return names.index(wanted)
 
 
-def _counts(responses: Responses, solver: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _counts(responses: Responses | Matrix, solver: str | None) -> tuple[np.ndarray, np.ndarray]:
     """(item,) solved and tried of one solver, or of all."""
+    if isinstance(responses, Matrix):
+        at = slice(None)
+        if solver is not None:
+            first = _index(responses.solvers, solver)
+            at = slice(first, first + 1)
+        solved = responses.solved[at].sum(axis=0, dtype=float)
+        if not isinstance(responses.tried, int):
+            return solved, responses.tried[at].sum(axis=0, dtype=float)
+        return solved, np.full(solved.shape, float(responses.tried * len(responses.solved[at])))
     mine = slice(None)
     if solver is not None:
         mine = np.flatnonzero(responses.solver == _index(responses.solvers, solver))

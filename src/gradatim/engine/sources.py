@@ -8,20 +8,29 @@ import numpy as np
 
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.files import rows
-from gradatim.store.logs import Origin, origin_of, read_files
+from gradatim.store.formats import read_matrix, responses_of
+from gradatim.store.logs import Origin, is_matrix, origin_of, origin_of_matrix, read_files
 from gradatim.store.names import Wanted, number, scaled
 from gradatim.store.run import Run
 from gradatim.store.sums import Log, add_up
-from gradatim.types import Responses
+from gradatim.types import Matrix, Responses
 
 READING = ("format", "score", "columns", "span")
-Given = Run | Responses | str | Path
+Given = Run | Responses | Matrix | str | Path
 
 
 class Opened(NamedTuple):
-    """Responses, the run that keeps results, what each file brought, notes, and item -> fields."""
+    """What sources hold.
 
-    responses: Responses
+    Attributes:
+        responses: counts; of one matrix file as it lies.
+        run: the run that keeps results.
+        origins: what each file brought.
+        notes: what there is to say of them together.
+        about: item -> fields that a log has of it (prompt, target, document).
+    """
+
+    responses: Responses | Matrix
     run: Run | None
     origins: list[Origin]
     notes: list[str]
@@ -42,21 +51,14 @@ def open_source(
         ArgumentError: no source; one source given twice.
         FormatError: a source that is not what it should be.
     """
-    given = [source] if isinstance(source, Run | Responses | str | Path) else list(source)
+    given = [source] if isinstance(source, Run | Responses | Matrix | str | Path) else list(source)
     kept = Run(run) if isinstance(run, str | Path) else run
     opened = [_run_of(one) for one in given]
-    if len(opened) == 1 and isinstance(opened[0], Responses):
-        return Opened(opened[0], kept, [], [], {})
-    if len(opened) == 1 and isinstance(opened[0], Run):
-        return Opened(_attempts(opened[0]), kept or opened[0], [], [], {})
-    logs: list[Log] = []
-    for one in opened:
-        if isinstance(one, Run):
-            logs.append(_log(_attempts(one), str(one.path), "run"))
-        elif isinstance(one, Responses):
-            logs.append(_log(one, "responses", "matrix"))
-        else:
-            logs += read_files(one, **reading)
+    if len(opened) == 1:
+        alone = _alone(opened[0], kept, reading.get("format"))
+        if alone is not None:
+            return alone
+    logs = [log for one in opened for log in _logs(one, reading)]
     if not logs:
         raise ArgumentError("`source` must be at least one run, log or matrix file, got none")
     responses, notes = add_up(logs)
@@ -71,7 +73,30 @@ def open_source(
     return Opened(responses, kept, [origin_of(log) for log in logs], notes, about)
 
 
-def _run_of(source: Given) -> Run | Responses | Path:
+def _alone(
+    one: Run | Responses | Matrix | Path, run: Run | None, format: str | None
+) -> Opened | None:
+    """What needs no adding up; None for logs."""
+    if isinstance(one, Responses | Matrix):
+        return Opened(one, run, [], [], {})
+    if isinstance(one, Run):
+        return Opened(_attempts(one), run or one, [], [], {})
+    if not is_matrix(one, format):
+        return None
+    matrix = read_matrix(one)
+    return Opened(matrix, run, [origin_of_matrix(matrix, one)], [], {})
+
+
+def _logs(one: Run | Responses | Matrix | Path, reading: dict[str, Any]) -> list[Log]:
+    if isinstance(one, Path):
+        return read_files(one, **reading)
+    if isinstance(one, Run):
+        return [_log(_attempts(one), str(one.path), "run")]
+    whole = responses_of(one) if isinstance(one, Matrix) else one
+    return [_log(whole, "responses", "matrix")]
+
+
+def _run_of(source: Given) -> Run | Responses | Matrix | Path:
     """A run where the source is one or its folder."""
     if isinstance(source, str | Path):
         path = Path(source)

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gradatim import checks
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.files import read_text, rows
@@ -17,6 +19,7 @@ from gradatim.store.formats import log_of, read_matrix
 from gradatim.store.names import Wanted
 from gradatim.store.sums import Log
 from gradatim.store.tables import Opened, open_table
+from gradatim.types import Matrix
 
 FORMATS = ("inspect", "lm_eval", "matrix", "rollouts", "table", "trl", "verl")
 _TABLES = (".csv", ".parquet", ".jsonl", ".json", ".ndjson")
@@ -97,6 +100,19 @@ def origin_of(log: Log) -> Origin:
     )
 
 
+def origin_of_matrix(matrix: Matrix, path: str | Path) -> Origin:
+    """What a matrix file brought."""
+    shape = matrix.solved.shape
+    empty, attempts = 0, 0
+    if isinstance(matrix.tried, int):
+        attempts = matrix.tried * matrix.solved.size
+    else:
+        empty = int((matrix.tried == 0).sum())
+        attempts = int(matrix.tried.sum(dtype=np.int64))
+    notes = [f"{empty:,} cells are empty"] if empty else []
+    return Origin(str(path), "matrix", "", "", shape[0], shape[1], attempts, {}, notes)
+
+
 # -- files ------------------------------------------------------------------------------------
 
 
@@ -132,6 +148,23 @@ def _says_eval(path: Path) -> bool:
     return b'"status":' in start and b'"eval":{' in start.replace(b"\n", b"")
 
 
+def is_matrix(path: Path, format: str | None = None) -> bool:
+    """Whether a path is a matrix file (.npz)."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    return format == "matrix" or (format is None and _detect_zip(path) == "matrix")
+
+
+def _detect_zip(path: Path) -> str:
+    """The format of an archive, inspect or matrix; empty for other files."""
+    with path.open("rb") as file:
+        magic = file.read(2)
+    ending = path.suffix.lower()
+    if magic != b"PK" and ending not in (".npz", ".eval"):
+        return ""
+    return "inspect" if ending == ".eval" or logs_inspect.is_archive(path) else "matrix"
+
+
 def _read(
     path: Path, format: str | None, wanted: Wanted, *, columns: Mapping[str, str], name: str
 ) -> list[Log]:
@@ -157,12 +190,9 @@ def _read(
 
 def _detect(path: Path) -> tuple[str, Any]:
     """The format of a file, with what had to be read to tell it."""
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic[:2] == b"PK" or path.suffix.lower() in (".npz", ".eval"):
-        inspect = path.suffix.lower() == ".eval" or logs_inspect.is_archive(path)
-        return ("inspect" if inspect else "matrix"), None
-    if magic == b"PAR1":
+    if archive := _detect_zip(path):
+        return archive, None
+    if path.suffix.lower() == ".parquet":
         schema = open_table(path).schema
         if schema is not None and b"gradatim" in (schema.metadata or {}):
             raise FormatError(
