@@ -35,7 +35,7 @@ class Lesson(NamedTuple):
 def calibrate_crowd(responses: Responses) -> Bank:
     """Difficulties by a one-parameter fit to the crowd's answers (PUDF's first half, IRT-AC).
 
-    Ref: Lalor & Yu 2020, arXiv:2004.00586 (artificial crowds). Differs: marginal maximum
+    Ref: Meng et al. 2024, arXiv:2408.05326. Differs: marginal maximum
     likelihood in place of variational Bayes, one estimated slope for all items.
     """
     return irt.fit(responses, model="1pl")
@@ -57,7 +57,7 @@ def ready(bank: Bank, theta: float, *, target: float = 0.5, least: int = 0) -> n
     Returns:
         (item,) bool.
 
-    Ref: Meng, Zeng & Lalor 2024, arXiv:2408.05326 (PUDF); Lalor & Yu 2020, arXiv:2004.00586.
+    Ref: Meng, Zeng, Lalor & Yu 2024, arXiv:2408.05326 (PUDF); Lalor & Yu 2020, arXiv:2011.00080.
 
     >>> from gradatim.scale.curves import flat
     >>> ready(flat(difficulty=[-1.0, 0.0, 1.0], discrimination=[1.0, 1.0, 1.0]), 0.0)

@@ -255,9 +255,13 @@ def _curves(anchors: Anchors, constants: np.ndarray) -> _Curves:
 
 
 def _curve_weights(anchors: Anchors, found: _Curves, *, total: bool) -> np.ndarray:
-    """(anchor,) precision of each curve; times its slope where the sum of curves is compared."""
-    noise = np.einsum("brsiq,birt,btsiq->i", found.by_items, anchors.covariance, found.by_items)
-    w = _weights(noise)
+    """(anchor,) precision of each curve; times its slope where the sum of curves is compared.
+
+    An error is carried to the curve by the larger slope of the two banks': an item estimated far
+    away has a flat curve there, which would look well known.
+    """
+    each = np.einsum("brsiq,cirt,btsiq->bci", found.by_items, anchors.covariance, found.by_items)
+    w = _weights(each.max(axis=0).sum(axis=0))
     if total:
         w = w * np.sqrt(np.einsum("siq,siq->i", found.by_constants[1], found.by_constants[1]))
     return w / w.mean()
