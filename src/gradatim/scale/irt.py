@@ -116,7 +116,7 @@ def fit(
         "reference": reference,
         "overdispersion": within,
         "item_errors": found.form,
-        **_bounds(setup, course, [responses.items[i] for i in counts.items]),
+        **_bounds(setup, course, responses.items),
         **survey(responses, counts),
     }
     whole = setup._replace(counts=counts)  # totals are of the counts as they came
@@ -191,11 +191,11 @@ def _said(priors: Priors | None, model: str) -> dict[str, float] | None:
     return {name: value for name, value in priors._asdict().items() if name not in unused}
 
 
-def _bounds(setup: Setup, course: Course, names: list[str]) -> dict[str, list[str]]:
+def _bounds(setup: Setup, course: Course, names: tuple[str, ...]) -> dict[str, list[str]]:
     """Names of the items whose ends went to their bounds."""
     fixed = at_bound(setup, course.point.x)[2:]
     return {
-        label: [names[i] for i in np.flatnonzero(row)]
+        label: [names[i] for i in setup.counts.items[row]]
         for label, row in zip(("no_floor", "no_ceiling"), fixed, strict=False)
     }
 

@@ -91,13 +91,22 @@ def errors(
         own, held = _low_rank(complete - missing, push, posterior.sd, free=prior[1], model=model)
     else:
         own = inverse_blocks(complete - missing, model)
-        extra = np.add.reduceat(quadratic(own[:, cells.item], moving), cells.start[:-1])
+        extra = _extra(cells, own, moving)
         return blockwise(own, extra, posterior, found=(items, fixed), reference=reference)
     extra = np.einsum("pi,pi->p", held, push.reshape(n_persons, -1))
     lost = own[diagonal(k)] < -1e-9  # not a maximum in every direction: no error is known
     if reference == "solvers":
         own, extra = _conditioned(own, extra, (push, held), posterior.mean)
     return _errors(own, extra, posterior.sd, found=(items, fixed, form), lost=lost)
+
+
+def _extra(cells: Cells, own: np.ndarray, moving: np.ndarray) -> np.ndarray:
+    """(person,) what the errors of items, taken one by one, add to the variance of ability."""
+    sides = np.empty(len(cells.item))
+    for first in range(0, len(sides), BLOCK):  # (pair, cell) arrays stay small
+        here = slice(first, first + BLOCK)
+        sides[here] = quadratic(own[:, cells.item[here]], moving[:, here])
+    return np.add.reduceat(sides, cells.start[:-1])
 
 
 def blockwise(
