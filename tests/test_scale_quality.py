@@ -161,6 +161,21 @@ def test_a_row_of_zeros_among_successes_is_a_lost_extraction_and_a_weak_one_is_n
     assert named(check_quality(table(hard)), "no_answers") == []
 
 
+def test_lost_answers_in_small_pools():
+    rng = np.random.default_rng(14)
+    solved = (rng.random((4, 300)) < 0.5).astype(float)
+    solved[1] = 0
+    assert named(check_quality(table(solved)), "no_answers") == [("s001",)]  # three others
+    assert named(check_quality(table(solved[:2])), "no_answers") == []  # one other tells nothing
+    solved[0] = 0
+    assert named(check_quality(table(solved)), "no_answers") == []  # half of the pool is zero
+    large = pool(rng, 20, 300)
+    large[[4, 5, 6]] = 0  # three of a family lost to one mistake
+    found = check_quality(table(large))
+    assert sorted(named(found, "no_answers")) == [("s004",), ("s005",), ("s006",)]
+    assert named(found, "clones") == []  # rows of zeros agree, as rows so weak do
+
+
 def test_answers_lost_within_one_kind_of_items():
     rng = np.random.default_rng(10)
     solved = pool(rng, 20, 300)

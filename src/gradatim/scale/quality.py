@@ -139,7 +139,7 @@ def _empty(
     """Rows, or a kind's part of rows, without any right answer where that cannot be weakness.
 
     Judged as if the solver were as able as its other kinds say, and no weaker than the weakest
-    that has a right answer; at least nine of ten others must have one.
+    that has a right answer; of two or more others, three of four must have one.
     """
     alive = screen.right > 0
     if not alive.any():
@@ -154,8 +154,8 @@ def _empty(
         n = has.sum(axis=1)
         right = rate.sum(axis=1) > 0
         zero = whole if label == "" else ~right & (n > 0) & alive
-        others = (n > 0) & ~zero if label == "" else n > 0
-        if not zero.any() or np.mean(right[n > 0]) < 0.9 or not others.any():
+        others = np.count_nonzero(n) - 1
+        if others < 2 or np.count_nonzero(right) < 0.75 * others:
             continue
         for i in np.flatnonzero(zero):
             logit = ability[i] - effects.difficulty[columns]
@@ -167,7 +167,7 @@ def _empty(
         if chance < np.log(alarm / tests):
             name, where = responses.solvers[i], f" of kind {label!r}" if label else ""
             words = (
-                f"{name!r} has no right answer in {n} cells{where} where at least nine of ten "
+                f"{name!r} has no right answer in {n} cells{where} where at least three of four "
                 f"others have some: probably its answers were not extracted; "
                 f"read some of its replies and grade them again, or leave the row out"
             )
