@@ -16,7 +16,7 @@ from gradatim.engine.rate import OPTIONS, describe_ratings, rate, save_ratings
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.store.comparisons import Comparisons
 from gradatim.store.formats import read_responses, write_responses
-from gradatim.types import Responses
+from gradatim.types import Matrix, Responses
 
 GAMES = [("a", "b", 1), ("b", "c", 1), ("c", "a", 1), ("a", "c", 1), ("a", "b", 0.5)]
 
@@ -173,6 +173,20 @@ def test_partial_rankings_and_top_choices(tmp_path):
     assert found.facts["converged"]
     # told: a over b and c, b over c and a, c over a
     assert found.facts["comparisons"] == 5
+
+
+def test_runs_and_matrices_are_attempts(tmp_path):
+    problems = gd.generate("arithmetic", n=8, level=range(1, 9), split="train", seed=0)
+    gd.attempt(problems, solver="sim:2pl", samples=6, run=tmp_path / "run")
+    found = rate(tmp_path / "run")
+    assert found.roles == ("solver",) + ("item",) * 8
+    assert found.facts["comparisons"] == 48
+    assert rate(gd.Run(tmp_path / "run")).rating == pytest.approx(found.rating)
+    responses, *_ = simulated(4, 12)
+    table = np.zeros((4, 12))
+    table[responses.solver, responses.item] = responses.solved
+    matrix = Matrix(solved=table, tried=1, solvers=responses.solvers, items=responses.items)
+    assert rate(matrix).rating == pytest.approx(rate(responses).rating)
 
 
 def test_glicko_without_periods_has_errors_of_steady_strengths():

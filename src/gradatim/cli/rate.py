@@ -17,7 +17,7 @@ def rate(
         typer.Argument(
             help="Games (player, opponent, score[, period]), preferences (winner, loser[, tie]), "
             "votes (model_a, model_b, winner), rankings (ranking), scores (system, task, score) "
-            "or a matrix (solver, item, solved[, tried]): .csv, .jsonl, .parquet, .npz."
+            "or a matrix (solver, item, solved[, tried]): .csv, .jsonl, .parquet, .npz; or a run."
         ),
     ],
     method: Annotated[

@@ -11,14 +11,17 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.engine.games import Games, as_games, as_rankings, as_solvers, merged
+from gradatim.engine.sources import Given, open_source
 from gradatim.errors import ArgumentError
 from gradatim.files import write_atomic
 from gradatim.scale import elo, glicko, pairwise
 from gradatim.store.comparisons import Comparisons, of_responses, read_comparisons
-from gradatim.types import Estimate, Responses
+from gradatim.store.formats import responses_of
+from gradatim.types import Estimate, Matrix
 
 PER_PERIOD = 12  # games of a usual player in a period: Glickman asks for 10 to 15
 MOST_PERIODS = 100
+TABLES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet")
 STEADY = 0.001  # volatility where no time passes
 MOST_GAMES = 2_000_000  # of Elo, which plays each one, in 200 orders
 
@@ -58,7 +61,7 @@ class Ratings:
 
 
 def rate(
-    source: str | Path | Responses | Comparisons,
+    source: Given | Comparisons,
     *,
     method: str = "glicko2",
     level: float = 0.95,
@@ -70,7 +73,7 @@ def rate(
         source: a file (see `store.comparisons`): games, preferences, arena votes, rankings,
             scores of systems on tasks, or a matrix of solvers and items, whose attempts are games
             of solver against item, so that items are rated by difficulty on the solvers' scale.
-            Or Responses, or Comparisons.
+            Or a run or its folder, logs of other tools, Responses, a Matrix, Comparisons.
         method: "glicko2", "elo", "bradley-terry" or "plackett-luce". The last rates rankings as
             they are and the solvers alone of a matrix; the others take every two places of a
             ranking, and every two systems on a task, as a game.
@@ -91,6 +94,7 @@ def rate(
         FormatError: a file that is not what it should be.
         ArgumentError: a bad argument; no finite maximum, and then between which parts.
 
+    >>> from gradatim.types import Responses
     >>> arrays = {"solver": np.array([0, 0, 1, 1]), "item": np.array([0, 1, 0, 1])}
     >>> found = rate(Responses(**arrays, solved=np.array([4.0, 2, 3, 1]), tried=np.full(4, 4),
     ...     solvers=("a", "b"), items=("easy", "hard")), method="bradley-terry")
@@ -100,10 +104,7 @@ def rate(
     checks.one_of("method", method, OPTIONS)
     checks.known_keys(f"method '{method}'", options, OPTIONS[method])
     checks.within(1e-9, 1 - 1e-9, level=level)
-    if isinstance(source, str | Path):
-        source = read_comparisons(source)
-    elif isinstance(source, Responses):
-        source = of_responses(source)
+    source = _opened(source)
     games = as_games(source)
     if source.kind == "attempts" and method == "plackett-luce":  # solvers choose; items do not
         source, games = as_solvers(source, games)
@@ -135,6 +136,18 @@ def rate(
         unit="points" if method in ("glicko2", "elo") else "logits",
         facts={**facts, "warnings": _warnings(source, facts, found)},
     )
+
+
+def _opened(source: Given | Comparisons) -> Comparisons:
+    """Comparisons; runs and logs hold attempts."""
+    if isinstance(source, Comparisons):
+        return source
+    if isinstance(source, str | Path):
+        name = Path(source).name.lower().removesuffix(".gz")
+        if name.endswith(TABLES) and not Path(source).is_dir():
+            return read_comparisons(source)
+    held = open_source(source).responses
+    return of_responses(responses_of(held) if isinstance(held, Matrix) else held)
 
 
 def describe_ratings(ratings: Ratings) -> dict[str, Any]:
