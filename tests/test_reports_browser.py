@@ -7,11 +7,14 @@ import shutil
 import struct
 import subprocess
 import zlib
+from dataclasses import replace
 
 import pytest
 from test_reports_report import make_demo
+from test_scale_misfit import simulated
 
 from gradatim.reports.report import report
+from gradatim.scale import irt
 
 PAPER = {"light": (0xFD, 0xFC, 0xF9), "dark": (0x15, 0x17, 0x1A)}
 FLAGS = [
@@ -132,8 +135,28 @@ def test_nothing_overlaps_or_sticks_out(browser, page, tmp_path, width):
     found = look(browser, page.read_text(), tmp_path, width=width)
     assert found["view"] == width
     assert found["wide"] <= width
-    assert found["figures"] == 9
+    assert found["figures"] == 11
     assert found["texts"] > 150
+    assert not found["clash"], found["clash"]
+    assert not found["small"], f"{found['small']} texts under 9 pixels"
+
+
+@pytest.fixture(scope="module")
+def bank_page(tmp_path_factory):
+    data = simulated(12, 60, seed=0, reversed_=2)
+    names = tuple(f"{'a rather long name of an item ' * 3}{i}" for i in range(60))
+    people = tuple(f"organisation/a-long-model-name-{i}@2026-01" for i in range(12))
+    data = replace(data, items=names, solvers=people)
+    path = tmp_path_factory.mktemp("bank") / "bank.html"
+    return report(irt.fit(data), responses=data, output=path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 700, 1200])
+def test_nothing_of_a_banks_figures_overlaps(browser, bank_page, tmp_path, width):
+    found = look(browser, bank_page.read_text(), tmp_path, width=width)
+    assert found["wide"] <= width
+    assert found["figures"] == 6
     assert not found["clash"], found["clash"]
     assert not found["small"], f"{found['small']} texts under 9 pixels"
 

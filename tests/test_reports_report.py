@@ -172,7 +172,8 @@ def test_a_demo_has_every_figure_and_its_numbers(tmp_path):
     path = report(make_demo(tmp_path / "demo"))
     assert path == tmp_path / "demo" / "report.html"
     assert path.stat().st_size < 3_000_000
-    wanted = "difficulty item-map spearman placement curves overall rates-sampled rates-greedy"
+    wanted = "difficulty item-map spearman information abilities placement curves overall"
+    wanted += " rates-sampled rates-greedy"
     assert figures_of(path) == [*wanted.split(), "difference"]
     said = words(path)
     assert "The adaptive recipe won this run: +5.0 points [+3.0, +7.0] over grpo" in said
@@ -241,7 +242,10 @@ def test_a_plain_run_shows_what_it_has(tmp_path):
     assert "1 truncated, timed out or failed" in said
     assert "verdict" not in said.lower()
     add_bank(run, problems)
-    assert figures_of(report(run)) == ["levels", "difficulty", "item-map"]
+    assert figures_of(report(run)) == [
+        "levels", "difficulty", "item-map", "information", "abilities",
+    ]  # fmt: skip
+    assert "No solver of the bank made any of these attempts" in words(path)
     rows = embedded(path, "levels")
     assert len(rows) == 2 * 10
     # problems 0 and 20 (arithmetic, level 1) were asked 4 times each, 2 of which were right

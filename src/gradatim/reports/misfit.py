@@ -1,5 +1,6 @@
 """Section about fit: items and solvers that the scale does not describe, and held-out cells."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,12 @@ from gradatim.reports.tables import Column, written
 from gradatim.scale import irt
 from gradatim.scale.heldout import Heldout, calibration, compare_losses, hold_out, log_loss
 from gradatim.scale.misfit import ItemFit, PersonFit, fit_items, fit_persons, residuals_by_ability
-from gradatim.scale.residuals import find_residuals
 from gradatim.store.counting import responses as responses_of
 from gradatim.types import Bank, Responses
 
 WORST = 6  # items with a panel of their own
-MOST_TESTED = 120_000  # cells; the test of curves simulates each a hundred times
-MOST_CELLS = 60_000  # cells fitted in all folds together, ten times this at most
+MOST_TESTED = 120_000  # cells: the test of curves simulates each a hundred times
+MOST_CELLS = 120_000  # cells fitted in all folds together; four times as many in one fold at most
 FOLDS = 10
 LEAST = 200  # cells below which ten bins of held-out cells say nothing
 GUESSES = {"item": "the item’s pass rate", "solver": "the solver’s pass rate"}
@@ -43,11 +43,34 @@ def fit(found: Found) -> Section | None:
         "A scale is worth what it predicts. Here are the items whose solvers do not follow their "
         "curve, the solvers whose answers surprise, and predictions of cells that were held out."
     )
-    cells = len(find_residuals(data, bank).item)
+    data = _shared(bank, data)
+    if not len(data.solver):
+        said = "No solver of the bank made any of these attempts: its fit cannot be judged."
+        return Section("fit", "How well the scale fits", "", [Note(said, gap=True)])
+    cells = len(data.solver)
     items = fit_items(data, bank, draws=100 if cells <= MOST_TESTED else 0)
     blocks = [*_held_out(bank, data), _mean_squares(bank, items), *_worst(bank, data, items)]
     blocks.append(_solvers(bank, fit_persons(data, bank)))
     return Section("fit", "How well the scale fits", lead, blocks)
+
+
+def _shared(bank: Bank, data: Responses) -> Responses:
+    """Cells of the bank's own solvers and items; say, without those that were left out of it."""
+    solvers, items = (
+        np.array([name in known for name in names], dtype=bool)[index]
+        for known, names, index in (
+            (set(bank.solvers), data.solvers, data.solver),
+            (set(bank.items), data.items, data.item),
+        )
+    )
+    kept = solvers & items
+    return replace(
+        data,
+        solver=data.solver[kept],
+        item=data.item[kept],
+        solved=data.solved[kept],
+        tried=data.tried[kept],
+    )
 
 
 # -- items ------------------------------------------------------------------------------------
@@ -177,7 +200,7 @@ def _solvers(bank: Bank, people: PersonFit) -> Table:
 def _held_out(bank: Bank, data: Responses) -> list[Any]:
     if len(data.solver) < LEAST:
         return [Note(f"Under {LEAST} cells: too few to hold any out.", gap=True)]
-    if len(data.solver) > 10 * MOST_CELLS:
+    if len(data.solver) > 4 * MOST_CELLS:
         said = f"{len(data.solver):,} cells: too many to fit again without some of them here."
         return [Note(said, gap=True)]
     most = int(np.clip(MOST_CELLS // len(data.solver), 1, FOLDS))

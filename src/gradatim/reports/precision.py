@@ -6,7 +6,7 @@ from gradatim.reports.axes import domain
 from gradatim.reports.page import Figure, Section
 from gradatim.reports.read import Found
 from gradatim.reports.scale_figures import MOST_NAMED, Z95, draw_abilities, draw_information
-from gradatim.reports.tables import Column
+from gradatim.reports.tables import Column, written
 from gradatim.scale.ability import select_items
 from gradatim.scale.curves import information
 from gradatim.types import Bank, Estimate
@@ -41,13 +41,14 @@ def _information(bank: Bank) -> Figure:
     said = "No item has an estimate."
     if len(known):
         said = (
-            f"{len(known):,} items tell most at an ability of {theta[best]:.2f} logits, where one "
-            f"attempt at each leaves a standard error of {told[best] ** -0.5:.2g}."
+            f"{len(known):,} items tell most at an ability of {written(theta[best])} logits, where "
+            f"one attempt at each leaves a standard error of {written(told[best] ** -0.5)}."
         )
     able = bank.ability[np.isfinite(bank.ability)]
     if len(able) and len(known):
         worst = [float(information(float(t), kept).sum()) ** -0.5 for t in (able.min(), able.max())]
-        said += f" At the weakest solver it is {worst[0]:.2g}, at the ablest {worst[1]:.2g}."
+        said += f" At the weakest solver it is {written(worst[0])}, at the ablest "
+        said += f"{written(worst[1])}."
     rows = [
         {"ability": float(t), "information": float(i), "standard error": float(i) ** -0.5}
         for t, i in zip(theta[::8], told[::8], strict=True)

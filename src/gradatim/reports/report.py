@@ -107,7 +107,7 @@ def _open(
     if isinstance(responses, str | Path):
         responses = read_responses(responses)
     if isinstance(run, Bank):
-        return found_bank(Path("bank"), run, responses), None
+        return found_bank(Path("in memory"), run, responses), None
     path = Path(str(run))
     return found_bank(path, banks.read(path), responses), path.with_suffix(".html")
 
