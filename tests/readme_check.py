@@ -6,7 +6,8 @@ Blocks fenced as `console` hold commands after `$ ` and what they print; each pr
 among the real ones, digits apart, and a line `...` stands for any lines. Blocks fenced as `sh` hold
 commands, those fenced as `python` are run as a script; all of a page share one folder. Commands of
 `make` are checked to be targets, `gradatim demo` to be a verb, `pip install` to name extras that
-there are. With --write their digits are brought up to date.
+there are. The folder has the small logs of tests/logs as `logs`. With --write their digits are
+brought up to date.
 """
 
 import os
@@ -107,6 +108,7 @@ def check(page, write):
     text = page.read_text()
     count = 0
     with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "logs").symlink_to(ROOT / "tests" / "logs")  # docs/logs.md
         for language, body in blocks(text):
             if language == "python":
                 script = Path(folder) / "block.py"

@@ -32,10 +32,11 @@ def right(model, question, attempt):
 # -- inspect_ai ---------------------------------------------------------------------------------
 
 
-def inspect_logs(target):
+def inspect_logs(target):  # noqa: C901
     """An .eval log (8 samples, 3 epochs, one error) and a .json log (4, 2) of each model."""
     from inspect_ai import Epochs, Task, eval
     from inspect_ai.dataset import MemoryDataset, Sample
+    from inspect_ai.log import write_eval_log
     from inspect_ai.model import ModelOutput, ModelUsage, get_model
     from inspect_ai.scorer import Score, accuracy, match, mean, scorer
     from inspect_ai.solver import generate, solver
@@ -98,7 +99,19 @@ def inspect_logs(target):
                 )
                 (made,) = Path(folder).glob(f"*.{kind}")
                 (target / "inspect").mkdir(parents=True, exist_ok=True)
-                shutil.copy(made, target / "inspect" / f"{model}.{kind}")
+                write_eval_log(without_tracebacks(made), target / "inspect" / f"{model}.{kind}")
+
+
+def without_tracebacks(path):
+    """A log of inspect_ai without what names the machine."""
+    from inspect_ai.log import read_eval_log
+
+    log = read_eval_log(str(path))
+    for sample in log.samples:
+        for error in (sample.error, *(getattr(e, "error", None) for e in sample.events)):
+            if hasattr(error, "traceback"):
+                error.traceback = error.traceback_ansi = ""
+    return log
 
 
 # -- lm-evaluation-harness ----------------------------------------------------------------------
