@@ -158,7 +158,7 @@ def _scores(
 @numba.njit(nogil=True, cache=True, fastmath=PURE, error_model="numpy")
 def visit(
     cells: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-    items: tuple[np.ndarray, np.ndarray],
+    items: np.ndarray,
     nodes: tuple[np.ndarray, np.ndarray],
     people: np.ndarray,
     moving: np.ndarray,
@@ -168,15 +168,14 @@ def visit(
 
     Args:
         cells: item, solved and tried (cell,), and where persons start (person + 1,) in them.
-        items: a and b (item,).
+        items: (item, 2) a and b.
         nodes: standard nodes (node,) and logarithms of their weights.
         people: (5, person) mode to begin at; to write mode, spread, log-likelihood, mean, sd to.
         moving: (2, cell) to write covariances of scores with ability to, or (2, 0).
-        part: (8, item) to add gradient (log a, b), information and posterior variance of the
-            scores (log a, cross, b) to; (5, item) without the last.
+        part: (item, 8) to add gradient (log a, b), information and posterior variance of the
+            scores (log a, cross, b) to: what a cell adds to lies on one line of the cache.
     """
     item, solved, tried, start = cells
-    a, b = items
     base, log_weight = nodes
     most = 0
     for p in range(people.shape[1]):
@@ -188,10 +187,10 @@ def visit(
         right, flat = 0.0, 0.0
         for j in range(size):
             i = item[first + j]
-            rows[0, j], rows[1, j] = a[i], b[i]
+            rows[0, j], rows[1, j] = items[i, 0], items[i, 1]
             rows[2, j], rows[3, j] = solved[first + j], tried[first + j]
-            right += a[i] * rows[2, j]
-            flat += a[i] * b[i] * rows[2, j]
+            right += rows[0, j] * rows[2, j]
+            flat += rows[0, j] * rows[1, j] * rows[2, j]
         # rows of contiguous tables stay contiguous: slices of both axes would not
         own = rows[0][:size], rows[1][:size], rows[3][:size]
         theta, spread = _mode(people[0, p], right, *own)
@@ -203,7 +202,7 @@ def visit(
         people[0, p], people[1, p], people[2, p] = theta, spread, loglik + np.log(spread)
         people[3, p], people[4, p] = mean, sd
         _add_sums(item[first : first + size], rows, x, h, mean, chances, sums, part)
-        if len(part) > 5:
+        if moving.shape[1] > 0:
             here = moving[0][first : first + size], moving[1][first : first + size]
             _add_errors(item[first : first + size], rows, x, h, mean, chances, sums, part, here)
 
@@ -230,14 +229,20 @@ def _add_sums(item, rows, x, h, mean, chances, sums, part) -> None:
     sums[:5, :size] = 0.0
     for q in range(len(x)):
         _moments(h[q], x[q], chances[q][:size], sums)
+    # first in place, many cells at once; then to where the items keep their sums
     for j in range(size):
-        i, a, b, n = item[j], rows[0, j], rows[1, j], rows[3, j]
-        w0, w1, w2 = n * sums[2, j], n * sums[3, j], n * sums[4, j]
-        part[0, i] += a * (rows[2, j] * (mean - b) - n * (sums[1, j] - b * sums[0, j]))
-        part[1, i] -= a * (rows[2, j] - n * sums[0, j])
-        part[2, i] += a * a * (w2 - 2 * b * w1 + b * b * w0)
-        part[3, i] -= a * a * (w1 - b * w0)
-        part[4, i] += a * a * w0
+        a, b, k, n = rows[0, j], rows[1, j], rows[2, j], rows[3, j]
+        rest = a * (k - n * sums[0, j])
+        pull = a * (k * mean - n * sums[1, j])
+        w0, w1, w2 = n * a * a * sums[2, j], n * a * a * sums[3, j], n * a * a * sums[4, j]
+        sums[0, j] = pull - b * rest
+        sums[1, j] = -rest
+        sums[2, j] = w2 - 2 * b * w1 + b * b * w0
+        sums[3, j] = b * w0 - w1
+        sums[4, j] = w0
+    for j in range(size):
+        for row in range(5):
+            part[item[j], row] += sums[row, j]
 
 
 @numba.njit(fastmath=PURE, error_model="numpy")
@@ -248,10 +253,13 @@ def _add_errors(item, rows, x, h, mean, chances, sums, part, moving) -> None:
     for q in range(len(x)):
         _scores(h[q], x[q], mean, rows, chances[q][:size], sums)
     for j in range(size):
-        i, a = item[j], rows[0, j]
+        a = rows[0, j]
         s0, s1 = sums[0, j], -a * sums[1, j]
-        part[5, i] += sums[2, j] - s0 * s0
-        part[6, i] += -a * sums[3, j] - s0 * s1
-        part[7, i] += a * a * sums[4, j] - s1 * s1
+        sums[0, j] = sums[2, j] - s0 * s0
+        sums[1, j] = -a * sums[3, j] - s0 * s1
+        sums[2, j] = a * a * sums[4, j] - s1 * s1
         moving[0][j] = sums[5, j]
         moving[1][j] = -a * sums[6, j]
+    for j in range(size):
+        for row in range(3):
+            part[item[j], 5 + row] += sums[row, j]

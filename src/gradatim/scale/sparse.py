@@ -9,9 +9,10 @@ import numpy as np
 
 from gradatim.scale.cells import Cells
 from gradatim.scale.derivatives import Items
-from gradatim.scale.products import PARTS, compiled, spread
+from gradatim.scale.products import compiled, spread
 from gradatim.scale.quadrature import Posterior
 
+PARTS = 4  # runs of persons, each with sums of its own
 LARGE = 1 << 17  # cells x nodes from which on loading a compiler pays
 
 
@@ -34,13 +35,13 @@ def visit(
     assert kernels is not None, "the extra [fast] is not installed"
     base, weight = np.polynomial.hermite_e.hermegauss(n_nodes)
     nodes = base, np.log(weight / np.sqrt(2 * np.pi)) + base**2 / 2
-    curves = np.exp(items.log_a), items.b
+    curves = np.stack([np.exp(items.log_a), items.b], axis=1)
     n_persons, n_cells = len(start), len(cells.item)
     cuts = np.searchsorted(cells.start, np.linspace(0, n_cells, PARTS + 1))
     cuts[0], cuts[-1] = 0, n_persons
     moving = np.zeros((2, n_cells if errors else 0))
     found: list[np.ndarray] = [np.zeros((5, 0))] * PARTS
-    sums = np.zeros((PARTS, 8 if errors else 5, len(items.b)))
+    sums = np.zeros((PARTS, len(items.b), 8))
 
     def work(part: int) -> None:
         first, last = cuts[part], cuts[part + 1]
@@ -54,9 +55,7 @@ def visit(
 
     spread(work, range(PARTS))
     mode, width, loglik, mean, sd = np.concatenate(found, axis=1)
-    total = sums.sum(axis=0)
-    missing = total[5:] if errors else np.zeros_like(total[2:5])
-    posterior = Posterior(
-        loglik, mean, sd, total[:2], total[2:5], missing, moving if errors else None
-    )
+    total = np.ascontiguousarray(sums.sum(axis=0).T)
+    found_moving = moving if errors else None
+    posterior = Posterior(loglik, mean, sd, total[:2], total[2:5], total[5:], found_moving)
     return mode, width, posterior

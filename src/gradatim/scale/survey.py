@@ -8,7 +8,6 @@ import hashlib
 import numpy as np
 from scipy import sparse
 
-from gradatim import rng
 from gradatim.scale.cells import Cells, Counts, totals, unfold
 from gradatim.scale.products import shares, spread
 from gradatim.types import Matrix, Responses
@@ -20,12 +19,13 @@ def scale_id(responses: Responses | Matrix, counts: Counts, **settings: object) 
     The same data in another order, as cells or as a table, or with names that nobody answered, is
     the same scale.
     """
-    parts = [rng.digest(*(responses.solvers[i] for i in counts.persons))]
-    parts += [rng.digest(*(responses.items[i] for i in counts.items))]
+    parts = [_hash_names(responses.solvers, counts.persons)]
+    parts += [_hash_names(responses.items, counts.items)]
+    columns = (counts.item, counts.tried)
     if isinstance(counts, Cells):
-        parts += [_hash(c) for c in (counts.person, counts.item, counts.solved, counts.tried)]
+        parts += [_hash(column) for column in (*columns, counts.start, counts.solved)]
     else:
-        parts += [_hash(c) for c in (counts.tried, counts.person, counts.item)]
+        parts += [_hash(column) for column in (*columns, counts.person)]
         parts += _hash_rows(counts.solved)
     parts += [f"{name}={settings[name]!r}".encode() for name in sorted(settings)]
     return "irt-" + hashlib.blake2b(b"".join(map(_framed, parts)), digest_size=6).hexdigest()
@@ -70,27 +70,45 @@ def parts_of(counts: Counts) -> np.ndarray:
     if not isinstance(counts, Cells) and len(np.unique(counts.person)) < n_persons:
         return np.zeros(n_persons, dtype=np.int64)  # somebody tried all items
     cells = unfold(counts)
+    widest = int(np.argmax(np.diff(cells.start)))
+    near = np.zeros(n_items, dtype=bool)
+    near[cells.item[cells.start[widest] : cells.start[widest + 1]]] = True
+    if np.all(np.logical_or.reduceat(near[cells.item], cells.start[:-1])):
+        return np.zeros(n_persons, dtype=np.int64)  # all share an item with one of them
     size = n_persons + n_items
     one = np.ones(len(cells.item), dtype=np.int8)
     graph = sparse.coo_array((one, (cells.person, n_persons + cells.item)), shape=(size, size))
     return sparse.csgraph.connected_components(graph, directed=False)[1][:n_persons]
 
 
+def _hash_names(names: tuple[str, ...], used: np.ndarray) -> bytes:
+    here = [names[i].encode() for i in used.tolist()]
+    lengths = np.array([len(name) for name in here])
+    return _hash(lengths) + hashlib.blake2b(b"".join(here), digest_size=16).digest()
+
+
 def _hash(column: np.ndarray) -> bytes:
-    kind = "<f8" if column.dtype.kind == "f" else "<i8"
-    data = np.ascontiguousarray(column, dtype=kind)
+    data = np.ascontiguousarray(column, dtype=_narrow(column))
     return hashlib.blake2b(data.data, digest_size=16).digest()
 
 
+def _narrow(values: np.ndarray) -> str:
+    """The type to hash numbers as: by their values, not by the type they came in."""
+    if values.dtype == bool or values.dtype == np.uint8:
+        return "<u1"
+    if not values.size or (values.min() >= 0 and values.max() < 2**32 and not np.any(values % 1)):
+        return "<u1" if not values.size or values.max() < 256 else "<u4"
+    return "<f8"
+
+
 def _hash_rows(table: np.ndarray) -> list[bytes]:
-    """Hashes of shares of the rows, by all cores; bytes where these hold all values."""
+    """Hashes of shares of the rows, by all cores."""
     cuts = shares(len(table))
-    small = table.dtype.kind in "b" or table.dtype == np.uint8
-    small = small or not (table.max() > 255 or np.any(table % 1))
+    kind = _narrow(table)
     found: list[bytes] = [b""] * len(cuts)
 
     def work(i: int) -> None:
-        rows = np.ascontiguousarray(table[cuts[i]], dtype=np.uint8 if small else "<f8")
+        rows = np.ascontiguousarray(table[cuts[i]], dtype=kind)
         found[i] = hashlib.blake2b(rows.data, digest_size=16).digest()
 
     spread(work, range(len(cuts)))
