@@ -27,7 +27,7 @@ from gradatim.scale.marginal import BOUND, SLOPES, WEAK, Priors
 from gradatim.scale.overdispersion import tempered
 from gradatim.types import Bank, Responses
 
-NODES = 15
+NODES = 11
 ROUNDS = 500
 LIMITS = (SLOPES, (-BOUND, BOUND))
 MODELS = ("2pl", "rasch")
@@ -40,7 +40,7 @@ def calibrate_online(
     model: str = "2pl",
     floor: np.ndarray | None = None,
     priors: Priors = WEAK,
-    tolerance: float = 1e-8,
+    tolerance: float = 1e-6,
 ) -> Bank:
     """Place new items on a bank's scale by the answers of solvers that the bank knows.
 
@@ -162,7 +162,7 @@ def _prior(bank: Bank, model: str, priors: Priors) -> tuple[np.ndarray, np.ndarr
 def _look(
     cells: Cells, items: Items, x: np.ndarray, log_weight: np.ndarray, *, errors: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(param, item) score, (pair, item) complete information and variance of the score."""
+    """(param, item) score, (pair, item) complete information; variance of the score if asked."""
     view = look(items, cells.item, x, counts=(cells.solved, cells.tried))
     log = log_likelihood(view) + log_weight
     h = np.exp(log - log.max(axis=1, keepdims=True))
@@ -170,7 +170,9 @@ def _look(
     score = scores(view, 2)
     mean = np.einsum("cq,kcq->kc", h, score)
     held = (observed_information if errors else expected_information)(view, 2)
-    spread = np.einsum("cq,kcq->kc", h, outer(score)) - outer(mean)
+    spread = np.zeros((3, len(h)))
+    if errors:
+        spread = np.einsum("cq,kcq->kc", h, outer(score)) - outer(mean)
     parts = (mean, np.einsum("cq,kcq->kc", h, held), spread)
     n = len(items.b)
     gradient, information, missing = (
