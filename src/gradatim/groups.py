@@ -27,7 +27,8 @@ def counts(code: np.ndarray, n_groups: int) -> np.ndarray:
 def sums(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
     """(group,) float64: sum of the rows of each group."""
     checks.shapes(values=(values, "row"), code=(code, "row"))
-    return np.bincount(code, weights=values, minlength=n_groups)
+    # without rows, bincount would count, in int
+    return np.bincount(code, weights=values, minlength=n_groups).astype(float)
 
 
 def means(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:

@@ -169,6 +169,8 @@ class Estimate:
     n: Any
 
     def __str__(self) -> str:
+        if np.ndim(self.value):  # many numbers: how many, and their middle
+            return f"{np.size(self.value)} estimates, median {np.nanmedian(self.value):.3f}"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] (n={self.n})"
 
 
