@@ -197,6 +197,9 @@ def test_disconnected_and_constant_data_are_fitted_and_named(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "2 parts without a common item or solver" in text
     assert "a, b; c" in text
+    path.write_text("solver,item,solved,tried\na,x,0,0\nb,x,1,2\n")
+    assert app.run(["calibrate", str(path), "-q"]) == 0
+    assert "  a  no attempts, no ability" in capsys.readouterr().out
     path.write_text("solver,item,solved,tried\na,x,4,4\nb,x,4,4\na,y,4,4\n")
     assert app.run(["calibrate", str(path), "-q", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

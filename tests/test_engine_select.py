@@ -218,3 +218,30 @@ def test_the_verb(tmp_path, capsys):
         assert app.run(["select", str(bank), "--band", band]) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
     assert app.run(["select", str(tmp_path / "none")]) == 2
+
+
+def test_hostile_prompts_come_through(tmp_path, capsys):
+    path = tmp_path / "rollouts.jsonl"
+    prompt = "a\\ud800\\u0000<script>"  # half a surrogate pair and a NUL, as JSON writes them
+    path.write_text(
+        "".join(f'{{"prompt":"{prompt}","completion":"x","reward":{r}}}\n' for r in (1, 0))
+    )
+    assert app.run(["select", str(path), "--band", "0:1"]) == 0
+    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert row["prompt"] == json.loads(f'"{prompt}"')
+    assert row["pass_rate"] == 0.5
+
+
+def test_a_matrix_file_is_selected_from(tmp_path):
+    solved = np.array([[0, 1, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1]], dtype=np.int8)
+    np.savez(tmp_path / "m.npz", solved=solved)
+    found = select(tmp_path / "m.npz")
+    assert [row["pass_rate"] for row in found.rows] == [1 / 3, 2 / 3]
+    assert [r["id"] for r in select(tmp_path / "m.npz", solver="solver-2", band=(1, 1)).rows] == [
+        "item-3",
+        "item-4",
+    ]
+    np.savez(tmp_path / "m.npz", solved=solved * 2, tried=np.full((3, 4), 2))
+    assert select(tmp_path / "m.npz", solver="solver-3", band=(1, 1)).rows[0]["pass_n"] == 2
+    bank = calibrate(tmp_path / "m.npz", leave_out=["solver-3"])
+    assert bank.solvers == ("solver-1", "solver-2")

@@ -135,6 +135,7 @@ def test_content_decides_not_the_ending(tmp_path):
         (["solver,item,solved", "s,7,1", "s,007,1"], ":3: field 'item': expected one spelling"),
         (["solver,thing,solved", "s,a,1"], "field 'item': .*or a prompt, got only solver, thing"),
         (["solver,item,points", "s,a,1"], "field 'score': .*got only solver, item, points"),
+        (["solver,item,solved,solved", "s,a,1,0"], ":1: field 'solved': expected each column once"),
         (["solver,item,solved"], "expected at least one attempt with a score, got none"),
         (["solver,item,solved", "s,a"], ":2: expected 3 fields"),
     ],
@@ -304,3 +305,24 @@ def test_published_means(tmp_path):
         published_means(csv(tmp_path / "p.csv", "model,mean", "m,50"))
     with pytest.raises(FormatError, match=r"p\.csv:2: expected columns solver and mean"):
         published_means(csv(tmp_path / "p.csv", "model,points", "m,50"))
+
+
+def test_options_of_logs_are_for_logs():
+    held = Matrix(solved=np.array([[1, 0]]), tried=1, solvers=("s",), items=("a", "b"))
+    assert open_source(held).responses is held
+    with pytest.raises(ArgumentError, match="`score` is for logs and tables; none is given"):
+        open_source(held, score="acc")
+    both = open_source([held, held])  # two in memory: nothing says that they are one run
+    assert counts(both) == {("s", "a"): (2, 2), ("s", "b"): (0, 2)}
+
+
+def test_categories_and_empty_parquet(tmp_path):
+    columns = {n: pa.array(["a", "b"]).dictionary_encode() for n in ("solver", "item")}
+    pq.write_table(
+        pa.table({**columns, "solved": pa.array([1, 0], pa.uint8())}), tmp_path / "d.parquet"
+    )
+    assert counts(open_source(tmp_path / "d.parquet")) == {("a", "a"): (1, 1), ("b", "b"): (0, 1)}
+    none = {n: pa.array([], pa.string()) for n in ("solver", "item")}
+    pq.write_table(pa.table({**none, "solved": pa.array([], pa.int8())}), tmp_path / "e.parquet")
+    with pytest.raises(FormatError, match="at least one attempt with a score, got none"):
+        open_source(tmp_path / "e.parquet")

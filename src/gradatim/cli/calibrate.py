@@ -97,10 +97,12 @@ def _text(found: dict[str, Any]) -> str:
     lines += _sources(found) + _warnings(found)
     for family, value in found["spearman"].items():
         lines.append(f"  difficulty with level, {family}: Spearman {value}")
-    ranked = sorted(found["solvers"], key=lambda row: -row["ability"])
+    ranked = sorted(found["solvers"], key=lambda r: (r["ability"] != r["ability"], -r["ability"]))
     width = max(len(row["name"]) for row in ranked)
     lines += [
         f"  {r['name']:<{width}}  ability {r['ability']:+.2f} ± {r['se']:.2f}"
+        if r["ability"] == r["ability"]
+        else f"  {r['name']:<{width}}  no attempts, no ability"
         for r in ranked[:SHOWN]
     ]
     if len(ranked) > SHOWN:

@@ -3,14 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gradatim.cli.logs import Columns, Format, Score, Sources, Span, numbers, reading
 from gradatim.cli.output import Json, emit
 from gradatim.engine.select import select as keep
-from gradatim.files import plain, write_jsonl
+from gradatim.files import plain, write_atomic
 
 
 def select(
@@ -56,8 +56,17 @@ def select(
     sys.stderr.write(f"{len(found.rows):,} of {found.items:,} items kept{none}\n")
     kept = [plain(row) for row in found.rows]
     if output is not None:
-        write_jsonl(output, kept)
+        write_atomic(output, "".join(map(_line, kept)))
     elif as_json:
         emit(kept, as_json=True, text="")
     else:
-        sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
+        sys.stdout.writelines(map(_line, kept))
+
+
+def _line(row: dict[str, Any]) -> str:
+    text = json.dumps(row, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair in somebody's prompt
+        text = json.dumps(row)
+    return text + "\n"

@@ -54,6 +54,8 @@ def open_source(
     given = [source] if isinstance(source, Run | Responses | Matrix | str | Path) else list(source)
     kept = Run(run) if isinstance(run, str | Path) else run
     opened = [_run_of(one) for one in given]
+    if reading and not any(isinstance(one, Path) for one in opened):
+        raise ArgumentError(f"`{next(iter(reading))}` is for logs and tables; none is given")
     if len(opened) == 1:
         alone = _alone(opened[0], kept, reading.get("format"))
         if alone is not None:

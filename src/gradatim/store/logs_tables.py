@@ -18,6 +18,7 @@ from gradatim.store.sums import Log
 from gradatim.store.tables import (
     Opened,
     Table,
+    codes_of,
     names_of,
     numbers_of,
     present,
@@ -292,7 +293,7 @@ def _once(
     solver, item, row = cells
     keys = [item, solver]
     if "attempt" in roles:
-        attempts = names_of(table, roles["attempt"])[0]
+        attempts = codes_of(table, roles["attempt"])
         keys = [attempts[row], *keys]
     order = np.lexsort([row, *keys])
     same = np.ones(max(0, len(order) - 1), dtype=bool)

@@ -1,6 +1,7 @@
 """Columns of a table of attempts: CSV, Parquet or JSONL, each value with the line it stands on."""
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,11 +46,16 @@ def open_table(path: Path) -> Opened:
     if path.suffix.lower() == ".parquet":
         with _parquet(path) as file:
             return Opened(path, list(file.schema_arrow.names), file.schema_arrow)
+    if path.name.removesuffix(".gz").lower().endswith(".csv"):
+        header = next(csv.reader(io.StringIO(read_text(path), newline="")), [])
+        twice = [name for at, name in enumerate(header) if name in header[:at]]
+        if twice:
+            raise FormatError(
+                path, line=1, field=twice[0], expected="each column once", got="it twice"
+            )
+        return Opened(path, header, None, list(rows(path)))
     found = list(rows(path))
-    names = dict.fromkeys(name for _, row in found for name in row)
-    if not found and path.name.removesuffix(".gz").lower().endswith(".csv"):
-        names = dict.fromkeys(next(csv.reader([read_text(path)]), []))
-    return Opened(path, list(names), None, found)
+    return Opened(path, list(dict.fromkeys(n for _, row in found for n in row)), None, found)
 
 
 def read_columns(opened: Opened, names: Sequence[str]) -> Table:
@@ -112,6 +118,15 @@ def names_of(table: Table, name: str) -> tuple[np.ndarray, list[str], type | Non
     )
     typed = path.name.removesuffix(".gz").rsplit(".", 1)[-1].lower() != "csv"
     return codes, list(names.codes), names.kind if typed else None
+
+
+def codes_of(table: Table, name: str) -> np.ndarray:
+    """Codes of a column whose values are only told apart."""
+    column = table.columns[name]
+    if isinstance(column, pa.ChunkedArray):
+        return np.asarray(column.combine_chunks().dictionary_encode().indices.fill_null(-1))
+    codes: dict[str, int] = {}
+    return np.array([codes.setdefault(str(v), len(codes)) for v in column], dtype=np.int64)
 
 
 def present(value: Any, path: Path, line: int, name: str) -> Any:
