@@ -177,7 +177,7 @@ def test_item_test_keeps_its_size(shape, model):
 @pytest.mark.parametrize(("n_persons", "n_items"), [(300, 24), (1000, 10), (200, 150)])
 def test_item_test_keeps_its_size_in_short_tests(n_persons, n_items):
     p = []
-    for seed in range(max(2, 150 // n_items)):
+    for seed in range(max(2, 60 // n_items)):
         data = simulated(n_persons, n_items, seed=seed)
         p.append(misfit.fit_items(data, irt.fit(data), draws=60, seed=seed).p)
     p = np.concatenate(p)
