@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -110,3 +112,43 @@ def test_a_crowd_measures_and_a_learner_follows_its_ability():
         shares.append(lesson.ready.mean())
     assert shares == sorted(shares)
     assert shares[0] < 0.3 < 0.7 < shares[-1]
+
+
+@pytest.mark.slow
+def test_the_shipped_checkpoints_are_a_crowd(tmp_path, capsys):
+    """Nine checkpoints measure problems of three families; the one held out follows them.
+
+    What it is ready for by its ability on half of the problems, it solves in the other half more
+    often than what it is not ready for.
+    """
+    pytest.importorskip("torch")
+    from gradatim.engine.attempt import attempt
+    from gradatim.families.generation import generate
+    from gradatim.solvers import tiny
+    from gradatim.solvers.registry import open_solver
+    from gradatim.store.run import Run
+
+    problems = []
+    for family in ("lists", "arithmetic", "sat"):
+        problems += generate(family, n=40, level=range(1, 5), seed=5, unique=True)
+    run = Run(tmp_path / "crowd", seed=5)
+    names = [name for name in tiny.shipped() if name.startswith("crowd-")]
+    for name in (*names, "held-out"):
+        solver = replace(open_solver(f"tiny:{name}", limit=24), name=name)
+        attempt(problems, solver=solver, run=run, samples=4)
+    with run.ledger() as ledger:
+        crowd = ledger.responses(solver=names, label=lambda who: who.solver)
+        mine = ledger.responses(solver="held-out")
+    bank = calibrate_crowd(crowd)
+    place = {name: i for i, name in enumerate(bank.items)}
+    row = np.array([place[mine.items[i]] for i in mine.item])
+    first = np.arange(len(row)) % 2 == 0
+    lesson = plan_lesson(bank, row[first], mine.solved[first], mine.tried[first], target=0.5)
+    rate, ready_for = (mine.solved / mine.tried)[~first], lesson.ready[row[~first]]
+    with capsys.disabled():
+        print(
+            f"\ncrowd of {len(names)}: held-out at {lesson.theta:.2f} +- {lesson.se:.2f}; solves "
+            f"{rate[ready_for].mean():.2f} of {ready_for.sum()} it is ready for, "
+            f"{rate[~ready_for].mean():.2f} of {(~ready_for).sum()} others"
+        )
+    assert rate[ready_for].mean() > 0.5 > rate[~ready_for].mean()

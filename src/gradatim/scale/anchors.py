@@ -78,6 +78,7 @@ def pair_items(bank: Bank, to: Bank, *, drop: Collection[Hashable] = ()) -> Anch
             hint = nearest(str(name), [str(n) for n in common])
             raise ArgumentError(f"`drop` names {name!r}, which is no item of both banks{hint}")
     index = np.array([[place[name] for name in common] for place in places])
+    drop = set(drop)
     good = np.all([usable_items(one)[i] for one, i in zip((bank, to), index, strict=True)], axis=0)
     unusable = tuple(name for name, ok in zip(common, good, strict=True) if not ok)
     used = np.array([bool(ok) and n not in drop for n, ok in zip(common, good, strict=True)])

@@ -187,8 +187,9 @@ def merge(bank: Bank, other: Bank) -> Bank:
             f"only banks of one scale can be mixed: `bank` is on {bank.scale!r}, `other` on "
             f"{other.scale!r}; place one on the other's scale first (scale.link)"
         )
-    new = np.array([name not in set(bank.items) for name in other.items], dtype=bool)
-    fresh = np.array([name not in set(bank.solvers) for name in other.solvers], dtype=bool)
+    items, solvers = set(bank.items), set(bank.solvers)
+    new = np.array([name not in items for name in other.items], dtype=bool)
+    fresh = np.array([name not in solvers for name in other.solvers], dtype=bool)
     columns: dict[str, Any] = {}
     for name in (
         "difficulty", "discrimination", "floor", "se_difficulty", "se_discrimination",

@@ -118,8 +118,9 @@ def calibrate_online(
 
 def _abilities(bank: Bank, responses: Responses, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
     """(cell, node) abilities and their log weights: each solver's normal posterior."""
+    held = set(bank.items)
     for name in responses.items:
-        if name in set(bank.items):
+        if name in held:
             raise ArgumentError(
                 f"`responses` holds item {name!r}, which the bank has; see fit_anchored"
             )
