@@ -39,7 +39,7 @@ def test_chances_and_slopes_agree_with_differences(eta, c, slip):
     assert -down[0] == pytest.approx((right[1][1] - right[0][1])[0] / (2 * step), abs=1e-7)
 
 
-@given(st.floats(-600, 600), END)
+@given(st.floats(-600, 600), st.floats(0.01, 0.45))  # 1 - u has no more digits than u
 def test_turning_right_and_wrong_round_swaps_the_ends(eta, c):
     zero, one = np.zeros(1), np.ones(1)
     up, down = slopes(np.array([eta]), zero + c, one)

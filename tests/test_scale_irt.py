@@ -218,6 +218,129 @@ def test_the_forms_of_the_error_agree(monkeypatch):
             np.testing.assert_allclose(np.median(getattr(found[form], name) / full), 1, atol=close)
 
 
+# -- floors and ceilings that are estimated ---------------------------------------------------
+
+
+def test_published_3pl(data_dir):
+    # R mirt 1.47: -2658.055, item 2 has g = .295, the others about 0
+    bank = irt.fit(load(data_dir / "lsat7.npz"), model="3pl", priors=None)
+    assert bank.fit["converged"]
+    assert bank.fit["loglik"] == pytest.approx(-2658.055, abs=0.01)
+    assert bank.floor[1] == pytest.approx(0.295, abs=0.01)
+    assert bank.floor[[0, 2, 3, 4]].max() < 1e-4
+    assert bank.fit["no_floor"] == ["i00000", "i00002", "i00003", "i00004"]
+    assert np.isnan(bank.se_floor).tolist() == [True, False, True, True, True]
+    assert np.isfinite(bank.se_difficulty).all()
+
+
+def ended(n_persons, n_items, *, model, tried=1, seed=0):
+    """Truth (theta, a, b, floor, ceiling) and responses of a 3PL or 4PL."""
+    rng = np.random.default_rng(seed)
+    theta, b = rng.normal(size=n_persons), rng.normal(size=n_items)
+    a = np.exp(rng.normal(0.4, 0.3, n_items))
+    c = special.expit(rng.normal(special.logit(0.2), 0.6, n_items))
+    u = 1 - special.expit(rng.normal(special.logit(0.05), 0.6, n_items)) * (model == "4pl")
+    p = c + (u - c) * special.expit(a * (theta[:, None] - b))
+    n = np.full(p.shape, tried)
+    return (theta, a, b, c, u), responses(rng.binomial(n, p), n)
+
+
+@pytest.mark.parametrize("model", ["3pl", "4pl"])
+def test_errors_with_free_ends_are_those_of_numerical_second_derivatives(model):
+    n_items, size = 4, {"3pl": 3, "4pl": 4}[model]
+    _, data = ended(500, n_items, model=model, tried=12, seed=3)
+    options = {"priors": None, "overdispersion": False, "tolerance": 1e-9}
+    bank = irt.fit(data, model=model, reference="population", **options)
+    assert bank.fit["converged"]
+    grid = np.linspace(-6, 6, 241)
+    k = data.solved.reshape(500, n_items)
+
+    def loglik(x):
+        log_a, b, c, *u = x.reshape(size, n_items)
+        top = u[0] if u else 1
+        p = c + (top - c) * special.expit(np.exp(log_a) * (grid[:, None] - b))
+        joint = k @ np.log(p).T + (12 - k) @ np.log1p(-p).T - grid**2 / 2
+        return np.sum(special.logsumexp(joint, axis=1)) + 500 * np.log(0.05 / np.sqrt(2 * np.pi))
+
+    rows = [np.log(bank.discrimination), bank.difficulty, bank.floor, bank.ceiling]
+    x, step = np.concatenate(rows[:size]), 1e-3
+    assert loglik(x) == pytest.approx(bank.fit["loglik"], abs=1e-3)  # of 500 persons' integrals
+    unit = step * np.eye(len(x))
+    bend = np.array([
+        [
+            loglik(x + c + d) - loglik(x + c - d) - loglik(x - c + d) + loglik(x - c - d)
+            for c in unit
+        ]
+        for d in unit
+    ])
+    se = np.sqrt(np.diag(np.linalg.inv(-bend / (4 * step**2)))).reshape(size, n_items)
+    own = [bank.se_discrimination / bank.discrimination, bank.se_difficulty, bank.se_floor]
+    own.append(bank.se_ceiling)
+    for ours, numerical in zip(own, se, strict=False):
+        np.testing.assert_allclose(ours, numerical, rtol=0.01)
+
+
+def covered(bank, truth):
+    """Share of true values in the 95% intervals: ability, a, b, floor, ceiling."""
+    found = [(bank.ability, bank.se_ability), (bank.discrimination, bank.se_discrimination)]
+    found += [(bank.difficulty, bank.se_difficulty), (bank.floor, bank.se_floor)]
+    found += [(bank.ceiling, bank.se_ceiling)] if bank.ceiling is not None else []
+    return [
+        np.mean(np.abs(value - known) < 1.96 * se)
+        for (value, se), known in zip(found, truth, strict=False)
+    ]
+
+
+@pytest.mark.parametrize("model", ["3pl", "4pl"])
+def test_free_ends_are_recovered(model):
+    truth, data = ended(2000, 30, model=model, seed=1)
+    bank = irt.fit(data, model=model, reference="population")
+    assert bank.fit["converged"]
+    assert min(covered(bank, truth)) > 0.8  # of 30 items: the noise of one share is 0.04
+    assert np.corrcoef(truth[0], bank.ability)[0, 1] > 0.85
+    assert np.corrcoef(truth[1], bank.discrimination)[0, 1] > 0.7
+    assert np.corrcoef(truth[2], bank.difficulty)[0, 1] > 0.97
+    assert np.sqrt(np.mean((bank.floor - truth[3]) ** 2)) < 0.08
+    if model == "4pl":
+        assert np.sqrt(np.mean((bank.ceiling - truth[4]) ** 2)) < 0.05
+        assert np.all(bank.ceiling > bank.floor)
+
+
+@pytest.mark.slow
+def test_intervals_of_free_ends_cover():
+    shares = []
+    for seed in range(2):
+        truth, data = ended(6000, 30, model="3pl", seed=seed)
+        shares.append(covered(irt.fit(data, model="3pl", reference="population"), truth))
+    assert np.mean(shares, axis=0).min() > 0.9
+
+
+@pytest.mark.parametrize("model", ["3pl", "4pl"])
+def test_items_with_little_data_have_estimates_near_their_priors(model):
+    _, data = ended(12, 6, model=model, seed=2)
+    bank = irt.fit(data, model=model)
+    assert np.all(np.abs(bank.difficulty) < 20)
+    assert np.all((bank.floor > 0.03) & (bank.floor < 0.6))
+    assert np.isfinite([bank.se_floor, bank.se_difficulty, bank.se_discrimination]).all()
+    unseen = irt.fit(replace(data, items=(*data.items, "new")), model=model)
+    assert np.isnan([unseen.difficulty[-1], unseen.se_floor[-1]]).all()
+
+
+@pytest.mark.parametrize("model", ["2pl", "3pl"])
+def test_converged_means_that_nothing_is_left_to_gain(model):
+    # short tests with priors off have directions in which steps of the EM kind creep
+    gaps = []
+    for seed in range(4):
+        _, data = ended(400, 5, model="3pl", tried=4, seed=seed)
+        options = {"model": model, "priors": None, "overdispersion": False}
+        coarse = irt.fit(data, tolerance=0.01, **options).fit
+        fine = irt.fit(data, tolerance=1e-9, **options).fit
+        assert coarse["converged"]
+        assert coarse["left"] < 0.01
+        gaps.append(fine["loglik"] - coarse["loglik"])
+    assert max(gaps) < 0.02
+
+
 # -- invariances ------------------------------------------------------------------------------
 
 
