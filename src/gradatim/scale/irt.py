@@ -15,6 +15,7 @@ from gradatim.scale.derivatives import Items
 from gradatim.scale.estep import gather, measure
 from gradatim.scale.louis import Errors
 from gradatim.scale.marginal import (
+    ENDS,
     PARAMS,
     WEAK,
     Course,
@@ -192,8 +193,8 @@ def _said(priors: Priors | None, model: str) -> dict[str, float] | None:
 
 
 def _bounds(setup: Setup, course: Course, names: tuple[str, ...]) -> dict[str, list[str]]:
-    """Names of the items whose ends went to their bounds."""
-    fixed = at_bound(setup, course.point.x)[2:]
+    """Names of the items whose floor went to 0, or ceiling to 1."""
+    fixed = course.point.x.reshape(PARAMS[setup.model], -1)[2:] <= ENDS[0]
     return {
         label: [names[i] for i in setup.counts.items[row]]
         for label, row in zip(("no_floor", "no_ceiling"), fixed, strict=False)
