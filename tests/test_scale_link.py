@@ -395,3 +395,11 @@ def test_correlation_of_a_and_b_follows_from_the_information():
         tried=np.full(3, 100_000),
     )
     np.testing.assert_allclose(errors_of(bank, np.arange(3)), truth, rtol=0.01, atol=1e-7)
+
+
+def test_few_solvers_are_said():
+    old = known([0.0, 1.0, 2.0, 3.0, 4.0])
+    few = {"solvers": tuple("abc"), "ability": np.zeros(3), "se_ability": np.ones(3)}
+    thin = replace(seen_from(old, 1.2, 0.0), fit={"priors": {"slope": 0.5}}, **few)
+    assert any("3 solvers behind scale 'new'" in text for text in link(thin, old).facts["warnings"])
+    assert link(replace(thin, fit={"priors": None}), old).facts["warnings"] == []

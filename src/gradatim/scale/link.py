@@ -18,6 +18,7 @@ from gradatim.scale.estimators import METHODS, residuals
 from gradatim.types import Bank
 
 FEW = 5  # anchors below which a link says that it rests on little
+THIN = 100  # solvers below which priors have a say in the slope: 25 + 26 on 800 items, 0.04 off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +239,12 @@ def _warnings(bank: Bank, to: Bank, anchors: Anchors) -> list[str]:
         said.append(f"only {n} anchors: the link rests on little, and drift can hardly be seen")
     if anchors.lookalikes:
         said.append(f"{len(anchors.lookalikes)} ids look alike but differ in spelling or type")
+    for one in (bank, to):
+        if 2 <= len(one.solvers) < THIN and one.fit.get("priors"):
+            said.append(
+                f"{len(one.solvers)} solvers behind scale {one.scale!r}: priors draw its items "
+                "together, so the slope's error is larger than said"
+            )
     both = len(set(bank.solvers) & set(to.solvers))
     if both:
         said.append(f"{both} solvers are in both banks: their errors are taken as independent")
