@@ -48,7 +48,7 @@ TARGETS = {  # times the fastest peer, or seconds
     "S4": (None, 3.0),
     "S5": (None, 8.0),
 }
-MEMORY = 2.0  # times the data as float32
+MEMORY = 2.0  # times the table of persons and items as float32
 MEMORY_FROM = 10**7  # responses: below, it is all interpreter
 LINES = {
     "complete": ("50x200", "158x633", "500x2000", "1581x6325", "5000x20000"),
@@ -204,8 +204,8 @@ def _verdicts(here: list[dict[str, Any]], size: scale_data.Size) -> list[str]:
     lines[-1] += f"; {ratio:.0f} times a float32 product of the data with a vector"
     lines[-1] += f" ({1000 * ours['product']:.2f} ms)"
     if size.cells >= MEMORY_FROM:
-        share = (ours["peak"] - ours["base"]) / (4 * size.cells)
-        text = f"memory: {share:.2f} times the data as float32, the data included"
+        share = (ours["peak"] - ours["base"]) / (4 * size.persons * size.items)
+        text = f"memory: {share:.2f} times the table as float32, the data included"
         lines.append(text + met(-share, -MEMORY))
     return lines
 
