@@ -41,8 +41,10 @@ def quadratic(blocks: np.ndarray, x: np.ndarray) -> np.ndarray:
     >>> quadratic(np.array([2.0, 1.0, 3.0]), np.array([1.0, 10.0]))
     np.float64(322.0)
     """
-    twice = np.array([1.0 if row == column else 2.0 for row, column in pairs(len(x))])
-    return np.einsum("k,k...,k...->...", twice, blocks, outer(x))
+    total = np.zeros(np.broadcast_shapes(blocks.shape[1:], x.shape[1:]))
+    for block, (row, column) in zip(blocks, pairs(len(x)), strict=True):
+        total += (block if row == column else 2 * block) * x[row] * x[column]
+    return total[()]
 
 
 def matrices(blocks: np.ndarray) -> np.ndarray:

@@ -137,6 +137,8 @@ def _check_matrix(matrix: Matrix) -> None:
         )
     if not solved.size or not tried.any():
         raise ArgumentError("`responses` holds no cell: nobody answered anything")
+    if not tried.ndim and tried > 0 and solved.min() >= 0 and solved.max() <= tried:
+        return
     for first in range(0, len(solved), max(1, BLOCK // shape[1])):  # what is compared stays small
         rows = slice(first, first + max(1, BLOCK // shape[1]))
         n = np.broadcast_to(tried, shape)[rows]

@@ -9,15 +9,28 @@ number of threads. Axes: `person`, `item`, `cell`, `node`.
 import numba
 import numpy as np
 
-STRIP = 2048  # items that one thread sums at a time: their sums stay in the nearest cache
+TILE = 512  # cells of a person worked on at a time, for the same reason
+STRIP = 4096  # items that are summed at a time: their sums stay in the nearest cache
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def project(table: np.ndarray, left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
     """Writes (person, 2) products of a table of small numbers with two vectors (item,)."""
-    for p in range(table.shape[0]):
+    n_persons, n_items = table.shape
+    last = n_persons - n_persons % 2
+    for p in range(0, last, 2):  # two rows a pass: the vectors are read half as often
+        one, two, three, four = 0.0, 0.0, 0.0, 0.0
+        for i in range(n_items):
+            value, other = np.float64(table[p, i]), np.float64(table[p + 1, i])
+            one += left[i] * value
+            two += right[i] * value
+            three += left[i] * other
+            four += right[i] * other
+        out[p, 0], out[p, 1] = one, two
+        out[p + 1, 0], out[p + 1, 1] = three, four
+    for p in range(last, n_persons):
         one, two = 0.0, 0.0
-        for i in range(table.shape[1]):
+        for i in range(n_items):
             value = np.float64(table[p, i])
             one += left[i] * value
             two += right[i] * value
@@ -96,14 +109,12 @@ def _slopes(x: float, a: np.ndarray, b: np.ndarray, n: np.ndarray) -> tuple[floa
 
 
 @numba.njit(fastmath=PURE, error_model="numpy")
-def _total(x: float, a: np.ndarray, b: np.ndarray, n: np.ndarray, chance: np.ndarray) -> float:
-    """A of one person at ability x; writes chances of success (cell,)."""
+def _total(x: float, a: np.ndarray, b: np.ndarray, n: np.ndarray) -> float:
+    """A of one person at ability x."""
     total = 0.0
     for j in range(len(a)):
         eta = a[j] * (x - b[j])
         e = _decay(abs(eta))
-        one = 1 / (1 + e)
-        chance[j] = one if eta >= 0 else e * one
         total += n[j] * (max(eta, 0.0) + _log_above_one(e))
     return total
 
@@ -125,11 +136,14 @@ def _mode(
 
 
 @numba.njit(fastmath=PURE, error_model="numpy")
-def _moments(h: float, x: float, chance: np.ndarray, sums: np.ndarray) -> None:
+def _moments(h: float, x: float, a: np.ndarray, b: np.ndarray, sums: np.ndarray) -> None:
     """Adds a node's share to (5, cell) sums of P, xP, PQ, xPQ, xxPQ."""
-    for j in range(len(chance)):
-        p = h * chance[j]
-        w = p * (1 - chance[j])
+    for j in range(len(a)):
+        eta = a[j] * (x - b[j])
+        e = _decay(abs(eta))
+        one = 1 / (1 + e)
+        p = h * (one if eta >= 0 else e * one)
+        w = h * e * one * one
         sums[0, j] += p
         sums[1, j] += p * x
         sums[2, j] += w
@@ -139,20 +153,30 @@ def _moments(h: float, x: float, chance: np.ndarray, sums: np.ndarray) -> None:
 
 @numba.njit(fastmath=PURE, error_model="numpy")
 def _scores(
-    h: float, x: float, mean: float, row: np.ndarray, chance: np.ndarray, sums: np.ndarray
+    h: float,
+    x: float,
+    far: float,
+    a: np.ndarray,
+    b: np.ndarray,
+    k: np.ndarray,
+    n: np.ndarray,
+    sums: np.ndarray,
 ) -> None:
     """Adds a node's share to (7, cell): mean, square and pull with ability of both scores."""
-    for j in range(len(chance)):
-        rest = h * (row[2, j] - row[3, j] * chance[j])
-        eta = row[0, j] * (x - row[1, j])
-        square = rest * (row[2, j] - row[3, j] * chance[j])
-        sums[0, j] += rest * eta
-        sums[1, j] += rest
+    for j in range(len(a)):
+        eta = a[j] * (x - b[j])
+        e = _decay(abs(eta))
+        one = 1 / (1 + e)
+        rest = k[j] - n[j] * (one if eta >= 0 else e * one)
+        share = h * rest
+        square = share * rest
+        sums[0, j] += share * eta
+        sums[1, j] += share
         sums[2, j] += square * eta * eta
         sums[3, j] += square * eta
         sums[4, j] += square
-        sums[5, j] += rest * eta * (x - mean)
-        sums[6, j] += rest * (x - mean)
+        sums[5, j] += share * eta * far
+        sums[6, j] += share * far
 
 
 @numba.njit(nogil=True, cache=True, fastmath=PURE, error_model="numpy")
@@ -177,34 +201,54 @@ def visit(
     """
     item, solved, tried, start = cells
     base, log_weight = nodes
-    most = 0
-    for p in range(people.shape[1]):
+    n_persons, most = people.shape[1], TILE
+    for p in range(n_persons):
         most = max(most, start[p + 1] - start[p])
-    rows, chances, sums = np.empty((4, most)), np.empty((len(base), most)), np.empty((7, most))
-    x, h = np.empty(len(base)), np.empty(len(base))
-    for p in range(people.shape[1]):
-        first, size = start[p], start[p + 1] - start[p]
-        right, flat = 0.0, 0.0
-        for j in range(size):
-            i = item[first + j]
-            rows[0, j], rows[1, j] = items[i, 0], items[i, 1]
-            rows[2, j], rows[3, j] = solved[first + j], tried[first + j]
-            right += rows[0, j] * rows[2, j]
-            flat += rows[0, j] * rows[1, j] * rows[2, j]
+    rows, sums = np.empty((4, most)), np.empty((7, TILE))
+    x, h = np.empty((n_persons, len(base))), np.empty((n_persons, len(base)))
+    for p in range(n_persons):
+        right, flat = _take(item, solved, tried, items, start[p], start[p + 1], rows)
+        size = start[p + 1] - start[p]
         # rows of contiguous tables stay contiguous: slices of both axes would not
         own = rows[0][:size], rows[1][:size], rows[3][:size]
         theta, spread = _mode(people[0, p], right, *own)
         for q in range(len(base)):
-            x[q] = theta + spread * base[q]
-            h[q] = x[q] * right - flat - _total(x[q], *own, chances[q][:size])
-            h[q] += log_weight[q] - x[q] * x[q] / 2
-        loglik, mean, sd = _posterior(x, h)
+            x[p, q] = theta + spread * base[q]
+            h[p, q] = x[p, q] * right - flat - _total(x[p, q], *own)
+            h[p, q] += log_weight[q] - x[p, q] * x[p, q] / 2
+        loglik, mean, sd = _posterior(x[p], h[p])
         people[0, p], people[1, p], people[2, p] = theta, spread, loglik + np.log(spread)
         people[3, p], people[4, p] = mean, sd
-        _add_sums(item[first : first + size], rows, x, h, mean, chances, sums, part)
-        if moving.shape[1] > 0:
-            here = moving[0][first : first + size], moving[1][first : first + size]
-            _add_errors(item[first : first + size], rows, x, h, mean, chances, sums, part, here)
+    # some items at a time, all persons: what is added to stays in the nearest cache
+    at = start.copy()
+    for strip in range(0, len(items), STRIP):
+        for p in range(n_persons):
+            end = at[p] + np.searchsorted(item[at[p] : start[p + 1]], strip + STRIP)
+            for low in range(at[p], end, TILE):
+                high = min(low + TILE, end)
+                _take(item, solved, tried, items, low, high, rows)
+                own = rows[0][: high - low], rows[1][: high - low]
+                counts = rows[2][: high - low], rows[3][: high - low]
+                mean = people[3, p]
+                _add_sums(item[low:high], *own, *counts, x[p], h[p], mean, sums, part)
+                if moving.shape[1] > 0:
+                    pulls = moving[0][low:high], moving[1][low:high]
+                    _add_errors(item[low:high], *own, *counts, x[p], h[p], mean, sums, part, pulls)
+            at[p] = end
+
+
+@numba.njit(fastmath=PURE, error_model="numpy")
+def _take(item, solved, tried, items, low, high, rows) -> tuple[float, float]:
+    """Copies a, b, k and n of some cells to `rows`; the sums of a k and of a b k."""
+    right, flat = 0.0, 0.0
+    for j in range(high - low):
+        i = item[low + j]
+        rows[0, j], rows[1, j] = items[i, 0], items[i, 1]
+        rows[2, j], rows[3, j] = solved[low + j], tried[low + j]
+    for j in range(high - low):
+        right += rows[0, j] * rows[2, j]
+        flat += rows[0, j] * rows[1, j] * rows[2, j]
+    return right, flat
 
 
 @numba.njit(fastmath=PURE, error_model="numpy")
@@ -223,43 +267,44 @@ def _posterior(x: np.ndarray, h: np.ndarray) -> tuple[float, float, float]:
 
 
 @numba.njit(fastmath=PURE, error_model="numpy")
-def _add_sums(item, rows, x, h, mean, chances, sums, part) -> None:
-    """Adds one person's gradient and information to the items'."""
+def _add_sums(item, a, b, k, n, x, h, mean, sums, part) -> None:
+    """Adds the gradient and information of some cells of a person to the items'."""
     size = len(item)
     sums[:5, :size] = 0.0
     for q in range(len(x)):
-        _moments(h[q], x[q], chances[q][:size], sums)
+        _moments(h[q], x[q], a, b, sums)
     # first in place, many cells at once; then to where the items keep their sums
     for j in range(size):
-        a, b, k, n = rows[0, j], rows[1, j], rows[2, j], rows[3, j]
-        rest = a * (k - n * sums[0, j])
-        pull = a * (k * mean - n * sums[1, j])
-        w0, w1, w2 = n * a * a * sums[2, j], n * a * a * sums[3, j], n * a * a * sums[4, j]
-        sums[0, j] = pull - b * rest
+        rest = a[j] * (k[j] - n[j] * sums[0, j])
+        pull = a[j] * (k[j] * mean - n[j] * sums[1, j])
+        scale = n[j] * a[j] * a[j]
+        w0, w1, w2 = scale * sums[2, j], scale * sums[3, j], scale * sums[4, j]
+        sums[0, j] = pull - b[j] * rest
         sums[1, j] = -rest
-        sums[2, j] = w2 - 2 * b * w1 + b * b * w0
-        sums[3, j] = b * w0 - w1
+        sums[2, j] = w2 - 2 * b[j] * w1 + b[j] * b[j] * w0
+        sums[3, j] = b[j] * w0 - w1
         sums[4, j] = w0
     for j in range(size):
+        i = item[j]
         for row in range(5):
-            part[item[j], row] += sums[row, j]
+            part[i, row] += sums[row, j]
 
 
 @numba.njit(fastmath=PURE, error_model="numpy")
-def _add_errors(item, rows, x, h, mean, chances, sums, part, moving) -> None:
-    """Adds one person's posterior variances of scores; writes their covariances with ability."""
+def _add_errors(item, a, b, k, n, x, h, mean, sums, part, moving) -> None:
+    """Adds posterior variances of scores; writes their covariances with ability."""
     size = len(item)
     sums[:, :size] = 0.0
     for q in range(len(x)):
-        _scores(h[q], x[q], mean, rows, chances[q][:size], sums)
+        _scores(h[q], x[q], x[q] - mean, a, b, k, n, sums)
     for j in range(size):
-        a = rows[0, j]
-        s0, s1 = sums[0, j], -a * sums[1, j]
+        s0, s1 = sums[0, j], -a[j] * sums[1, j]
         sums[0, j] = sums[2, j] - s0 * s0
-        sums[1, j] = -a * sums[3, j] - s0 * s1
-        sums[2, j] = a * a * sums[4, j] - s1 * s1
+        sums[1, j] = -a[j] * sums[3, j] - s0 * s1
+        sums[2, j] = a[j] * a[j] * sums[4, j] - s1 * s1
         moving[0][j] = sums[5, j]
-        moving[1][j] = -a * sums[6, j]
+        moving[1][j] = -a[j] * sums[6, j]
     for j in range(size):
+        i = item[j]
         for row in range(3):
-            part[item[j], 5 + row] += sums[row, j]
+            part[i, 5 + row] += sums[row, j]

@@ -18,7 +18,7 @@ from gradatim.scale.blocks import inverse_blocks
 from gradatim.scale.cells import Table
 from gradatim.scale.curves import evaluate, slopes
 from gradatim.scale.derivatives import Items
-from gradatim.scale.products import collect, project
+from gradatim.scale.products import collect, project, shares, spread
 from gradatim.scale.quadrature import FAR, Posterior
 
 ORDER = 8  # points of one interpolation
@@ -133,15 +133,14 @@ def errors(
         at.ravel(), (pull * posterior.sd[:, None] ** 2).ravel(), minlength=len(grid.x)
     )
     parts = np.empty((3, len(n)))
-    size = max(1, BLOCK // 8 // len(grid.x))
-    shares = [slice(first, first + size) for first in range(0, len(n), size)]
-    for here in shares:
+    whole = slice(0, len(n))
+    for here in _tiles(whole, len(grid.x)):
         parts[:, here] = _tangents(items, grid, n, here) @ mass
     complete = posterior.expected + curvature
     complete[:2] -= posterior.gradient  # see `louis.errors`
     own = inverse_blocks(complete - parts, model)
     moved = np.zeros(len(grid.x))
-    for here in shares:
+    for here in _tiles(whole, len(grid.x)):
         moved += np.einsum("ki,kig->g", own[:, here] * TWICE, _tangents(items, grid, n, here))
     extra = np.einsum("pk,pk->p", pull, moved[at]) * posterior.sd**4
     return own, np.maximum(extra, 0)
@@ -196,21 +195,31 @@ def _placed(
 def _grid(table: Table, items: Items, span: tuple[float, float], step: float) -> Grid:
     """Curves on a grid, added up over items; blocks of items stay in the nearest cache."""
     x = span[0] + step * np.arange(int(np.ceil((span[1] - span[0]) / step)) + 1)
-    total, slope, curvature = np.zeros((3, len(x)))
     a = np.exp(items.log_a)
     chance = np.empty((len(a), len(x)))
-    size = max(1, BLOCK // 8 // len(x))
-    for first in range(0, len(a), size):
-        here = slice(first, first + size)
-        eta = a[here, None] * (x - items.b[here, None])
-        small = np.exp(-np.abs(eta))
-        one = 1 / (1 + small)
-        p = chance[here] = np.where(eta >= 0, one, small * one)
-        n = table.tried[here]
-        total += n @ (np.maximum(eta, 0) + np.log(1 + small))
-        slope += (n * a[here]) @ p
-        curvature += (n * a[here] ** 2) @ (small * one * one)
+    cuts = shares(len(a))
+    sums = np.zeros((len(cuts), 3, len(x)))
+
+    def work(part: int) -> None:
+        for here in _tiles(cuts[part], len(x)):
+            eta = a[here, None] * (x - items.b[here, None])
+            small = np.exp(-np.abs(eta))
+            one = 1 / (1 + small)
+            p = chance[here] = np.where(eta >= 0, one, small * one)
+            n = table.tried[here]
+            sums[part, 0] += n @ (np.maximum(eta, 0) + np.log(1 + small))
+            sums[part, 1] += (n * a[here]) @ p
+            sums[part, 2] += (n * a[here] ** 2) @ (small * one * one)
+
+    spread(work, range(len(cuts)), size=chance.size)
+    total, slope, curvature = sums.sum(axis=0)
     return Grid(x, total, slope, curvature, chance)
+
+
+def _tiles(rows: slice, width: int) -> list[slice]:
+    """Runs of rows whose intermediate results stay in the nearest cache."""
+    size = max(1, BLOCK // 8 // width)
+    return [slice(low, min(low + size, rows.stop)) for low in range(rows.start, rows.stop, size)]
 
 
 def interpolation(grid: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -259,11 +268,14 @@ def _item_sums(
     (grid, mass), a, n = pooled, np.exp(items.log_a), table.tried
     powers = np.stack([mass, mass * grid.x, mass * grid.x**2], axis=1)
     sums = np.empty((5, len(a)))
-    size = max(1, BLOCK // 8 // len(grid.x))
-    for first in range(0, len(a), size):
-        p = grid.chance[first : first + size]
-        sums[:2, first : first + size] = (p @ powers[:, :2]).T
-        sums[2:, first : first + size] = ((p - p * p) @ powers).T
+
+    def work(rows: slice) -> None:
+        for here in _tiles(rows, len(grid.x)):
+            p = grid.chance[here]
+            sums[:2, here] = (p @ powers[:, :2]).T
+            sums[2:, here] = ((p - p * p) @ powers).T
+
+    spread(work, shares(len(a)), size=grid.chance.size)
     s0, s1, w0, w1, w2 = n * sums - holes
     b, right, with_mean = items.b, table.right, table.worth * collect(table.solved, mean)
     gradient = np.stack([a * (with_mean - b * right - (s1 - b * s0)), -a * (right - s0)])

@@ -60,7 +60,7 @@ def fit(
             estimate then, and stop at a bound; so do floors and ceilings that the data put at 0
             and at 1.
         tolerance: converged when the penalised marginal log-likelihood changed by less than this
-            (or by 1e-10 of itself), twice in a row.
+            (or by 1e-9 of itself), twice in a row.
         max_iterations: passes over the data after which to give up, `fit["converged"]` False.
         reference: what standard errors are relative to. "solvers": zero and unit of the scale are
             these solvers' own; "population": solvers are a sample of N(0, 1), as other programs

@@ -14,7 +14,7 @@ from gradatim.scale.derivatives import Items
 from gradatim.scale.estep import visit
 from gradatim.scale.quadrature import Posterior
 
-RELATIVE = 1e-10  # of the log-likelihood: at 100 million cells no change below it tells anything
+RELATIVE = 1e-9  # of the log-likelihood: at 100 million cells no change below it tells anything
 MEMORY = 6  # steps that the acceleration looks back
 BOUND = 30.0  # |b| stays below: reached only with priors off, where no maximum exists
 SLOPES = (-6.0, 4.0)  # log a stays within, likewise

@@ -32,8 +32,15 @@ def compiled() -> ModuleType | None:
         raise
 
 
-def spread(work: Callable[[Any], None], parts: Iterable[Any]) -> None:
-    """Do the work of all parts, on all cores; the work must not hold the interpreter."""
+def spread(work: Callable[[Any], None], parts: Iterable[Any], *, size: int = LARGE) -> None:
+    """Do the work of all parts, on all cores where there are LARGE numbers or more to work on.
+
+    The work must not hold the interpreter, and must not depend on the order of the parts.
+    """
+    if size < LARGE:
+        for part in parts:
+            work(part)
+        return
     with ThreadPoolExecutor(min(PARTS, os.cpu_count() or 1)) as pool:
         list(pool.map(work, parts))
 

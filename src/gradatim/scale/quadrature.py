@@ -56,7 +56,7 @@ class Posterior(NamedTuple):
 
 
 def count_nodes(counts: Counts) -> int:
-    """Nodes that integrate to about 1e-8: many for short tests, few where posteriors are normal.
+    """Nodes that integrate to about 1e-6: many for short tests, few where posteriors are normal.
 
     Gauss-Hermite nodes scaled to the posterior converge faster the closer it is to a normal
     shape, and it is the closer the more cells a person has.
@@ -66,7 +66,10 @@ def count_nodes(counts: Counts) -> int:
         shortest = int(np.diff(counts.start).min())
     else:
         shortest = len(counts.items) - int(np.bincount(counts.person, minlength=n_persons).max())
-    return 31 if shortest < 30 else 15 if shortest < 200 else 9 if shortest < 2000 else 5
+    for nodes, below in ((31, 30), (15, 200), (9, 1000), (7, 5000)):
+        if shortest < below:
+            return nodes
+    return 5
 
 
 def modes(

@@ -96,8 +96,11 @@ def _narrow(values: np.ndarray) -> str:
     """The type to hash numbers as: by their values, not by the type they came in."""
     if values.dtype == bool or values.dtype == np.uint8:
         return "<u1"
-    if not values.size or (values.min() >= 0 and values.max() < 2**32 and not np.any(values % 1)):
-        return "<u1" if not values.size or values.max() < 256 else "<u4"
+    if not values.size:
+        return "<u1"
+    whole = values.dtype.kind in "iu" or np.array_equal(values, np.floor(values))
+    if whole and values.min() >= 0 and values.max() < 2**32:
+        return "<u1" if values.max() < 256 else "<u4"
     return "<f8"
 
 
@@ -111,7 +114,7 @@ def _hash_rows(table: np.ndarray) -> list[bytes]:
         rows = np.ascontiguousarray(table[cuts[i]], dtype=kind)
         found[i] = hashlib.blake2b(rows.data, digest_size=16).digest()
 
-    spread(work, range(len(cuts)))
+    spread(work, range(len(cuts)), size=table.size)
     return found
 
 
