@@ -12,7 +12,7 @@ from gradatim.scale.curves import flat
 from gradatim.scale.irt import fit
 from gradatim.scale.link import merge
 from gradatim.scale.online import calibrate_online
-from gradatim.types import Responses
+from gradatim.types import Matrix, Responses
 
 
 def answers(rng, theta, a, b, *, names, tag="s", floor=0.0, tried=1, seen=1.0):
@@ -200,6 +200,22 @@ def test_what_cannot_be_anchored_is_one_clear_line():
         fit_anchored(responses, bank, model="5pl")
     with pytest.raises(ArgumentError, match="estimates it"):
         fit_anchored(responses, bank, model="3pl", floor=np.zeros(3))
+
+
+def test_a_table_is_anchored_as_cells_are():
+    rng = np.random.default_rng(5)
+    a, b = draw_items(rng, 30)
+    cells = answers(rng, rng.standard_normal(60), a, b, names=NAMES)
+    table = Matrix(
+        solved=cells.solved.reshape(60, 30), tried=1, solvers=cells.solvers, items=cells.items
+    )
+    bank = bank_of(a[:20], b[:20], NAMES[:20])
+    one, two = fit_anchored(cells, bank), fit_anchored(table, bank)
+    np.testing.assert_array_equal(one.difficulty, two.difficulty)
+    np.testing.assert_array_equal(one.tried, two.tried)
+    known = replace(bank, solvers=one.solvers, ability=one.ability, se_ability=one.se_ability)
+    new = replace(table, solved=table.solved[:, 20:], items=table.items[20:])
+    assert np.corrcoef(calibrate_online(known, new).difficulty, b[20:])[0, 1] > 0.8
 
 
 # -- online -----------------------------------------------------------------------------------

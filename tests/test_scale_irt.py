@@ -479,3 +479,24 @@ def test_recovery_at_the_size_of_benchmarks():
     assert np.corrcoef(theta, bank.ability)[0, 1] > 0.996
     assert np.corrcoef(a, bank.discrimination)[0, 1] > 0.78
     assert np.corrcoef(b, bank.difficulty)[0, 1] > 0.96
+
+
+def test_an_item_at_the_end_of_the_scale_still_fits_its_rate():
+    # solved by one in fifteen, able or not: its difficulty runs to the bound, priors off, and its
+    # slope must follow the rate from there; stuck, it cost 84 units of log-likelihood
+    _, _, _, data = simulated(200, 200, seed=4)
+    rare = np.zeros(200)
+    rare[::15] = 1
+    wide = Responses(
+        solver=np.r_[data.solver, np.arange(200)],
+        item=np.r_[data.item, np.full(200, 200)],
+        solved=np.r_[data.solved, rare],
+        tried=np.ones(len(data.solver) + 200, int),
+        solvers=data.solvers,
+        items=(*data.items, "rare"),
+    )
+    k = rare.sum()
+    by_rate = k * np.log(k / 200) + (200 - k) * np.log(1 - k / 200)
+    alone, both = (irt.fit(d, priors=None).fit for d in (data, wide))
+    assert both["converged"]
+    assert both["loglik"] - alone["loglik"] > by_rate - 2

@@ -14,7 +14,7 @@ from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.scale.anchors import describe_no_overlap, usable_items
 from gradatim.scale.blocks import diagonal, pairs, solve
-from gradatim.scale.cells import Cells, arrange, check_responses
+from gradatim.scale.cells import Cells, check_responses, tabulate, totals, unfold
 from gradatim.scale.derivatives import Items
 from gradatim.scale.known import covariance_given_known
 from gradatim.scale.marginal import (
@@ -30,7 +30,7 @@ from gradatim.scale.marginal import (
 )
 from gradatim.scale.overdispersion import tempered
 from gradatim.scale.quadrature import Posterior, count_nodes, integrate, modes
-from gradatim.types import Bank, Responses
+from gradatim.types import Bank, Matrix, Responses
 
 LIMITS = (SLOPES, (-BOUND, BOUND), ENDS, ENDS)
 MEMORY = 5
@@ -75,7 +75,7 @@ class Point(NamedTuple):
 
 
 def fit_anchored(
-    responses: Responses,
+    responses: Responses | Matrix,
     bank: Bank,
     *,
     model: str = "2pl",
@@ -123,7 +123,7 @@ def fit_anchored(
     check_responses(responses)
     checks.one_of("model", model, ("2pl", "3pl", "4pl", "rasch"))
     checks.within(1e-12, np.inf, tolerance=tolerance)
-    cells = tempered(arrange(responses), float(bank.fit.get("overdispersion", 0.0)))
+    cells = tempered(unfold(tabulate(responses)), float(bank.fit.get("overdispersion", 0.0)))
     setup, rows = _setup(responses, bank, cells, settings=(model, floor, priors))
     point, iterations, change = _maximise(setup, tolerance=tolerance, most=max_iterations)
     items = _items(setup, point.params, point.mean, point.log_sd)
@@ -165,7 +165,7 @@ def fit_anchored(
 
 
 def _setup(
-    responses: Responses,
+    responses: Responses | Matrix,
     bank: Bank,
     cells: Cells,
     *,
@@ -309,7 +309,7 @@ def _maximise(setup: Setup, *, tolerance: float, most: int) -> tuple[Point, int,
 
 
 def _bank(
-    responses: Responses,
+    responses: Responses | Matrix,
     bank: Bank,
     setup: Setup,
     *,
@@ -349,10 +349,9 @@ def _bank(
     for name, values_of in zip(("ability", "se_ability"), ability, strict=True):
         columns[name] = np.full(len(responses.solvers), np.nan)
         columns[name][cells.persons] = values_of
-    counts = [
-        np.bincount(responses.item, weights=w, minlength=n)
-        for w in (responses.tried, responses.solved)
-    ]
+    sums = totals(tabulate(responses))  # of the counts as they came
+    counts = np.zeros((2, n))
+    counts[:, cells.items] = sums.item_tried, sums.item_solved
     empty = dict.fromkeys(("ceiling", "se_floor", "se_ceiling"))
     return replace(
         bank,

@@ -182,19 +182,18 @@ def _step(
 ) -> np.ndarray:
     """(param, item) scoring step, no longer than STEPS.
 
-    An end may be better off beyond 0 or 1, where its log odds cannot follow: it goes as far as it
-    may, and the rest of the item moves as fits that, not as fits what cannot be.
+    A parameter may be better off beyond its bound, as an end of a curve beyond 0 or 1, whose log
+    odds cannot follow, or the difficulty of an item that all but nobody solved: it goes as far as
+    it may, and the rest of the item moves as fits that, not as fits what cannot be.
     """
     step = solve(information, gradient, model)
     most = np.array(STEPS[: len(step)])[:, None]
-    if len(step) > 2:
-        ends = np.clip(
-            step[2:], np.maximum(-1, ENDS[0] - now[2:]), np.minimum(1, ENDS[1] - now[2:])
-        )
-        held = np.zeros(step.shape, bool)
-        held[2:] = ends != step[2:]
-        known = np.zeros(step.shape)
-        known[2:] = np.where(held[2:], ends, 0)
+    low, high = np.array(((-np.inf, np.inf), (-BOUND, BOUND), ENDS, ENDS)[: len(step)]).T[..., None]
+    known = np.clip(step, np.maximum(-most, low - now), np.minimum(most, high - now))
+    held = known != step
+    held[:2] &= (now[:2] + step[:2] < low[:2]) | (now[:2] + step[:2] > high[:2])
+    if held.any():
+        known = np.where(held, known, 0.0)
         system, rest = information.copy(), gradient.copy()
         for place, (row, column) in enumerate(pairs(len(step))):
             rest[row] -= information[place] * known[column]

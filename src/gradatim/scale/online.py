@@ -14,7 +14,7 @@ from gradatim import checks
 from gradatim.errors import ArgumentError, nearest
 from gradatim.scale.anchors import population_of, usable_items
 from gradatim.scale.blocks import inverse_blocks, outer, quadratic, solve
-from gradatim.scale.cells import Cells, arrange, check_responses
+from gradatim.scale.cells import Cells, check_responses, tabulate, unfold
 from gradatim.scale.derivatives import (
     Items,
     expected_information,
@@ -25,7 +25,7 @@ from gradatim.scale.derivatives import (
 )
 from gradatim.scale.marginal import BOUND, SLOPES, WEAK, Priors
 from gradatim.scale.overdispersion import tempered
-from gradatim.types import Bank, Responses
+from gradatim.types import Bank, Matrix, Responses
 
 NODES = 11
 ROUNDS = 500
@@ -35,7 +35,7 @@ MODELS = ("2pl", "rasch")
 
 def calibrate_online(
     bank: Bank,
-    responses: Responses,
+    responses: Responses | Matrix,
     *,
     model: str = "2pl",
     floor: np.ndarray | None = None,
@@ -77,7 +77,7 @@ def calibrate_online(
     check_responses(responses)
     checks.one_of("model", model, MODELS)
     checks.within(1e-12, np.inf, tolerance=tolerance)
-    counts = arrange(responses)
+    counts = unfold(tabulate(responses))
     cells = tempered(counts, float(bank.fit.get("overdispersion", 0.0)))
     x, log_weight = _abilities(bank, responses, cells)
     low = _floor(responses, cells, floor)
@@ -116,7 +116,9 @@ def calibrate_online(
     return _bank(responses, bank, counts, params=params, errors=errors, low=low, facts=facts)
 
 
-def _abilities(bank: Bank, responses: Responses, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+def _abilities(
+    bank: Bank, responses: Responses | Matrix, cells: Cells
+) -> tuple[np.ndarray, np.ndarray]:
     """(cell, node) abilities and their log weights: each solver's normal posterior."""
     held = set(bank.items)
     for name in responses.items:
@@ -141,7 +143,9 @@ def _abilities(bank: Bank, responses: Responses, cells: Cells) -> tuple[np.ndarr
     return x, np.log(weight / weight.sum())
 
 
-def _floor(responses: Responses, cells: Cells, floor: np.ndarray | None) -> np.ndarray | None:
+def _floor(
+    responses: Responses | Matrix, cells: Cells, floor: np.ndarray | None
+) -> np.ndarray | None:
     if floor is None:
         return None
     checks.shapes(floor=(np.asarray(floor), "item"), items=(np.array(responses.items), "item"))
@@ -184,7 +188,7 @@ def _look(
 
 
 def _bank(
-    responses: Responses,
+    responses: Responses | Matrix,
     bank: Bank,
     cells: Cells,
     *,
