@@ -93,7 +93,10 @@ def measure(fitter: str, size: scale_data.Size, limit: float) -> dict[str, Any]:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
         return {**record, "failed": last[-120:]}
-    record |= json.loads(done.stdout.strip().splitlines()[-1])
+    said = [line for line in done.stdout.splitlines() if line.startswith("{")]  # some also chat
+    if not said:
+        return {**record, "failed": f"said nothing: {done.stdout[-80:]!r}"}
+    record |= json.loads(said[-1])
     judge = [sys.executable, HERE / "scale_data.py", size.name, data, estimates]
     done = subprocess.run(judge, capture_output=True, text=True, check=True)
     estimates.unlink()
