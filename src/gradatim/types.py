@@ -69,6 +69,23 @@ class Draft(NamedTuple):
     compact_answer: str | None = None
     solution: str | None = None
     meta: Mapping[str, Any] = {}
+    unsolvable: bool = False
+
+
+class Step(NamedTuple):
+    """One step of a reply, as a family's `trace` reads it.
+
+    Attributes:
+        end: characters of the reply up to and with this step.
+        state: hash of the state that the step leads to; equal states have equal hashes.
+        value: exact value or move as text, None where the step states none.
+        legal: whether rules and earlier steps allow it.
+    """
+
+    end: int
+    state: str
+    value: str | None
+    legal: bool
 
 
 class Knob(NamedTuple):
@@ -93,6 +110,11 @@ class Family:
         space: knobs -> number of different instances (by canonical form).
         solve: problem -> an answer found without looking at `answer`, by other means than `make`.
         nth: (index, **knobs) -> Draft, the index-th of `space(knobs)` different instances.
+        trace: (problem, text) -> Steps of a reply, where moves or steps exist.
+        effort: problem -> measured work of solving it (moves, steps, nodes searched), which rises
+            with the level; `effort_unit` says of what.
+        judge: (problem, answer) -> whether an answer is right, from the prompt and by other means
+            than `check`; None where only `answer` is right.
     """
 
     name: str
@@ -106,7 +128,10 @@ class Family:
     space: Callable[[Knobs], int]
     solve: Callable[[Problem], str] | None = None
     nth: Callable[..., Draft] | None = None
-    trace: Callable[[Problem, str], Iterable[Any]] | None = None
+    trace: Callable[[Problem, str], Iterable[Step]] | None = None
+    effort: Callable[[Problem], float] | None = None
+    effort_unit: str = ""
+    judge: Callable[[Problem, str], bool] | None = None
 
 
 # -- attempts ---------------------------------------------------------------------------------

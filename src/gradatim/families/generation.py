@@ -98,6 +98,7 @@ def _finish(setting: _Setting, draft: Draft, split: str, seed: int) -> Problem:
         compact=draft.compact,
         compact_answer=draft.compact_answer,
         solution=draft.solution,
+        unsolvable=draft.unsolvable,
         meta={**draft.meta, "unsplit": True} if setting.unsplit else draft.meta,
     )
 

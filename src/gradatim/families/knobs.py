@@ -1,6 +1,7 @@
 """Knob settings: completed by their defaults, and checked against their ranges."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from gradatim.checks import known_keys, one_of
@@ -32,6 +33,34 @@ def resolve(family: Family, given: Mapping[str, Any]) -> dict[str, Any]:
         else:
             setting[name] = _whole(f"{family.name}.{name}", knob, value)
     return setting
+
+
+def mode(family: Family, name: str, doc: str, **fixed: Any) -> Family:
+    """A family of its own: another family with some knobs fixed, such as `arithmetic.gcd`.
+
+    Its problems are those of the parent at these knobs, but streams, splits and ids are named by
+    the mode. Functions that are given knobs get the fixed ones too.
+
+    Args:
+        family: the parent.
+        name: the part after the dot.
+        doc: what it asks for, in one line.
+        fixed: knobs that no longer can be set.
+    """
+    rest = {knob: spec for knob, spec in family.knobs.items() if knob not in fixed}
+    own: dict[str, Any] = {
+        "name": f"{family.name}.{name}",
+        "doc": doc,
+        "knobs": rest,
+        "make": lambda stream, **knobs: family.make(stream, **knobs, **fixed),
+        "ladder": lambda level: {k: v for k, v in family.ladder(level).items() if k not in fixed},
+        "floor": lambda knobs: family.floor({**knobs, **fixed}),
+        "space": lambda knobs: family.space({**knobs, **fixed}),
+    }
+    if family.nth is not None:
+        whole = family.nth
+        own["nth"] = lambda index, **knobs: whole(index, **knobs, **fixed)
+    return replace(family, **own)
 
 
 def _whole(name: str, knob: Knob, value: Any) -> int:
