@@ -93,10 +93,10 @@ def measure(fitter: str, size: scale_data.Size, limit: float) -> dict[str, Any]:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
         return {**record, "failed": last[-120:]}
-    said = [line for line in done.stdout.splitlines() if line.startswith("{")]  # some also chat
-    if not said:
-        return {**record, "failed": f"said nothing: {done.stdout[-80:]!r}"}
-    record |= json.loads(said[-1])
+    last = (done.stdout.strip().splitlines() or [""])[-1]
+    if "{" not in last:
+        return {**record, "failed": f"said nothing: {last[-80:]!r}"}
+    record |= json.loads(last[last.index("{") :])  # some chat on the same line
     judge = [sys.executable, HERE / "scale_data.py", size.name, data, estimates]
     done = subprocess.run(judge, capture_output=True, text=True, check=True)
     estimates.unlink()
