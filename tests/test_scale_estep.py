@@ -12,7 +12,9 @@ from gradatim.errors import ArgumentError
 from gradatim.scale import complete, irt, products, sparse
 from gradatim.scale.cells import Cells, Table, arrange, blocks, tabulate, totals, unfold
 from gradatim.scale.derivatives import Items
+from gradatim.scale.estep import measure
 from gradatim.scale.louis import errors
+from gradatim.scale.marginal import WEAK, Setup, penalty, shared_curvature
 from gradatim.scale.quadrature import count_nodes, integrate, modes
 from gradatim.scale.survey import parts_of, scale_id
 from gradatim.types import Matrix, Responses
@@ -85,6 +87,55 @@ def test_steep_and_far_items_are_read_exactly_off_the_grid():
     table = tabulate(matrix)
     nodes, wanted = reference(unfold(table), items, 61)
     close(complete.visit(table, items, nodes[0], n_nodes=61).posterior, wanted, rtol=1e-5)
+
+
+def mostly_empty_rows(seed=4):
+    """A table some of whose rows lost half, or nearly all, of their cells."""
+    items, responses, matrix = simulated(60, 400, seed=seed)
+    left = np.ones((60, 400), dtype=bool)
+    left[7, 150:] = left[20, :240] = left[33, 20:] = left[34, :380] = False
+    kept = left[responses.solver, responses.item]
+    columns = {
+        name: getattr(responses, name)[kept] for name in ("solver", "item", "solved", "tried")
+    }
+    matrix = replace(matrix, tried=np.where(left, matrix.tried, 0))
+    return items, replace(responses, **columns), matrix
+
+
+@pytest.mark.parametrize("start", [0.0, 3.0, -3.0])
+def test_rows_that_are_mostly_holes_are_integrated_where_they_are(start):
+    items, responses, matrix = mostly_empty_rows()
+    table = tabulate(matrix)
+    assert isinstance(table, Table)
+    # 9 nodes, as of rows half lost: too few to cover up for nodes in the wrong place
+    found = complete.visit(table, items, np.full(60, start), n_nodes=9).posterior
+    close(found, reference(arrange(responses), items, 61)[1], rtol=1e-4)
+
+
+def test_errors_of_rows_that_are_mostly_holes():
+    _, responses, matrix = mostly_empty_rows()
+    bank = irt.fit(matrix)
+    table, cells = tabulate(matrix), arrange(responses)
+    x = np.r_[np.log(bank.discrimination), bank.difficulty]
+    setup = Setup(table, None, "2pl", WEAK, 31)
+    rest = {
+        "n_nodes": 31,
+        "prior": (penalty(setup, x)[2], shared_curvature(setup, x)),
+        "model": "2pl",
+        "reference": "solvers",
+        "fixed": np.zeros((2, 400), bool),
+    }
+    items, start = Items(*x.reshape(2, -1)), np.zeros(60)
+    (_, own), (_, whole) = (measure(c, items, start, **rest) for c in (table, cells))
+    assert own.form == "items"
+    assert whole.form == "persons"
+    for found, wanted, off in (
+        (own.ability, whole.ability, 0.04),
+        (own.param[0], whole.param[0], 0.05),
+        (own.param[1], whole.param[1], 0.02),
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=off)
+        assert np.median(found / wanted) == pytest.approx(1, abs=0.015)
 
 
 def test_extreme_abilities_widen_the_grid():

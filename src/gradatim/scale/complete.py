@@ -13,6 +13,7 @@ form. Axes: `person`, `item`, `grid`, `node`, `hole` (a missing cell).
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from gradatim.scale.blocks import inverse_blocks
 from gradatim.scale.cells import Table
@@ -24,6 +25,8 @@ from gradatim.scale.quadrature import FAR, Posterior
 ORDER = 8  # points of one interpolation
 FINE = 0.25  # step of the grid times the steepest slope
 COARSE = 0.1  # and its most
+STEPS = 30  # most steps to the mode of a person with holes
+CLOSE = 0.1  # they end when nobody moves by this many sd any more
 BLOCK = 1 << 18  # entries worked on at a time
 
 
@@ -135,25 +138,45 @@ def errors(
     parts = np.empty((3, len(n)))
     whole = slice(0, len(n))
     for here in _tiles(whole, len(grid.x)):
-        parts[:, here] = _tangents(items, grid, n, here) @ mass
+        parts[:, here] = _on_grid(items, grid, n, here) @ mass
+    holes = _in_holes(table, items, posterior.mean)
+    lost = holes * posterior.sd[table.person] ** 2
+    parts -= [np.bincount(table.item, row, minlength=len(n)) for row in lost]
     complete = posterior.expected + curvature
     complete[:2] -= posterior.gradient  # see `louis.errors`
     own = inverse_blocks(complete - parts, model)
     moved = np.zeros(len(grid.x))
     for here in _tiles(whole, len(grid.x)):
-        moved += np.einsum("ki,kig->g", own[:, here] * TWICE, _tangents(items, grid, n, here))
-    extra = np.einsum("pk,pk->p", pull, moved[at]) * posterior.sd**4
-    return own, np.maximum(extra, 0)
+        moved += np.einsum("ki,kig->g", own[:, here] * TWICE, _on_grid(items, grid, n, here))
+    lost = np.sum(own[:, table.item] * TWICE * holes, axis=0)
+    extra = np.einsum("pk,pk->p", pull, moved[at])
+    extra -= np.bincount(table.person, lost, minlength=len(extra))
+    return own, np.maximum(extra * posterior.sd**4, 0)
 
 
 TWICE = np.array([[1.0], [2.0], [1.0]])  # an entry off the diagonal stands for two
 
 
-def _tangents(items: Items, grid: Grid, n: np.ndarray, here: slice) -> np.ndarray:
-    """(3, item, grid) expected products of the slopes of an item's two scores in ability."""
-    a = np.exp(items.log_a)[here, None]
-    eta = a * (grid.x - items.b[here, None])
-    w = n[here, None] * grid.chance[here] * (1 - grid.chance[here])
+def _on_grid(items: Items, grid: Grid, n: np.ndarray, here: slice) -> np.ndarray:
+    """(3, item, grid) `_tangents` of some items."""
+    a, b = np.exp(items.log_a)[here, None], items.b[here, None]
+    return _tangents(a, grid.x - b, n[here, None], grid.chance[here])
+
+
+def _in_holes(table: Table, items: Items, mean: np.ndarray) -> np.ndarray:
+    """(3, hole) `_tangents` at the persons' means."""
+    a = np.exp(items.log_a)[table.item]
+    apart = mean[table.person] - items.b[table.item]
+    return _tangents(a, apart, table.tried[table.item], special.expit(a * apart))
+
+
+def _tangents(a: np.ndarray, apart: np.ndarray, n: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """(3, ...) expected products of the slopes of an item's two scores in ability.
+
+    Args:
+        a: slope; apart: ability minus difficulty; n: attempts; chance: of success. One shape.
+    """
+    eta, w = a * apart, n * chance * (1 - chance)
     # scores (k - n P) eta and -a (k - n P); (k - n P)^2 is n P Q on average
     return np.stack([a * a * (w * w * eta * eta + w), -(a**3) * w * w * eta, a**4 * w * w])
 
@@ -167,7 +190,8 @@ def _placed(
     """A grid that holds all nodes, and mode and spread of each person.
 
     The mode solves t - A'(theta) - theta = 0, whose left side falls, so it is read off the grid
-    the other way round; with holes, two scoring steps from there.
+    the other way round. Of a person with holes it may be anywhere (half a row missing is a far
+    lower t): scoring steps from `start` until they rest, as in `quadrature.modes`.
     """
     low, high = float(start.min()) - 1.5, float(start.max()) + 1.5
     step = min(COARSE, FINE / float(np.exp(items.log_a.max())))
@@ -175,13 +199,17 @@ def _placed(
         grid = _grid(table, items, (low, high), step)
         pull = grid.slope + grid.x
         theta = np.interp(t, pull, grid.x)
+        theta[table.person] = np.clip(start[table.person], low, high)
         spread = 1 / np.sqrt(1 + np.interp(theta, grid.x, grid.curvature))
-        for _ in range(2 if len(table.person) else 0):
+        for _ in range(STEPS if len(table.person) else 0):
             slope, curvature = _hole_slopes(table, items, theta)
             rest = t - np.interp(theta, grid.x, grid.slope) + slope - theta
             hold = 1 + np.maximum(np.interp(theta, grid.x, grid.curvature) - curvature, 0)
             spread = 1 / np.sqrt(hold)
-            theta = np.clip(theta + np.clip(rest / hold, -1, 1), low, high)
+            move = np.clip(rest / hold, -1, 1)
+            theta = np.clip(theta + move, low, high)
+            if np.all(np.abs(move) < CLOSE * spread):
+                break
         edge = ORDER * step
         need = (
             np.min(theta - reach * spread) - edge if t.min() > pull[0] or low < -FAR else low - 4,
