@@ -3,18 +3,25 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gradatim.cli.output import Json, emit
-from gradatim.errors import ArgumentError
+from gradatim.errors import ArgumentError, FormatError
 from gradatim.families.generation import generate as make_problems
+from gradatim.families.mixtures import mix
 from gradatim.families.read import save, to_row
 
 
 def generate(
-    family: Annotated[str, typer.Argument(help="Which: see `gradatim families`.")],
+    family: Annotated[
+        str,
+        typer.Argument(
+            help="Which: see `gradatim families`; or shares of several, NAME=WEIGHT,NAME=WEIGHT or "
+            "a .json file of weights."
+        ),
+    ],
     n: Annotated[int, typer.Option("-n", help="How many problems.")] = 10,
     level: Annotated[
         str | None, typer.Option(help="A or A:B, 1 (easiest) to 10, taken in turn.")
@@ -34,15 +41,16 @@ def generate(
 
     Example: gradatim generate sat -n 200 --level 1:10 --seed 0 --split train -o sat.jsonl
     """
-    problems = make_problems(
-        family,
-        n=n,
-        level=parse_levels(level),
-        seed=seed,
-        split=split,
-        unique=unique,
-        **parse_knobs(knob or ()),
-    )
+    knobs, levels = parse_knobs(knob or ()), parse_levels(level)
+    weights = parse_weights(family)
+    if weights is not None:
+        if knobs:
+            raise ArgumentError("`--knob` is for one family; give a mixture levels instead")
+        problems = mix(weights, n=n, levels=levels, seed=seed, split=split, unique=unique)
+    else:
+        problems = make_problems(
+            family, n=n, level=levels, seed=seed, split=split, unique=unique, **knobs
+        )
     if out is not None:
         save(out, problems)
         sys.stderr.write(f"{len(problems):,} problems in {out}\n")
@@ -73,6 +81,39 @@ def parse_levels(text: str | None) -> list[int] | None:
     if not 1 <= low <= high <= 10:
         raise ArgumentError(f"`--level` must be A or A:B with 1 <= A <= B <= 10, got {text!r}")
     return list(range(low, high + 1))
+
+
+def parse_weights(text: str) -> dict[str, Any] | None:
+    """Weights of a mixture, from NAME=WEIGHT,... or a .json file; None where it names one family.
+
+    >>> parse_weights("sat=2,lists=1"), parse_weights("sat")
+    ({'sat': 2.0, 'lists': 1.0}, None)
+    """
+    if text.endswith(".json"):
+        return _weights_file(Path(text))
+    if "=" not in text:
+        return None
+    weights: dict[str, Any] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        try:
+            weights[name.strip()] = float(value)
+        except ValueError:
+            raise ArgumentError(f"a mixture is NAME=WEIGHT,NAME=WEIGHT, got {part!r}") from None
+    return weights
+
+
+def _weights_file(path: Path) -> dict[str, Any]:
+    """{"sat": 2, "lists": {"1": 1, "5": 3}}: weights of families, or of their levels."""
+    expected = '{"family": weight} or {"family": {"level": weight}}'
+    try:
+        weights = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            name: {int(k): v for k, v in own.items()} if isinstance(own, dict) else own
+            for name, own in weights.items()
+        }
+    except (OSError, ValueError, AttributeError) as error:
+        raise FormatError(path, expected=expected, got=str(error)) from None
 
 
 def parse_knobs(given: list[str] | tuple[()]) -> dict[str, str]:
