@@ -53,13 +53,14 @@ def _row(family: Family) -> dict[str, Any]:
         "floor": {str(level): family.floor(knobs) for level, knobs in shown.items()},
         "space": {str(level): family.space(knobs) for level, knobs in shown.items()},
         "solver": family.solve is not None,
+        "effort_unit": family.effort_unit,
     }
 
 
 def list_families() -> list[dict[str, Any]]:
-    """Every family: name, doc, knobs, and ladder, floor and space at levels 1, 5 and 10.
+    """Every family: name, doc, knobs, effort unit; ladder, floor, space at levels 1, 5 and 10.
 
-    >>> [row["name"] for row in list_families()][:3]
-    ['arithmetic', 'lists', 'sat']
+    >>> {"arithmetic", "lists", "sat"} <= {row["name"] for row in list_families()}
+    True
     """
     return [_row(get(name)) for name in names()]
