@@ -1,10 +1,12 @@
-"""Lists: sort them, reverse them, select from them. Three operations of BeyondBench's easy suite.
+"""Lists: sort them, reverse them, select from them, or ask one of 28 questions about them.
+
+The knob `operation` says which; "any" draws from sort, reverse and select, which have a compact
+form. The others are rows of `lists_operations`; `lists_modes` makes each a family of its own.
 
 Natural answers are numbers separated by spaces. For single digits there is a compact form that a
 character model can learn: "s314=" -> "134", "r314=" -> "413", "k2314=" -> "34" (pivot first).
 """
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from math import comb
@@ -13,6 +15,8 @@ from typing import Any
 from gradatim.checkers.extract import UNPARSED, extract
 from gradatim.checkers.lists import parse
 from gradatim.errors import ArgumentError
+from gradatim.families import lists_operations as more
+from gradatim.families.lists_steps import effort, solve
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
@@ -23,8 +27,13 @@ LADDER = {level: {"length": level + 2, "operation": "any"} for level in range(1,
 KNOBS = {
     "length": Knob("how many numbers the list has", 5, 1, 40),
     "high": Knob("largest number; the compact form needs at most 9", 9, 1, 999),
-    "operation": Knob("what to do with the list", "any", choices=(*OPERATIONS, "any")),
+    "operation": Knob(
+        "what to do with the list",
+        "any",
+        choices=(*OPERATIONS, "any", *more.OPERATIONS),
+    ),
 }
+_PAIRS = ("comparison", "second_maximum", "max_adjacent_difference")  # need two numbers
 
 _ASK = {
     "sort": "Sort these numbers in ascending order:",
@@ -60,8 +69,15 @@ def _draft(operation: str, values: list[int], *, pivot: int, high: int) -> Draft
     )
 
 
+def _need_two(operation: str, length: int) -> None:
+    if length < 2 and operation in _PAIRS:
+        raise ArgumentError(f"`lists.length` must be at least 2 for '{operation}', got {length}")
+
+
 def make(stream: Stream, *, length: int, high: int, operation: str) -> Draft:
     """One list problem; the pivot of a selection leaves at least one number."""
+    if operation in more.OPERATIONS:
+        return more.make(stream, operation, length, high)
     if operation == "any":
         operation = OPERATIONS[stream.below(3)]
     values = [stream.below(high + 1) for _ in range(length)]
@@ -83,6 +99,9 @@ def _digits(index: int, base: int, n: int) -> list[int]:
 
 @lru_cache(maxsize=256)
 def _space(length: int, high: int, operation: str) -> int:
+    if operation in more.OPERATIONS:
+        _need_two(operation, length)
+        return more.space(operation, length, high)
     if operation == "any":
         return sum(_space(length, high, one) for one in OPERATIONS)
     values = high + 1
@@ -93,6 +112,8 @@ def _space(length: int, high: int, operation: str) -> int:
 
 def nth(index: int, *, length: int, high: int, operation: str) -> Draft:
     """The index-th instance of the space, 0 <= index < space(knobs)."""
+    if operation in more.OPERATIONS:
+        return more.nth(index, operation, length, high)
     values = high + 1
     if operation == "any":
         for operation in OPERATIONS:
@@ -126,6 +147,8 @@ def check(problem: Problem, text: str | None) -> Verdict:
             return Verdict(1.0, True, problem.answer, "correct")
         if packed and text.isascii() and text.isdigit():
             return Verdict(0.0, False, text, "wrong")
+    if problem.meta.get("operation") in more.OPERATIONS:
+        return more.check(problem, text)
     found = extract(text)
     values = None
     if found.answer is not None:
@@ -148,9 +171,11 @@ def floor(knobs: Mapping[str, Any]) -> float:
     sort, reverse: a random order. With c_v copies of v in a list of length L over H values it is
     prod(c_v!) / L!, and the mean over lists is C(L + H - 1, L) / H^L.
     select: each number kept or not by a coin, not none: 1 / (2^L - 1), exact because the kept
-    numbers stand in the list in one way only.
+    numbers stand in the list in one way only. The others: see `lists_floors`.
     """
     length, operation = knobs.get("length", 5), knobs.get("operation", "any")
+    if operation in more.OPERATIONS:
+        return more.floor(operation, length, knobs.get("high", 9))
     values = knobs.get("high", 9) + 1
     order = comb(length + values - 1, length) / values**length
     some = 1 / (2**length - 1)
@@ -162,35 +187,9 @@ def space(knobs: Mapping[str, Any]) -> int:
     return _space(knobs.get("length", 5), knobs.get("high", 9), knobs.get("operation", "any"))
 
 
-def solve(problem: Problem) -> str:
-    """Answer from the prompt's text alone, by repeated minima, swaps, or a regular expression."""
-    if not isinstance(problem.prompt, str):
-        raise ArgumentError("`problem` must have a text prompt")
-    task, numbers = problem.prompt.split("\n")[:2]
-    left = numbers.split()
-    if task.startswith("Sort"):
-        out: list[str] = []
-        while left:
-            least = left[0]
-            for number in left:
-                if int(number) < int(least):
-                    least = number
-            left.remove(least)
-            out.append(least)
-        return " ".join(out)
-    if "reverse" in task:
-        for i in range(len(left) // 2):
-            left[i], left[-1 - i] = left[-1 - i], left[i]
-        return " ".join(left)
-    bound = re.search(r"greater than (\d+)", task)
-    if bound is None:
-        raise ArgumentError(f"`problem` {problem.id} is not a lists problem")
-    return " ".join(filter(lambda number: int(number) > int(bound[1]), left))
-
-
 FAMILY = Family(
     name="lists",
-    doc="sort, reverse or select from a list of numbers",
+    doc="sort, reverse or select from a list of numbers, or one of 28 questions about it",
     version="1",
     knobs=KNOBS,
     make=make,
@@ -200,4 +199,6 @@ FAMILY = Family(
     space=space,
     nth=nth,
     solve=solve,
+    effort=effort,
+    effort_unit="steps on digits",
 )
