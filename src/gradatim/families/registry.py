@@ -43,6 +43,8 @@ FAMILIES = {
     "lists.sum_of_max_indices": "gradatim.families.lists_modes:SUM_OF_MAX_INDICES",
     "arithmetic": "gradatim.families.arithmetic:FAMILY",
     "sat": "gradatim.families.sat:FAMILY",
+    "hanoi": "gradatim.families.hanoi:FAMILY",
+    "hanoi.shortest": "gradatim.families.hanoi:SHORTEST",
 }
 GROUP = "gradatim.families"
 
