@@ -17,6 +17,8 @@ def families(as_json: Json = False) -> None:
 
 def describe(row: dict[str, Any]) -> str:
     """One family for people."""
+    if "refused" in row:
+        return row["refused"]
     lines = [f"{row['name']}: {row['doc']}"]
     for name, knob in row["knobs"].items():
         allowed = ", ".join(knob["choices"]) or f"{knob['low']}..{knob['high']}"
