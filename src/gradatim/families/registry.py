@@ -10,6 +10,8 @@ from gradatim.errors import ArgumentError
 from gradatim.types import Family
 
 FAMILIES = {
+    "knapsack": "gradatim.families.knapsack:FAMILY",
+    "knapsack.value": "gradatim.families.knapsack:VALUE",
     "lists": "gradatim.families.lists:FAMILY",
     "lists.absolute_difference": "gradatim.families.lists_modes:ABSOLUTE_DIFFERENCE",
     "lists.alternating_sum": "gradatim.families.lists_modes:ALTERNATING_SUM",
@@ -50,6 +52,8 @@ FAMILIES = {
     "graph_coloring": "gradatim.families.graph_coloring:FAMILY",
     "graph_coloring.k3": "gradatim.families.graph_coloring:K3",
     "n_queens": "gradatim.families.n_queens:FAMILY",
+    "subset_sum": "gradatim.families.subset_sum:FAMILY",
+    "tsp": "gradatim.families.tsp:FAMILY",
 }
 GROUP = "gradatim.families"
 
