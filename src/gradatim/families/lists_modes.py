@@ -50,10 +50,10 @@ INDEX_OF_MAXIMUM = _mode("index_of_maximum", "position of the largest number")
 COUNT_NEGATIVE = _mode("count_negative", "count the negative numbers")
 COUNT_UNIQUE = _mode("count_unique", "count the different values")
 MAX_ADJACENT_DIFFERENCE = _mode("max_adjacent_difference", "the largest difference of neighbours")
-COUNT_GREATER_THAN_PREVIOUS = _mode("count_greater_than_previous", "count the ascents")
+ASCENTS = _mode("count_greater_than_previous", "count the ascents")
 SUM_OF_MAX_INDICES = _mode("sum_of_max_indices", "add up the positions of the largest number")
 COUNT_PALINDROMIC = _mode("count_palindromic", "count the palindromes")
-LONGEST_INCREASING_SUBSEQUENCE = _mode(
+INCREASING = _mode(
     "longest_increasing_subsequence", "length of the longest increasing subsequence"
 )
 SUM_OF_DIGITS = _mode("sum_of_digits", "add up all digits")
