@@ -244,6 +244,21 @@ def test_bad_options_are_one_line(options, tmp_path, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_a_bank_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys):
+    write_responses(tmp_path / "m.csv", matrix())
+    assert app.run(["calibrate", str(tmp_path / "m.csv"), "-o", str(tmp_path / "bank.csv")]) == 2
+    said = capsys.readouterr().err.splitlines()  # with progress on: none was made
+    assert len(said) == 1
+    assert "`output` must end in .parquet" in said[0]
+
+
+def test_a_bank_under_another_name_leaves_the_first_where_it_is(tmp_path):
+    bank = calibrate(matrix())
+    first = banks.write(tmp_path, bank)
+    save_bank(tmp_path / "mine.parquet", bank)
+    assert banks.read(first).scale == banks.read(tmp_path / "mine.parquet").scale
+
+
 def test_ends_of_curves_come_back_from_disk(tmp_path):
     bank = calibrate(matrix())
     assert bank.ceiling is None

@@ -89,8 +89,11 @@ def test_items_that_a_solver_did_not_try_are_predicted():
     assert [row["pass_from"] for row in found.rows] == ["observed"] * 3 + ["predicted"]
     assert found.rows[3]["pass_n"] == 0
     assert any("1 pass rates are predicted" in note for note in found.notes)
-    bank = calibrate(data)
-    assert all(r["pass_from"] == "predicted" for r in select(bank, solver="s", band=(0, 1)).rows)
+    found = select(calibrate(data), solver="s", band=(0, 1))
+    assert all(row["pass_from"] == "predicted" for row in found.rows)
+    assert any("4 pass rates are predicted by the scale, not observed: a" in n for n in found.notes)
+    asked = select(data, solver="s", rate="predicted")
+    assert not any("predicted" in note for note in asked.notes)
 
 
 def test_predictions_by_hand():
@@ -183,6 +186,7 @@ def test_problems_of_a_file_are_found_by_id_prompt_or_task(run, tmp_path):
         ({"solver": "S"}, r"`solver`: nobody is called 'S' \(there are s, t\)"),
         ({"rate": "bayes"}, "`rate` must be one of observed, predicted, shrunk"),
         ({"level": 1.0}, "`level` must lie in"),
+        ({"rate": "predicted"}, "`rate` 'predicted' is of one solver: .* one of s, t$"),
     ],
 )
 def test_mistakes_are_one_line(options, message):
@@ -209,6 +213,9 @@ def test_the_verb(tmp_path, capsys):
     assert app.run(["select", str(bank), "-o", str(out)]) == 0
     assert capsys.readouterr().out == ""
     assert len(out.read_text().splitlines()) == 2
+    assert app.run(["select", str(bank), "-o", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"output": str(out), "items": 4, "kept": 2, "notes": []}
     # nothing in the band is an answer, not a mistake
     assert app.run(["select", str(bank), "--band", ".30:.31"]) == 0
     printed = capsys.readouterr()

@@ -148,6 +148,12 @@ def test_mistakes_are_one_clear_line(bank, data, tmp_path, capsys):
         report(bank, output=tmp_path / "page.pdf")
     with pytest.raises(ArgumentError, match="`responses` go with a bank"):
         report(Run(tmp_path / "run"), responses=data)
+    others = replace(data, items=tuple(f"other-{i}" for i in range(len(data.items))))
+    with pytest.raises(ArgumentError, match=r"no item of the bank .* others .such as 'other-0'"):
+        report(bank, responses=others, output=tmp_path / "page.html")
+    write_responses(tmp_path / "m.csv", data)
+    assert command(["report", str(tmp_path / "m.csv")]) == 2
+    assert "calibrate it first" in capsys.readouterr().err
     with pytest.raises(FormatError, match=r"none\.parquet"):
         report(tmp_path / "none.parquet")
     assert command(["report", str(tmp_path / "none.parquet")]) == 2

@@ -46,6 +46,8 @@ def calibrate(
 
     Example: gradatim calibrate runs/first -o bank.parquet
     """
+    if output is not None:
+        output = engine.bank_path(output)  # refused before the work, not after
     options = reading(score=score, format=format, column=column, span=span)
     if published is not None:
         options["published"] = published_means(published)

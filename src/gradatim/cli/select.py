@@ -57,6 +57,9 @@ def select(
     kept = [plain(row) for row in found.rows]
     if output is not None:
         write_atomic(output, "".join(map(_line, kept)))
+        if as_json:
+            told = {"output": str(output), "items": found.items, "kept": len(kept)}
+            emit(told | {"notes": found.notes}, as_json=True, text="")
     elif as_json:
         emit(kept, as_json=True, text="")
     else:

@@ -4,7 +4,6 @@ Repeated on the same responses, the bank that is there is read, not fitted again
 """
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from gradatim.engine.sources import READING, Given, open_source
 from gradatim.errors import ArgumentError, nearest
 from gradatim.evaluation.rank import spearman
 from gradatim.families import registry
-from gradatim.files import dumps, plain
+from gradatim.files import dumps, plain, write_atomic
 from gradatim.progress import Progress, Tick, silent
 from gradatim.scale import irt
 from gradatim.scale.quality import check_quality
@@ -137,13 +136,22 @@ def describe_calibration(bank: Bank, problems: Mapping[str, Problem]) -> dict[st
     }
 
 
-def save_bank(path: str | Path, bank: Bank) -> Path:
-    """Write a bank under a name of one's own."""
+def bank_path(path: str | Path) -> Path:
+    """Where a bank may be written.
+
+    Raises:
+        ArgumentError: the name does not end in .parquet.
+    """
     path = Path(path)
     if path.suffix != ".parquet":
         raise ArgumentError(f"`output` must end in .parquet, got {str(path)!r}")
-    written = banks.write(path.parent, bank)
-    os.replace(written, path)
+    return path
+
+
+def save_bank(path: str | Path, bank: Bank) -> Path:
+    """Write a bank under a name of one's own."""
+    path = bank_path(path)
+    write_atomic(path, banks.encode(bank))
     return path
 
 

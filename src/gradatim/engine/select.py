@@ -77,7 +77,7 @@ def select(
             own. Rows of other files are found by an id column, or by the hash of their prompt.
         rate: "observed" (solved / tried, Wilson interval), "shrunk" (empirical Bayes: pulled to
             what the solver's items are like) or "predicted" (by the bank's curve at the solver's
-            ability). Items that the solver has not tried are predicted in any case.
+            ability; takes a solver). Items that the solver has not tried are predicted in any case.
         level: coverage of the intervals.
         reading: format, score, columns, span of logs, as in `calibrate`.
 
@@ -85,7 +85,8 @@ def select(
         Selection.
 
     Raises:
-        ArgumentError: a band outside [0, 1] or upside down, an unknown solver or rate.
+        ArgumentError: a band outside [0, 1] or upside down, an unknown solver or rate, rates
+            predicted of nobody in particular.
         FormatError: a source that is not what it should be.
     """
     low, high = band
@@ -95,6 +96,11 @@ def select(
     checks.one_of("rate", rate, RATES)
     checks.within(1e-9, 1 - 1e-9, level=level)
     known = _known(source, solver, reading)
+    if rate == "predicted" and known.solver is None:
+        raise ArgumentError(
+            "`rate` 'predicted' is of one solver: name it with `solver`, one of "
+            f"{_few(known.bank.solvers)}"
+        )
     found, how = _rates(known, rate, level)
     rows_of, notes = _problem_rows(problems, known)
     floor = np.maximum(known.bank.floor, guess_floors(known.bank.items, known.problems))
@@ -104,7 +110,7 @@ def select(
         kept &= ~guessed
         if guessed.any():
             notes.append(f"{guessed.sum():,} items in the band may be guessed: left out")
-    notes += _remarks(known, found, how)
+    notes += _remarks(known, found, how, rate)
     written = _written(known, found, (how, floor), rows_of=rows_of, kept=kept)
     return Selection(written, len(known.bank.items), notes)
 
@@ -143,11 +149,15 @@ def _is_bank(path: Path) -> bool:
 
 def _index(names: Sequence[str], wanted: str) -> int:
     if wanted not in names:
-        few = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
         raise ArgumentError(
-            f"`solver`: nobody is called {wanted!r} (there are {few}){nearest(wanted, names)}"
+            f"`solver`: nobody is called {wanted!r} (there are {_few(names)})"
+            f"{nearest(wanted, names)}"
         )
     return names.index(wanted)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
 
 
 def _counts(responses: Responses | Matrix, solver: str | None) -> tuple[np.ndarray, np.ndarray]:
@@ -206,14 +216,15 @@ def _predicted(bank: Bank, solver: str, level: float) -> tuple[np.ndarray, np.nd
     return value, np.minimum(low, value), np.maximum(high, value)
 
 
-def _remarks(known: _Known, found: Estimate, how: np.ndarray) -> list[str]:
+def _remarks(known: _Known, found: Estimate, how: np.ndarray, rate: str) -> list[str]:
     notes = []
     nothing = ~np.isfinite(found.value)
     if nothing.any():
         notes.append(f"{nothing.sum():,} items have no pass rate: nobody tried them")
     predicted = int((how == "predicted").sum())
-    if predicted and known.tried.any():
-        notes.append(f"{predicted:,} pass rates are predicted by the scale, not observed")
+    if predicted and rate != "predicted":
+        why = "" if known.tried.any() else ": a bank has no attempts of single solvers"
+        notes.append(f"{predicted:,} pass rates are predicted by the scale, not {rate}{why}")
     seen = known.tried[how == "observed"]
     if len(seen) and np.median(seen) < FEW:
         notes.append(

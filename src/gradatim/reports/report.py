@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import gradatim
-from gradatim.errors import ArgumentError
+from gradatim.errors import ArgumentError, FormatError
 from gradatim.files import write_atomic
 from gradatim.reports import attempts, measurement, misfit, precision, verdict
 from gradatim.reports.page import (
@@ -74,8 +74,8 @@ def report(
 
     Raises:
         FormatError: neither a run nor a bank, or of a newer version; a damaged matrix file.
-        ArgumentError: responses beside a run, a bank without a place for its page, or an output
-            that does not end in .html.
+        ArgumentError: responses beside a run or of other items, a bank without a place for its
+            page, or an output that does not end in .html.
     """
     found, path = _open(run, responses)
     path = path if output is None else Path(output)
@@ -100,16 +100,27 @@ def _open(
     """What there is to report, and where its page goes."""
     is_file = isinstance(run, str | Path) and Path(run).suffix.lower() == ".parquet"
     if not isinstance(run, Bank) and not is_file:
+        if isinstance(run, str | Path) and Path(run).is_file():
+            raise FormatError(
+                run,
+                expected="a run folder, or a bank (.parquet)",
+                got="another file",
+                remedy="calibrate it first: gradatim calibrate FILE -o BANK.parquet",
+            )
         if responses is not None:
             raise ArgumentError("`responses` go with a bank; a run has its own attempts")
         opened = run if isinstance(run, Run) else Run(run, create=False)
         return read_run(opened), opened.path / "report.html"
     if isinstance(responses, str | Path):
         responses = read_responses(responses)
-    if isinstance(run, Bank):
-        return found_bank(Path("in memory"), run, responses), None
-    path = Path(str(run))
-    return found_bank(path, banks.read(path), responses), path.with_suffix(".html")
+    path = Path("in memory" if isinstance(run, Bank) else str(run))
+    bank = run if isinstance(run, Bank) else banks.read(path)
+    if responses is not None and not set(bank.items) & set(responses.items):
+        raise ArgumentError(
+            f"`responses` have no item of the bank (such as {bank.items[0]!r}), but others (such "
+            f"as {responses.items[0]!r}): give what the bank was fitted to"
+        )
+    return found_bank(path, bank, responses), None if bank is run else path.with_suffix(".html")
 
 
 def compose(found: Found) -> Page:

@@ -38,6 +38,13 @@ def name_of(bank: Bank) -> str:
 
 def write(folder: str | Path, bank: Bank) -> Path:
     """Write a bank as `bank-<hash>.parquet`; the same bank is the same file."""
+    path = Path(folder) / name_of(bank)
+    write_atomic(path, encode(bank))
+    return path
+
+
+def encode(bank: Bank) -> bytes:
+    """The content of a bank's file."""
     n = len(bank.items)
     table = pa.table({
         "item": pa.array(bank.items, pa.string()),
@@ -62,9 +69,7 @@ def write(folder: str | Path, bank: Bank) -> Path:
     }
     target = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({_KEY: json.dumps(about).encode()}), target)
-    path = Path(folder) / name_of(bank)
-    write_atomic(path, target.getvalue())
-    return path
+    return target.getvalue()
 
 
 def read(path: str | Path) -> Bank:
