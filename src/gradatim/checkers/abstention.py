@@ -2,18 +2,49 @@
 
 import re
 
-from gradatim.checkers.extract import extract, plain
+from gradatim.checkers.extract import announced, extract, plain
 from gradatim.types import Problem, Verdict
 
 UNSOLVABLE = "unsolvable"  # the answer of a problem that has none, as prompts ask for it
+UNKNOWN = "unknown"
+LONGEST = 200  # characters; longer is no short statement
 
 # the answer itself, not a sentence around it: "not unsolvable" or "4, else unsolvable" say no
+_IT = r"(?:it(?:'s| is) |this (?:problem|puzzle|question) is |the (?:problem|puzzle|question) is )?"
 _SAYS = re.compile(
-    r"(?:it(?:'s| is) |this (?:problem|puzzle|question) is |the (?:problem|puzzle) is )?"
-    r"(?:unsolvable|impossible|unsatisfiable|unsat|infeasible|not solvable|no solution(?: exists)?|"
-    r"there is no solution|no answer(?: exists)?|cannot be (?:solved|determined))\.?",
+    rf"{_IT}(?:unsolvable|impossible|unsatisfiable|unsat|infeasible|contradictory|not solvable)"
+    r"|(?:there is |it has |this has |the problem has )?no (?:solution|(?:valid )?answer)"
+    r"(?: exists)?"
+    r"|(?:it |this |the problem )?(?:cannot|can't|can not) be (?:solved|determined|answered)",
     re.IGNORECASE,
 )
+_DECLINES = re.compile(
+    r"(?:(?:i'm |i am )?sorry,? )?(?:but )?(?:i (?:don't|do not) know|i(?:'m| am) not sure|unknown"
+    r"|i (?:cannot|can't|can not) (?:answer|solve|determine)(?: (?:this|it))?)",
+    re.IGNORECASE,
+)
+_QUOTES = str.maketrans("’‘ʼ\u00a0", "''' ")
+
+
+def stance(text: str | None) -> str | None:
+    r"""What a reply says of answering: UNSOLVABLE, UNKNOWN (it declines), or None (it answers).
+
+    Only the stated answer counts, in a box, a tag, the final line or after its announcement.
+
+    >>> stance(r"So \boxed{it's unsolvable}"), stance("Sorry, I don't know."), stance("It is 4.")
+    ('unsolvable', 'unknown', None)
+    """
+    found = extract(text) if isinstance(text, str) else None
+    if found is None or found.answer is None or len(found.answer) > LONGEST:
+        return None
+    told = announced(found.answer) if found.how == "line" else None
+    for part in (found.answer, told):
+        words = " ".join(plain(part.translate(_QUOTES)).split()) if part else ""
+        if _SAYS.fullmatch(words):
+            return UNSOLVABLE
+        if _DECLINES.fullmatch(words):
+            return UNKNOWN
+    return None
 
 
 def says_unsolvable(text: str | None) -> bool:
@@ -22,10 +53,7 @@ def says_unsolvable(text: str | None) -> bool:
     >>> says_unsolvable(r"Row 2 clashes: \boxed{unsolvable}"), says_unsolvable("It is 4.")
     (True, False)
     """
-    found = extract(text) if isinstance(text, str) else None
-    if found is None or found.answer is None or len(found.answer) > 200:
-        return False
-    return _SAYS.fullmatch(plain(found.answer).strip()) is not None
+    return stance(text) == UNSOLVABLE
 
 
 def abstention(problem: Problem, text: str | None) -> Verdict | None:
@@ -37,3 +65,19 @@ def abstention(problem: Problem, text: str | None) -> Verdict | None:
         return None
     right = problem.unsolvable
     return Verdict(float(right), right, UNSOLVABLE, "abstained")
+
+
+def check(problem: Problem, text: str | None) -> Verdict:
+    """For questions that nobody can answer: saying so is right, any other statement is not.
+
+    "I don't know" is right too where the problem's meta has `{"unknown": true}`: nothing shows
+    that such a question has no answer, only that nobody knows it.
+    """
+    said = stance(text)
+    if said == UNSOLVABLE or (said == UNKNOWN and problem.meta.get("unknown")):
+        right = problem.unsolvable
+        return Verdict(float(right), right, said, "abstained")
+    found = extract(text)
+    if said == UNKNOWN or not found.answer:
+        return Verdict(0.0, False, None, "unparsed")
+    return Verdict(0.0, False, found.answer[:LONGEST], "wrong")

@@ -14,6 +14,10 @@ CHECKERS = {
     "text": "gradatim.checkers.text:check",
     "number": "gradatim.checkers.numbers:check",
     "list": "gradatim.checkers.lists:check",
+    "set": "gradatim.checkers.structures:check_set",
+    "json": "gradatim.checkers.structures:check_json",
+    "plan": "gradatim.checkers.plans:check",
+    "abstention": "gradatim.checkers.abstention:check",
     "math": "gradatim.checkers.maths:check",
 }
 NEEDS = {"math": ("math_verify", "math")}  # checker -> package and the extra that brings it
