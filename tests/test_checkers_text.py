@@ -65,6 +65,7 @@ def test_every_answer_passes_itself(text):
 
 
 def test_registry_names_what_there_is():
-    assert registry.names() == ["exact", "list", "math", "number", "text"]
+    every = ["abstention", "exact", "json", "list", "math", "number", "plan", "set", "text"]
+    assert registry.names() == every
     with pytest.raises(ArgumentError, match=r"`verifier` must be one of .*did you mean 'math'"):
         registry.get("maths")
