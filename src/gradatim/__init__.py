@@ -39,6 +39,7 @@ _WHERE = {
     "select": "engine.select",
     "train": "engine.train",
     "evaluate": "engine.evaluate",
+    "audit": "engine.audit",
     "report": "reports.report",
     "demo": "engine.demo",
     "doctor": "engine.doctor",

@@ -31,6 +31,7 @@ VERBS = (
     "select",
     "train",
     "evaluate",
+    "audit",
     "report",
 )
 

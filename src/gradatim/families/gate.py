@@ -62,6 +62,7 @@ class Outcome(NamedTuple):
         kind: "positive" where a failure is a wrong text that passed or raised, "negative" where
             it is a right one that did not pass, "other" elsewhere.
         facts: what was measured.
+        items: ids of the items on which it failed.
     """
 
     gate: str
@@ -70,21 +71,25 @@ class Outcome(NamedTuple):
     findings: tuple[Finding, ...]
     kind: str = "other"
     facts: Mapping[str, Any] = {}
+    items: frozenset[str] = frozenset()
 
 
 class Notes:
     """Counts of one gate while it runs."""
 
-    __slots__ = ("failed", "findings", "gate", "tried")
+    __slots__ = ("failed", "findings", "gate", "items", "tried")
 
     def __init__(self, gate: str) -> None:
         self.gate = gate
         self.tried = self.failed = 0
         self.findings: list[Finding] = []
+        self.items: set[str] = set()
 
     def fail(self, problem: Problem | None, text: Any, why: str) -> None:
         """Count a failure; the first few are kept."""
         self.failed += 1
+        if problem is not None:
+            self.items.add(problem.id)
         if len(self.findings) < KEPT:
             shown = "" if text is NO_TEXT else shorten(text)
             at = (problem.id, problem.level) if problem is not None else ("", None)
@@ -92,7 +97,8 @@ class Notes:
 
     def outcome(self, kind: str = "other", **facts: Any) -> Outcome:
         """The counts as a record."""
-        return Outcome(self.gate, self.tried, self.failed, tuple(self.findings), kind, facts)
+        found, items = tuple(self.findings), frozenset(self.items)
+        return Outcome(self.gate, self.tried, self.failed, found, kind, facts, items)
 
 
 NO_TEXT = object()
@@ -164,13 +170,16 @@ def accepts(gate: str, family: Family, texts: Texts) -> Outcome:
     return notes.outcome("negative")
 
 
-def forms(family: Family, problems: Sequence[Problem]) -> Outcome:
+def forms(
+    family: Family, problems: Sequence[Problem], *, dresses: Iterable[str] = tuple(FORMS)
+) -> Outcome:
     """The shipped answers, plain and compact, in every dress; and the worked solutions."""
+    worn = [FORMS[name] for name in dresses]
 
     def texts() -> Iterator[tuple[Problem, str]]:
         for problem in problems:
             for answer in filter(None, (problem.answer, problem.compact_answer)):
-                yield from ((problem, dress(answer)) for dress in FORMS.values())
+                yield from ((problem, dress(answer)) for dress in worn)
             if problem.solution is not None:
                 yield problem, problem.solution
 
