@@ -9,20 +9,18 @@ Ref: Wu et al. 2025, Reasoning or Memorization?, arXiv:2507.10532 (RandomCalcula
 answers are exact and right or wrong, not scored by distance.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import gcd
 from typing import Any
 
-from gradatim.checkers import numbers
-from gradatim.checkers.extract import UNPARSED, extract
 from gradatim.errors import ArgumentError
 from gradatim.families.knobs import complete
-from gradatim.families.steps import equalities, evaluate
+from gradatim.families.numbers import check, instance, question, written
+from gradatim.families.steps import evaluate, worked
 from gradatim.rng import Stream
-from gradatim.types import Draft, Family, Knob, Problem, Step, Verdict
+from gradatim.types import Draft, Family, Knob, Problem
 
 LIMIT = 10**9  # numerators and denominators stay below, where some sign allows it
-COMPACT = 40  # characters up to which there is a compact form
 SIGNS = "+-*/"
 FRACTIONS = [(p, q) for q in range(2, 13) for p in range(1, 13) if gcd(p, q) == 1]
 POWERS = [(n, 2) for n in range(2, 13)] + [(n, 3) for n in range(2, 7)]
@@ -46,15 +44,6 @@ KNOBS = {
 }
 
 Node = tuple[str, int, int, int]  # text, how strongly it binds (1, 2, 3), numerator, denominator
-
-
-def written(above: int, below: int) -> str:
-    """A rational number as answers give it.
-
-    >>> written(-3, 4), written(5, 1)
-    ('-3/4', '5')
-    """
-    return str(above) if below == 1 else f"{above}/{below}"
 
 
 def _operand(stream: Stream, kind: str, high: int, lines: list[str]) -> Node:
@@ -128,38 +117,16 @@ def make(stream: Stream, *, operations: int, operands: str, high: int) -> Draft:
     """One expression; the sizes of its parts, operands and signs are uniform."""
     lines: list[str] = []
     text, _, above, below = _grow(stream, operations, (operands, high), lines)
-    answer = written(above, below)
-    short = text.replace(" ", "") + "="
-    fits = len(short) <= COMPACT
-    return Draft(
-        prompt=(
-            "Calculate the exact value. Multiplication and division come before addition and "
-            f"subtraction, and ^ is a power.\n{text}\n"
-            "Answer with a whole number or a reduced fraction numerator/denominator, and nothing else."
-        ),
-        answer=answer,
+    return question(
+        "Calculate the exact value. Multiplication and division come before addition and "
+        "subtraction, and ^ is a power.",
+        text,
+        "a whole number or a reduced fraction numerator/denominator",
+        answer=written(above, below),
+        working="".join(lines),
+        short=text.replace(" ", "") + "=",
         canonical=text,
-        compact=short if fits else None,
-        compact_answer=answer if fits else None,
-        solution="".join(lines) + answer,
     )
-
-
-def check(problem: Problem, text: str | None) -> Verdict:
-    """Whether a reply states the exact number: reduced or not, mixed, or a finite decimal."""
-    if text == problem.answer:
-        return Verdict(1.0, True, problem.answer, "correct")
-    value = numbers.stated(extract(text))
-    if value is None:
-        return UNPARSED
-    stated = written(value.numerator, value.denominator)
-    right = stated == problem.answer
-    return Verdict(float(right), right, stated, "correct" if right else "wrong")
-
-
-def trace(problem: Problem, text: str) -> Iterator[Step]:
-    """The equalities of a reply; legal where both sides have the same value."""
-    return equalities(text)
 
 
 def ladder(level: int) -> dict[str, Any]:
@@ -184,21 +151,9 @@ def space(knobs: Mapping[str, Any]) -> int:
     return sizes.get(setting["operands"], setting["high"] + 1) ** (setting["operations"] + 1)
 
 
-def expression(problem: Problem) -> str:
-    """The expression that a prompt asks for.
-
-    Raises:
-        ArgumentError: the prompt has no such line.
-    """
-    lines = str(problem.prompt).split("\n")
-    if len(lines) < 2:
-        raise ArgumentError(f"`problem` {problem.id} is not an arithmetic problem")
-    return lines[1]
-
-
 def solve(problem: Problem) -> str:
     """Answer from the prompt's text alone, by two stacks of signs and of fractions."""
-    value = evaluate(expression(problem))
+    value = evaluate(instance(problem))
     if value is None:
         raise ArgumentError(f"`problem` {problem.id} is not an arithmetic problem")
     return str(value)
@@ -206,7 +161,7 @@ def solve(problem: Problem) -> str:
 
 def effort(problem: Problem) -> float:
     """Operations: signs between operands, and powers."""
-    text = expression(problem)
+    text = instance(problem)
     return sum(text.count(f" {sign} ") for sign in SIGNS) + text.count("^")
 
 
@@ -221,7 +176,7 @@ FAMILY = Family(
     floor=floor,
     space=space,
     solve=solve,
-    trace=trace,
+    trace=worked,
     effort=effort,
     effort_unit="operations",
 )

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from gradatim.checkers.extract import extract
 from gradatim.rng import digest
-from gradatim.types import Step
+from gradatim.types import Problem, Step
 
 LONGEST = 400  # characters of one side of an equality
 SIZE = 4000  # bits of a number, above which an expression has no value
@@ -159,3 +159,8 @@ def totals(text: str) -> list[tuple[int, int]]:
         return found
     start = text.rfind(answer)
     return [(start + n.end(), int(n[0])) for n in _WHOLE.finditer(answer)]
+
+
+def worked(problem: Problem, text: str) -> Iterator[Step]:
+    """The equalities of a reply, as a family's `trace`."""
+    return equalities(text)

@@ -1,0 +1,124 @@
+"""Sums and differences of fractions, exact: proper reduced fractions with small denominators."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from math import gcd
+from typing import Any
+
+from gradatim.errors import ArgumentError
+from gradatim.families.knobs import complete
+from gradatim.families.numbers import check, columns, instance, question, written
+from gradatim.families.steps import evaluate, worked
+from gradatim.rng import Stream
+from gradatim.types import Draft, Family, Knob, Problem
+
+KNOBS = {
+    "terms": Knob("how many fractions", 3, 2, 20),
+    "denominator": Knob("largest denominator", 12, 3, 200),
+}
+LADDER = columns(
+    terms=(2, 2, 2, 3, 3, 4, 4, 5, 6, 8), denominator=(6, 10, 20, 20, 30, 30, 40, 40, 50, 60)
+)
+
+
+@lru_cache(maxsize=64)
+def _fractions(largest: int) -> list[tuple[int, int]]:
+    """Proper reduced fractions with denominators from 2 to `largest`."""
+    return [(p, q) for q in range(2, largest + 1) for p in range(1, q) if gcd(p, q) == 1]
+
+
+def make(stream: Stream, *, terms: int, denominator: int) -> Draft:
+    """One sum; fractions and signs are uniform, the first sign is plus."""
+    choices = _fractions(denominator)
+    above, below = choices[stream.below(len(choices))]
+    parts, lines = [f"{above}/{below}"], []
+    for _ in range(terms - 1):
+        index, minus = divmod(stream.below(2 * len(choices)), 2)
+        p, q = choices[index]
+        sign = "-" if minus else "+"
+        common = below // gcd(below, q) * q
+        a, b = above * (common // below), p * (common // q)
+        total = a - b if minus else a + b
+        shrink = gcd(total, common)
+        before = written(above, below)
+        above, below = total // shrink, common // shrink
+        widened = f"{a}/{common} {sign} {b}/{common}"
+        lines.append(f"{before} {sign} {p}/{q} = {widened} = {written(above, below)}\n")
+        parts.append(f"{sign} {p}/{q}")
+    shown = " ".join(parts)
+    return question(
+        "Calculate the exact value.",
+        shown,
+        "a whole number or a reduced fraction",
+        answer=written(above, below),
+        working="".join(lines),
+        short=shown.replace(" ", "") + "=",
+    )
+
+
+def ladder(level: int) -> dict[str, Any]:
+    """Knobs of a level, 1..10."""
+    return dict(LADDER[level])
+
+
+def floor(knobs: Mapping[str, Any]) -> float:
+    """Largest chance of any constant answer, 1 / (2 F) with F fractions to choose from.
+
+    Given the terms before it, the last one gives a certain sum with one of its 2 F values. With
+    two terms the answer 0 reaches this; more terms stay below.
+    """
+    return 1 / (2 * len(_fractions(complete(KNOBS, knobs)["denominator"])))
+
+
+def space(knobs: Mapping[str, Any]) -> int:
+    """Number of different sums as written: F (2 F)^(terms - 1)."""
+    setting = complete(KNOBS, knobs)
+    choices = len(_fractions(setting["denominator"]))
+    return choices * (2 * choices) ** (setting["terms"] - 1)
+
+
+def solve(problem: Problem) -> str:
+    """Answer from the prompt's text alone, by two stacks of signs and of fractions."""
+    value = evaluate(instance(problem))
+    if value is None:
+        raise ArgumentError(f"`problem` {problem.id} is not an arithmetic problem")
+    return str(value)
+
+
+def effort(problem: Problem) -> float:
+    """Divisions of Euclid's algorithm: for each common denominator, and to reduce the sum."""
+    parts = instance(problem).replace(" - ", " + -").split(" + ")
+    above, below = map(int, parts[0].split("/"))
+    work = 0
+
+    def common(a: int, b: int) -> int:
+        nonlocal work
+        while b:
+            a, b = b, a % b
+            work += 1
+        return a
+
+    for part in parts[1:]:
+        p, q = map(int, part.split("/"))
+        whole = below // common(max(below, q), min(below, q)) * q
+        above = above * (whole // below) + p * (whole // q)
+        shrink = common(whole, abs(above))
+        above, below = above // shrink, whole // shrink
+    return work
+
+
+FAMILY = Family(
+    name="arithmetic.fraction",
+    doc="sums and differences of fractions, exact",
+    version="1",
+    knobs=KNOBS,
+    make=make,
+    check=check,
+    ladder=ladder,
+    floor=floor,
+    space=space,
+    solve=solve,
+    trace=worked,
+    effort=effort,
+    effort_unit="divisions",
+)
