@@ -33,14 +33,21 @@ EXACT = 5  # disks up to which the space is counted
 KNOBS = {
     "disks": Knob("number of disks", 4, 1, 10),
     "least": Knob("fewest moves that a shortest plan may have", 1, 1, 1023),
+    "most": Knob("most moves that a shortest plan may have", 1023, 1, 1023),
     "setup": Knob("positions: any, or the classic towers", "any", choices=("any", "classic")),
     "plan": Knob("which plans are right", "any", choices=("any", "shortest")),
 }
 
-_SIZES = [(3, 1), (3, 5), (4, 6), (4, 10), (5, 12), (5, 20), (6, 24), (6, 40), (7, 60), (7, 84)]
+_BOUNDS = (1, 5, 8, 11, 16, 22, 32, 44, 64, 88, 128)  # of moves; two levels to a size
 LADDER = {
-    level: {"disks": disks, "least": least, "setup": "any", "plan": "any"}
-    for level, (disks, least) in enumerate(_SIZES, 1)
+    level: {
+        "disks": (level + 5) // 2,
+        "least": _BOUNDS[level - 1],
+        "most": _BOUNDS[level] - 1,
+        "setup": "any",
+        "plan": "any",
+    }
+    for level in range(1, 11)
 }
 
 _LETTERS = dict(zip("uvwxyz", ("AB", "AC", "BA", "BC", "CA", "CB"), strict=True))
@@ -124,10 +131,10 @@ def _shortest(start: Position, goal: Position) -> str:
     return plan[:-1]
 
 
-def _far(stream: Stream, disks: int, least: int) -> tuple[Position, Position]:
-    """A tower, and a position from which it takes at least so many moves."""
+def _far(stream: Stream, disks: int, within: range) -> tuple[Position, Position]:
+    """A tower, and a position from which it takes a number of moves within a range."""
     peg = target = stream.below(3)
-    cost = stream.between(least, (1 << disks) - 1)
+    cost = stream.choice(within)
     start = []
     for disk in range(disks - 1, -1, -1):  # the bits of the cost say which disks move
         at = peg
@@ -138,21 +145,21 @@ def _far(stream: Stream, disks: int, least: int) -> tuple[Position, Position]:
     return tuple(reversed(start)), (target,) * disks
 
 
-def _pair(stream: Stream, disks: int, least: int) -> tuple[Position, Position]:
+def _pair(stream: Stream, disks: int, within: range) -> tuple[Position, Position]:
     positions = 3**disks
     for _ in range(TRIES):
         a, b = stream.below(positions), stream.below(positions)
         start = tuple([a // 3**d % 3 for d in range(disks)])
         goal = tuple([b // 3**d % 3 for d in range(disks)])
-        if a != b and distance(start, goal) >= least:
+        if a != b and distance(start, goal) in within:
             return start, goal
-    return _far(stream, disks, least)
+    return _far(stream, disks, within)
 
 
 def _canonical(start: Position, goal: Position) -> str:
     """Pegs named in the order in which they occur."""
     names: dict[int, str] = {}
-    return "".join([names.setdefault(peg, PEGS[len(names)]) for peg in start + goal])
+    return "".join([names.setdefault(peg, str(len(names))) for peg in start + goal])
 
 
 def _shown(position: Position) -> str:
@@ -162,20 +169,31 @@ def _shown(position: Position) -> str:
     return ";".join(f" {PEGS[i]}:{on[i] or ' empty'}" for i in range(3))
 
 
-def _need(disks: int, least: int) -> None:
-    if least > (1 << disks) - 1:
+def _within(setting: Mapping[str, Any]) -> range:
+    """The numbers of moves that a shortest plan may have."""
+    disks, least, most = setting["disks"], setting["least"], setting["most"]
+    top = (1 << disks) - 1
+    if setting["setup"] == "classic":
+        if not least <= top <= most:
+            raise ArgumentError(
+                f"`hanoi.setup` classic needs {top} moves with {disks} disks, outside `least` = "
+                f"{least} and `most` = {most}; widen them"
+            )
+        return range(top, top + 1)
+    if least > min(top, most):
         raise ArgumentError(
-            f"`hanoi.least` must be at most {(1 << disks) - 1}, the most that {disks} disks can "
-            f"need; got {least}: take more disks"
+            f"`hanoi.least` must be at most `most` = {most} and {top}, the most that {disks} "
+            f"disks can need; got {least}"
         )
+    return range(least, min(top, most) + 1)
 
 
-def make(stream: Stream, *, disks: int, least: int, setup: str, plan: str) -> Draft:
-    """Two positions that are at least `least` moves apart, and a shortest plan."""
-    _need(disks, least)
+def make(stream: Stream, *, disks: int, plan: str, **rest: Any) -> Draft:
+    """Two positions that are `least` to `most` moves apart, and a shortest plan."""
+    within = _within({"disks": disks, **rest})
     start, goal = (0,) * disks, (2,) * disks
-    if setup == "any":
-        start, goal = _pair(stream, disks, least)
+    if rest["setup"] == "any":
+        start, goal = _pair(stream, disks, within)
     answer = _shortest(start, goal)
     meta: dict[str, Any] = {"start": "".join(map(str, start)), "goal": "".join(map(str, goal))}
     few = ""
@@ -208,11 +226,14 @@ def _begin(problem: Problem) -> list[list[int]]:
     return pegs
 
 
-_WHERE = {"A": 0, "B": 1, "C": 2}
+_WHERE = {a + b: (i, j) for i, a in enumerate(PEGS) for j, b in enumerate(PEGS)}
+_NAMES = _LETTERS | {way: m for m in _WHERE for way in (m, m.lower(), m.title(), m.swapcase())}
+_NAMES |= {m[0].lower() + m[1]: m for m in _WHERE}
 
 
 def _step(pegs: list[list[int]], move: str) -> list[list[int]] | None:
-    source, target = pegs[_WHERE[move[0]]], pegs[_WHERE[move[1]]]
+    a, b = _WHERE[move]
+    source, target = pegs[a], pegs[b]
     if not source or (target and target[-1] <= source[-1]):  # equal: onto its own peg
         return None
     target.append(source.pop())
@@ -225,7 +246,7 @@ def _done(problem: Problem, pegs: list[list[int]]) -> bool:
 
 
 def _form(plan: list[str]) -> list[str]:
-    return [_LETTERS.get(move) or move.upper() for move in plan]
+    return [_NAMES[move] for move in plan]
 
 
 GAME = moves.Game(
@@ -266,34 +287,35 @@ def floor(knobs: Mapping[str, Any]) -> float:
 
     An upper bound, reached by instances that need no more than `least` moves.
     """
-    setting = complete(KNOBS, knobs)
-    least = (1 << setting["disks"]) - 1 if setting["setup"] == "classic" else setting["least"]
+    least = _within(complete(KNOBS, knobs))[0]
     return 2 / 6**least if least > 1 else 1 / 6
 
 
 @lru_cache(maxsize=256)
-def _space(disks: int, least: int) -> int:
-    if disks > EXACT:  # positions d moves from a tower: 2^(number of ones of d); half: two pegs
-        return sum(1 << d.bit_count() for d in range(least, 1 << disks)) // 2
+def _space(disks: int, within: range) -> int:
+    if (
+        disks > EXACT
+    ):  # 2^(number of ones of d) positions are d moves from a tower, either way round
+        return sum(1 << d.bit_count() for d in within) - 1
     count = 0
     for start in product(range(3), repeat=disks):
         if start[0] == 0 and next((peg for peg in start if peg), 1) == 1:  # one of its names
-            far = sum(distance(start, goal) >= least for goal in product(range(3), repeat=disks))
+            far = sum(distance(start, goal) in within for goal in product(range(3), repeat=disks))
             count += far if any(start) else far // 2
     return count
 
 
 def space(knobs: Mapping[str, Any]) -> int:
-    """Pairs of positions at least `least` moves apart, up to names of pegs.
+    """Pairs of positions `least` to `most` moves apart, up to names of pegs.
 
-    Exact up to 5 disks; beyond, those with a tower as goal: a lower bound.
+    Exact up to 5 disks; beyond, those from or to a tower: a lower bound.
 
     >>> space({"disks": 2, "least": 3})
     2
     """
     setting = complete(KNOBS, knobs)
-    _need(setting["disks"], setting["least"])
-    return 1 if setting["setup"] == "classic" else _space(setting["disks"], setting["least"])
+    within = _within(setting)
+    return 1 if setting["setup"] == "classic" else _space(setting["disks"], within)
 
 
 def _parsed(prompt: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
