@@ -53,9 +53,7 @@ MAX_ADJACENT_DIFFERENCE = _mode("max_adjacent_difference", "the largest differen
 ASCENTS = _mode("count_greater_than_previous", "count the ascents")
 SUM_OF_MAX_INDICES = _mode("sum_of_max_indices", "add up the positions of the largest number")
 COUNT_PALINDROMIC = _mode("count_palindromic", "count the palindromes")
-INCREASING = _mode(
-    "longest_increasing_subsequence", "length of the longest increasing subsequence"
-)
+INCREASING = _mode("longest_increasing_subsequence", "length of the longest increasing subsequence")
 SUM_OF_DIGITS = _mode("sum_of_digits", "add up all digits")
 COUNT_PERFECT_SQUARES = _mode("count_perfect_squares", "count the perfect squares")
 ALTERNATING_SUM = _mode("alternating_sum", "add and subtract in turn")

@@ -11,7 +11,7 @@ are the published ones at length 2; no answer goes through floating point.
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from math import isqrt, prod
 from typing import Any, NamedTuple
@@ -31,6 +31,8 @@ _LENGTHS = (3, 4, 5, 6, 8, 10, 12, 15, 18, 22)
 _ODD = (3, 5, 7, 9, 11, 13, 15, 17, 19, 23)
 _HIGHS = (20, 30, 50, 75, 99, 150, 250, 400, 650, 999)
 _FEW = (4, 5, 6, 7, 9, 10, 11, 13, 15, 18)  # so few values that some occur again
+_FACTORS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11)  # products grow with every factor
+_SMALL = (12, 15, 19, 24, 29, 35, 42, 50, 70, 99)
 DIVISORS = range(2, 10)
 
 
@@ -44,8 +46,8 @@ class Operation(NamedTuple):
         low: smallest number of the lists; -1 stands for minus the largest.
         reply: form of the answer, as the question asks for it.
         lengths, highs: ladder, level 1 first; lengths at which the floor falls.
-        planted: which numbers are counted, where chance alone would leave hardly any; half of
-            the numbers are drawn from those.
+        planted: which numbers are counted, where chance alone would leave hardly any; each number
+            is one of those or of the others with equal chance.
     """
 
     ask: str
@@ -118,8 +120,8 @@ OPERATIONS = {
         prod,
         floors.last,
         low=2,
-        lengths=(2, 2, 3, 3, 4, 4, 5, 6, 7, 8),
-        highs=(12, 19, 19, 29, 29, 49, 49, 49, 69, 99),
+        lengths=_FACTORS,
+        highs=_SMALL,
     ),
     "odd_count": Operation(
         "How many of these numbers are odd?",
@@ -148,8 +150,8 @@ OPERATIONS = {
         floors.last,
         low=1,
         reply=FRACTION,
-        lengths=(2, 2, 3, 3, 4, 4, 5, 5, 6, 7),
-        highs=(12, 20, 20, 30, 30, 50, 50, 75, 75, 99),
+        lengths=_FACTORS,
+        highs=_SMALL,
     ),
     "find_maximum": Operation("What is the largest of these numbers?", max, floors.top),
     "find_minimum": Operation("What is the smallest of these numbers?", min, floors.top),
@@ -256,6 +258,7 @@ OPERATIONS = {
         partial(_count, _square),
         floors.share_of(lambda n: n / 2),
         low=0,
+        highs=(99, 120, 150, 200, 250, 300, 400, 500, 700, 999),
         planted=_square,
     ),
     "alternating_sum": Operation(
@@ -313,17 +316,26 @@ def draft(name: str, values: list[int], divisor: int = 0) -> Draft:
     )
 
 
+@lru_cache(maxsize=256)
+def _parts(name: str, divisor: int, high: int) -> list[list[int]]:
+    """The values that are counted and the others; one part where all are counted."""
+    planted = OPERATIONS[name].planted
+    assert planted is not None
+    parts: list[list[int]] = [[], []]
+    for value in range(high + 1):
+        parts[not planted(value, divisor)].append(value)
+    return [part for part in parts if part]
+
+
 def make(stream: Stream, name: str, length: int, high: int) -> Draft:
     """One problem; its numbers are drawn one by one, half of them planted where that is said."""
-    low, size = bounds(name, high)
-    below, planted = stream.below, OPERATIONS[name].planted
+    below = stream.below
+    if OPERATIONS[name].planted is None:
+        low, size = bounds(name, high)
+        return draft(name, [low + below(size) for _ in range(length)])
     divisor = DIVISORS[below(len(DIVISORS))] if name == "count_multiples" else 0
-    values = [low + below(size) for _ in range(length)]
-    if planted is not None:
-        for i in range(length):
-            if below(2):
-                while not planted(values[i], divisor):
-                    values[i] = below(size)
+    parts = _parts(name, divisor, high)
+    values = [stream.choice(parts[below(len(parts))]) for _ in range(length)]
     return draft(name, values, divisor)
 
 
@@ -349,7 +361,10 @@ def nth(index: int, name: str, length: int, high: int) -> Draft:
 
 def floor(name: str, length: int, high: int) -> float:
     """Chance of a guess, by the rule that `lists_floors` states for the operation."""
-    return OPERATIONS[name].floor(length, bounds(name, high)[1])
+    one = OPERATIONS[name]
+    if one.planted is not None and len(_parts(name, DIVISORS[0], high)) == 1:
+        return 1.0  # every number counts
+    return one.floor(length, bounds(name, high)[1])
 
 
 def ladder(name: str, level: int) -> dict[str, Any]:

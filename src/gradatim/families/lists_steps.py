@@ -92,6 +92,17 @@ def _sorted(x: Numbers) -> Numbers:
     return out
 
 
+def _sorted_by_digits(x: Numbers) -> Numbers:
+    """Numbers from 0 up, put into ten bins by each digit in turn, the last digit first."""
+    out = x
+    for place in range(max(len(str(int(value))) for value in x)):
+        bins: list[Numbers] = [[] for _ in range(10)]
+        for value in out:
+            bins[int(value) // 10**place % 10].append(value + 0)  # one step to move each
+        out = [value for part in bins for value in part]
+    return out
+
+
 def _added(x: Numbers) -> Any:
     total = x[0]
     for value in x[1:]:
@@ -251,7 +262,7 @@ PROCEDURES: dict[str, Callable[[Numbers], Any]] = {
     "square of a whole": lambda x: _how_many(_is_square, x),
     "alternating signs": _alternated,
     "after them": _peaks,
-    "in ascending order": _sorted,
+    "in ascending order": _sorted_by_digits,
     "in reverse order": lambda x: [value + 0 for value in x[::-1]],  # one step to copy each
 }
 _PARAMETER = re.compile(r"multiples of (\d+)|greater than (\d+)")
