@@ -10,8 +10,10 @@ from gradatim.errors import ArgumentError
 from gradatim.types import Family
 
 FAMILIES = {
+    "checker_jumping": "gradatim.families.checker_jumping:FAMILY",
     "knapsack": "gradatim.families.knapsack:FAMILY",
     "knapsack.value": "gradatim.families.knapsack:VALUE",
+    "knights": "gradatim.families.knights:FAMILY",
     "lists": "gradatim.families.lists:FAMILY",
     "lists.absolute_difference": "gradatim.families.lists_modes:ABSOLUTE_DIFFERENCE",
     "lists.alternating_sum": "gradatim.families.lists_modes:ALTERNATING_SUM",
@@ -46,11 +48,13 @@ FAMILIES = {
     "lists.sum_of_max_indices": "gradatim.families.lists_modes:SUM_OF_MAX_INDICES",
     "arithmetic": "gradatim.families.arithmetic:FAMILY",
     "arithmetic.base": "gradatim.families.bases:FAMILY",
+    "arithmetic.chain": "gradatim.families.arithmetic:CHAIN",
     "arithmetic.expression": "gradatim.families.expressions:FAMILY",
     "arithmetic.fraction": "gradatim.families.fraction_sums:FAMILY",
     "arithmetic.gcd": "gradatim.families.divisors:GCD",
     "arithmetic.lcm": "gradatim.families.divisors:LCM",
     "arithmetic.modular": "gradatim.families.modular:FAMILY",
+    "arithmetic.sum": "gradatim.families.arithmetic:SUM",
     "mazes": "gradatim.families.mazes:FAMILY",
     "mazes.shortest": "gradatim.families.mazes:SHORTEST",
     "sat": "gradatim.families.sat:FAMILY",
@@ -61,6 +65,12 @@ FAMILIES = {
     "n_queens": "gradatim.families.n_queens:FAMILY",
     "subset_sum": "gradatim.families.subset_sum:FAMILY",
     "tsp": "gradatim.families.tsp:FAMILY",
+    "sequences": "gradatim.families.sequences:FAMILY",
+    "sequences.algebraic": "gradatim.families.sequences:ALGEBRAIC",
+    "sequences.fibonacci": "gradatim.families.sequences:FIBONACCI",
+    "sequences.geometric": "gradatim.families.sequences:GEOMETRIC",
+    "sequences.pattern": "gradatim.families.sequences:PATTERN",
+    "sequences.prime": "gradatim.families.sequences:PRIME",
 }
 GROUP = "gradatim.families"
 
