@@ -10,16 +10,18 @@ significant digit first. So no wrong answer passes as the other form of a right 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from math import log2
 from typing import Any
 
 from gradatim.checkers.extract import UNPARSED, announced, extract, plain
 from gradatim.checkers.lists import parse
 from gradatim.errors import ArgumentError
-from gradatim.families.knobs import complete
-from gradatim.rng import Stream
-from gradatim.types import Draft, Family, Knob, Problem, Verdict
+from gradatim.families.knobs import complete, mode
+from gradatim.families.steps import totals
+from gradatim.rng import Stream, digest
+from gradatim.types import Draft, Family, Knob, Problem, Step, Verdict
 
 KINDS = ("sum", "chain")
 
@@ -213,24 +215,80 @@ def space(knobs: Mapping[str, Any]) -> int:
     return _space(setting["kind"], setting["steps"], setting["digits"], setting["base"])
 
 
+def _read(problem: Problem) -> tuple[str, list[str], int]:
+    """Kind, operands and modulus or base from the prompt's text."""
+    lines = str(problem.prompt).split("\n")
+    constants = re.search(r"(?:modulo|base) (\d+)", lines[0])
+    if not isinstance(problem.prompt, str) or len(lines) < 2 or constants is None:
+        raise ArgumentError(f"`problem` {problem.id} is not an arithmetic problem")
+    chain = "running total" in lines[0]
+    operands = lines[1].split(" " if chain else " + ")
+    return "chain" if chain else "sum", operands, int(constants[1])
+
+
 def solve(problem: Problem) -> str:
     """Answer from the prompt's text alone, through Python's own integers."""
-    if not isinstance(problem.prompt, str):
-        raise ArgumentError("`problem` must have a text prompt")
-    task, numbers = problem.prompt.split("\n")[:2]
-    constants = re.search(r"(?:modulo|base) (\d+)", task)
-    if constants is None:
-        raise ArgumentError(f"`problem` {problem.id} is not an arithmetic problem")
-    constant = int(constants[1])
-    if "running total" in task:
-        operands = [int(n) for n in numbers.split()]
+    kind, numbers, constant = _read(problem)
+    if kind == "chain":
+        operands = [int(n) for n in numbers]
         return " ".join(str(sum(operands[: i + 1]) % constant) for i in range(len(operands)))
-    left, right = numbers.split(" + ")
+    left, right = numbers
     total, out = int(left, constant) + int(right, constant), ""
     while total or not out:
         out = str(total % constant) + out
         total //= constant
     return out
+
+
+def _trace_chain(operands: list[int], modulus: int, text: str) -> Iterator[Step]:
+    shown, stripped = totals(text), text.strip()
+    if len(shown) == 1 and stripped.isascii() and stripped.isdigit():  # compact: a digit each
+        start = text.index(stripped) + 1
+        shown = [(start + i, int(c)) for i, c in enumerate(stripped)]
+    total = 0
+    for i, ((end, stated), operand) in enumerate(zip(shown, operands, strict=False)):
+        legal = stated == (total + operand) % modulus
+        total = stated % modulus
+        yield Step(end, digest("chain", i, stated, size=8).hex(), str(stated), legal)
+
+
+def _trace_sum(operands: list[str], base: int, text: str) -> Iterator[Step]:
+    places = max(map(len, operands))
+    first, second = ([int(d) for d in reversed(n.rjust(places, "0"))] for n in operands)
+    shown = [(m.end(), int(m[1])) for m in re.finditer(r"write (\d)\b", text)]
+    stripped = text.strip()
+    if not shown and stripped[-1:] == "r" and re.fullmatch("[0-9]+", stripped[:-1]):
+        start = text.index(stripped) + 1
+        shown = [(start + i, int(c)) for i, c in enumerate(stripped[:-1])]
+    carry = 0
+    pairs = zip(shown, [*first, 0], [*second, 0], strict=False)
+    for i, ((end, stated), a, b) in enumerate(pairs):
+        carry, digit = divmod(a + b + carry, base)
+        yield Step(end, digest("sum", i, stated, size=8).hex(), str(stated), stated == digit)
+
+
+def trace(problem: Problem, text: str) -> Iterator[Step]:
+    """The running totals of a chain, or the digits of a sum from the last one on, in a reply.
+
+    A total is legal where it follows from the one before it, as the reply states that; so an error
+    counts once. A digit is legal where it is the sum's. Read are lines of working ("3 + 4 = 7,
+    modulo 5: 2"; "write 2"), compact replies, and the totals of a chain's answer.
+    """
+    kind, operands, constant = _read(problem)
+    if kind == "chain":
+        return _trace_chain([int(n) for n in operands], constant, text)
+    return _trace_sum(operands, constant, text)
+
+
+def effort(problem: Problem) -> float:
+    """Elementary operations: an addition and a reduction per number of a chain; a sum's bits.
+
+    A sum of k digits in base b writes k + 1 places of log2(b) bits each.
+    """
+    kind, operands, constant = _read(problem)
+    if kind == "chain":
+        return 2 * len(operands)
+    return round((max(map(len, operands)) + 1) * log2(constant), 3)
 
 
 FAMILY = Family(
@@ -245,4 +303,9 @@ FAMILY = Family(
     space=space,
     nth=nth,
     solve=solve,
+    trace=trace,
+    effort=effort,
+    effort_unit="elementary operations",
 )
+CHAIN = mode(FAMILY, "chain", "running totals modulo m", kind="chain")
+SUM = mode(FAMILY, "sum", "the sum of two numbers in a small base", kind="sum")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from math import log2
 from typing import Any
 
 from gradatim.checkers.extract import UNPARSED, announced, extract, plain
@@ -15,11 +15,11 @@ from gradatim.types import Draft, Family, Knob, Problem, Verdict
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 KNOBS = {
-    "digits": Knob("digits of the number", 4, 1, 20),
+    "bits": Knob("binary digits of the number", 12, 2, 64),
     "top": Knob("largest base", 16, 3, 36),
 }
 LADDER = columns(
-    digits=(3, 3, 4, 4, 5, 6, 7, 8, 10, 12), top=(8, 10, 12, 16, 16, 20, 24, 28, 32, 36)
+    bits=(6, 8, 10, 13, 16, 20, 25, 30, 36, 44), top=(8, 10, 12, 16, 16, 20, 24, 28, 32, 36)
 )
 
 
@@ -31,55 +31,37 @@ def _in_base(number: int, base: int) -> str:
     return out
 
 
-def _problem(values: list[int], source: int, target: int) -> Draft:
-    number, lines = values[0], []
+def _problem(number: int, source: int, target: int) -> Draft:
+    shown = _in_base(number, source)
+    values = [DIGITS.index(digit) for digit in shown]
+    total, lines = values[0], []
     for value in values[1:]:
-        lines.append(f"{number} * {source} + {value} = {number * source + value}\n")
-        number = number * source + value
-    answer, left = _in_base(number, target), number
-    while left:
-        lines.append(f"{left} - {left // target} * {target} = {left % target}\n")
-        left //= target
-    shown = "".join(DIGITS[v] for v in values)
+        lines.append(f"{total} * {source} + {value} = {total * source + value}\n")
+        total = total * source + value
+    while total:
+        lines.append(f"{total} - {total // target} * {target} = {total % target}\n")
+        total //= target
     return question(
         f"Convert this number from base {source} to base {target}. "
         "The letters A to Z are the digits from ten on.",
         shown,
         f"the number in base {target}",
-        answer=answer,
+        answer=_in_base(number, target),
         working="".join(lines),
         short=f"b{source},{target}:{shown}=",
     )
 
 
-@lru_cache(maxsize=256)
-def _space(digits: int, top: int) -> int:
-    return (top - 2) * sum((b - 1) * b ** (digits - 1) for b in range(2, top + 1))
+def nth(index: int, *, bits: int, top: int) -> Draft:
+    """The index-th instance: by number, source base and target base."""
+    index, number = divmod(index, 1 << (bits - 1))
+    source, target = divmod(index, top - 2)
+    return _problem(number + (1 << (bits - 1)), source + 2, target + 2 + (target >= source))
 
 
-def make(stream: Stream, *, digits: int, top: int) -> Draft:
-    """One problem: source base, target base and number uniform."""
-    source = stream.between(2, top)
-    target = 2 + stream.below(top - 2)
-    target += target >= source
-    values = [stream.between(1, source - 1)]
-    values += [stream.below(source) for _ in range(digits - 1)]
-    return _problem(values, source, target)
-
-
-def nth(index: int, *, digits: int, top: int) -> Draft:
-    """The index-th instance: by source base, target base, and number."""
-    source = 2
-    while index >= (size := (top - 2) * (source - 1) * source ** (digits - 1)):
-        index -= size
-        source += 1
-    index, target = divmod(index, top - 2)
-    target += 2 + (target + 2 >= source)
-    values = []
-    for _ in range(digits - 1):
-        index, digit = divmod(index, source)
-        values.append(digit)
-    return _problem([index + 1, *values], source, target)
+def make(stream: Stream, *, bits: int, top: int) -> Draft:
+    """One problem, every instance equally likely."""
+    return nth(stream.below(space({"bits": bits, "top": top})), bits=bits, top=top)
 
 
 def ladder(level: int) -> dict[str, Any]:
@@ -88,15 +70,14 @@ def ladder(level: int) -> dict[str, Any]:
 
 
 def floor(knobs: Mapping[str, Any]) -> float:
-    """One of the numbers with as many digits in the source base, mean over the bases."""
-    setting = complete(KNOBS, knobs)
-    digits, bases = setting["digits"], range(2, setting["top"] + 1)
-    return sum(1 / ((b - 1) * float(b) ** (digits - 1)) for b in bases) / len(bases)
+    """Chance of a guess among all numbers of the same size: 2^-(bits - 1)."""
+    return 2.0 ** -(complete(KNOBS, knobs)["bits"] - 1)
 
 
 def space(knobs: Mapping[str, Any]) -> int:
-    """Number of different instances: numbers without a leading 0 in each base, times targets."""
-    return _space(**complete(KNOBS, knobs))
+    """Number of different instances: 2^(bits - 1) numbers, ordered pairs of bases."""
+    setting = complete(KNOBS, knobs)
+    return (setting["top"] - 1) * (setting["top"] - 2) << (setting["bits"] - 1)
 
 
 def _stated(text: str, base: int) -> str | None:
@@ -141,8 +122,19 @@ def solve(problem: Problem) -> str:
 
 
 def effort(problem: Problem) -> float:
-    """Multiplications to read the number and divisions to write it."""
-    return len(instance(problem)) - 1 + len(problem.answer)
+    """Bit operations by hand: multiply and add digit by digit to read, divide to write.
+
+    Each costs the bits of the number so far times the bits of the base.
+    """
+    source, target = map(int, re.findall(r"base (\d+)", str(problem.prompt))[:2])
+    work, number = 0.0, 0
+    for digit in instance(problem):
+        work += log2(number + 1) * log2(source)
+        number = number * source + int(digit, 36)
+    while number:
+        work += log2(number + 1) * log2(target)
+        number //= target
+    return round(work, 3)
 
 
 FAMILY = Family(
@@ -159,5 +151,5 @@ FAMILY = Family(
     solve=solve,
     trace=worked,
     effort=effort,
-    effort_unit="digit operations",
+    effort_unit="bit operations",
 )

@@ -21,9 +21,9 @@ KNOBS = {
     "high": Knob("largest number that it is multiplied by", 30, 4, 10_000),
 }
 LADDER = columns(
-    numbers=(2, 2, 2, 2, 2, 3, 3, 3, 4, 4),
-    factor=(12, 16, 20, 30, 50, 60, 80, 120, 150, 200),
-    high=(16, 24, 40, 80, 150, 160, 400, 1000, 1200, 3000),
+    numbers=(2, 2, 2, 2, 3, 3, 3, 4, 4, 5),
+    factor=(20, 25, 40, 80, 80, 160, 400, 500, 1500, 4000),
+    high=(40, 100, 250, 700, 700, 2000, 5000, 6000, 9000, 10_000),
 )
 TASK = {
     "gcd": "Find the greatest common divisor of these numbers.",
@@ -116,13 +116,21 @@ def solve(problem: Problem) -> str:
 
 
 def effort(problem: Problem) -> float:
-    """Divisions that Euclid's algorithm needs, number after number."""
+    """Bit operations of Euclid's algorithm by hand, number after number, and of the products.
+
+    Dividing costs the bits of the quotient times those of the divisor.
+    """
     values = [int(n) for n in instance(problem).split()]
     common, work, least = values[0], 0, "multiple" in str(problem.prompt)
     for value in values[1:]:
-        steps = list(_euclid(max(common, value), min(common, value)))
-        work += len(steps)
-        common = common * value // steps[-1][1] if least else steps[-1][1]
+        a, b = max(common, value), min(common, value)
+        while b:
+            work += (a // b).bit_length() * b.bit_length()
+            a, b = b, a % b
+        if least:
+            work += common.bit_length() * (value // a).bit_length()
+            a = common * (value // a)
+        common = a
     return work
 
 
@@ -139,7 +147,7 @@ FAMILY = Family(
     solve=solve,
     trace=worked,
     effort=effort,
-    effort_unit="divisions",
+    effort_unit="bit operations",
 )
 GCD = mode(FAMILY, "gcd", "the greatest common divisor of some numbers", kind="gcd")
 LCM = mode(FAMILY, "lcm", "the least common multiple of some numbers", kind="lcm")

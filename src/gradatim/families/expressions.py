@@ -27,7 +27,7 @@ POWERS = [(n, 2) for n in range(2, 13)] + [(n, 3) for n in range(2, 7)]
 KINDS = ("integers", "integers", "fractions", "powers")  # a mixed expression draws one for each
 
 _SIZES = (1, 2, 3, 4, 5, 7, 9, 12, 16, 20)
-_HIGH = (20, 30, 50, 100, 100, 100, 100, 100, 100, 100)
+_HIGH = (30, 40, 50, 100, 100, 100, 100, 100, 100, 100)
 LADDER = {
     level: {
         "operations": _SIZES[level - 1],
@@ -145,10 +145,17 @@ def floor(knobs: Mapping[str, Any]) -> float:
 
 
 def space(knobs: Mapping[str, Any]) -> int:
-    """At least as many expressions as there are sums of operands: choices^(operations + 1)."""
+    """Number of different expressions: exact for one sign, else at least the unbracketed sums.
+
+    One sign: 4 choices^2, less the quotients by 0. More: choices^(signs + 1) 2^signs with + and -.
+    """
     setting = complete(KNOBS, knobs)
-    sizes = {"fractions": len(FRACTIONS), "powers": len(POWERS)}
-    return sizes.get(setting["operands"], setting["high"] + 1) ** (setting["operations"] + 1)
+    signs, whole = setting["operations"], setting["high"] + 1
+    sizes = {"integers": whole, "fractions": len(FRACTIONS), "powers": len(POWERS)}
+    choices = sizes.get(setting["operands"], sum(sizes.values()))
+    if signs == 1:
+        return 4 * choices**2 - choices * (setting["operands"] in ("integers", "mixed"))
+    return choices ** (signs + 1) << signs
 
 
 def solve(problem: Problem) -> str:

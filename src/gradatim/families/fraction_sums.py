@@ -17,7 +17,7 @@ KNOBS = {
     "denominator": Knob("largest denominator", 12, 3, 200),
 }
 LADDER = columns(
-    terms=(2, 2, 2, 3, 3, 4, 4, 5, 6, 8), denominator=(6, 10, 20, 20, 30, 30, 40, 40, 50, 60)
+    terms=(2, 2, 2, 3, 3, 4, 5, 6, 7, 8), denominator=(6, 12, 25, 25, 60, 60, 60, 60, 80, 80)
 )
 
 
@@ -86,7 +86,11 @@ def solve(problem: Problem) -> str:
 
 
 def effort(problem: Problem) -> float:
-    """Divisions of Euclid's algorithm: for each common denominator, and to reduce the sum."""
+    """Bit operations by hand: for each common denominator, for the sum, and to reduce it.
+
+    A product costs the bits of one number times those of the other, a division those of the
+    quotient times those of the divisor.
+    """
     parts = instance(problem).replace(" - ", " + -").split(" + ")
     above, below = map(int, parts[0].split("/"))
     work = 0
@@ -94,13 +98,15 @@ def effort(problem: Problem) -> float:
     def common(a: int, b: int) -> int:
         nonlocal work
         while b:
+            work += (a // b).bit_length() * b.bit_length()
             a, b = b, a % b
-            work += 1
         return a
 
     for part in parts[1:]:
         p, q = map(int, part.split("/"))
         whole = below // common(max(below, q), min(below, q)) * q
+        work += above.bit_length() * (whole // below).bit_length()
+        work += p.bit_length() * (whole // q).bit_length()
         above = above * (whole // below) + p * (whole // q)
         shrink = common(whole, abs(above))
         above, below = above // shrink, whole // shrink
@@ -120,5 +126,5 @@ FAMILY = Family(
     solve=solve,
     trace=worked,
     effort=effort,
-    effort_unit="divisions",
+    effort_unit="bit operations",
 )
