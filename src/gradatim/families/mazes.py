@@ -11,6 +11,7 @@ three "ms01110g00=" -> no room for a path; the answer is the moves as letters u,
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from gradatim.errors import ArgumentError
@@ -32,9 +33,10 @@ KNOBS = {
 }
 
 _BOUNDS = (2, 5, 7, 9, 11, 13, 15, 18, 21, 24, 257)  # of moves, level by level
+_SIZES = (4, 5, 6, 7, 8, 9, 10, 11, 13, 15)
 LADDER = {
     level: {
-        "size": level + 3,
+        "size": _SIZES[level - 1],
         "walls": 6,
         "least": _BOUNDS[level - 1],
         "most": _BOUNDS[level] - 1,
@@ -55,6 +57,11 @@ def _need(size: int, least: int, most: int) -> None:
         )
 
 
+@lru_cache(maxsize=32)
+def _inside(size: int) -> int:
+    return sum((1 << size) - 1 << row * (size + 1) for row in range(size))
+
+
 def _open(stream: Stream, size: int, walls: int) -> int:
     """Open cells as a bit board: `size` rows of size + 1 bits, the last of each a wall."""
     wide = size * (size + 1)
@@ -62,8 +69,7 @@ def _open(stream: Stream, size: int, walls: int) -> int:
     for bit in range(4):  # each cell is a wall where a random binary fraction is below walls/16
         word = stream.below(1 << wide)
         board = board | word if walls >> bit & 1 else board & word
-    column = sum(1 << row * (size + 1) + size for row in range(size))
-    return ~board & ((1 << wide) - 1) & ~column
+    return ~board & _inside(size)
 
 
 def _layers(board: int, start: int, wide: int) -> list[int]:

@@ -17,7 +17,7 @@ from gradatim.rng import digest
 from gradatim.types import Problem, Step, Verdict
 
 LONGEST = 20_000  # characters; longer is no plan that anyone asked for
-MARKS = " \t\r\n,;[]()\"'"  # what may stand between moves and around them
+MARKS = " \t\r\n,;.[]()\"'"  # what may stand between moves and around them
 
 
 class Game(NamedTuple):
