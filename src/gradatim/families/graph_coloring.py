@@ -25,7 +25,7 @@ TABLE = 20_000  # assignments up to which all colourings are held as bits of one
 COMPACT = 40  # characters of the longest compact form
 
 KNOBS = {
-    "vertices": Knob("vertices of the graph", 10, 3, 20),
+    "vertices": Knob("vertices of the graph", 10, 6, 20),
     "colors": Knob("colours that may be used", 3, 2, 4),
     "density": Knob("edges, percent of the pairs that the planted colouring separates", 50, 1, 100),
 }
@@ -38,10 +38,10 @@ def _levels(rows: str) -> dict[int, dict[str, Any]]:
 
 
 LADDER = _levels(
-    "8 3 45, 9 3 50, 10 3 55, 11 3 58, 12 3 58, 13 3 56, 15 3 52, 17 3 46, 18 4 55, 20 4 50"
+    "8 3 45, 9 3 58, 10 3 60, 11 3 60, 12 3 58, 13 3 56, 15 3 52, 17 3 46, 18 4 55, 20 4 50"
 )
 LADDER_K3 = _levels(
-    "8 3 45, 9 3 50, 10 3 55, 11 3 58, 12 3 58, 13 3 56, 15 3 52, 17 3 46, 18 3 42, 20 3 38"
+    "8 3 45, 9 3 58, 10 3 60, 11 3 60, 12 3 58, 13 3 56, 15 3 52, 17 3 46, 18 3 42, 20 3 38"
 )
 
 
@@ -49,13 +49,24 @@ def _sizes(vertices: int, colors: int) -> list[int]:
     return [(vertices + colors - 1 - c) // colors for c in range(colors)]
 
 
+# Graphs of 0, 1, 2 ... edges that a planted colouring can give, by (vertices, colours), counted up
+# to `_canonical` by adding edges one by one.
+GRAPHS = {
+    (6, 2): "1 1 2 4 5 5 4 2 1 1",
+    (6, 3): "1 1 2 5 9 14 18 18 15 9 4 1 1",
+    (6, 4): "1 1 2 5 9 15 20 23 23 20 14 8 3 1",
+    (7, 2): "1 1 2 4 7 11 15 12 11 6 3 1 1",
+    (7, 3): "1 1 2 4 9 20 38 59 87 108 107 86 52 23 9 2 1",
+    (7, 4): "1 1 2 4 9 20 39 62 94 127 144 142 122 85 49 23 8 2 1",
+    (8, 2): "1 1 2 4 8 13 23 26 31 26 23 13 10 4 2 1 1",
+    (8, 3): "1 1 2 4 10 23 53 106 206 367 579 803 942 900 682 412 201 81 28 9 2 1",
+    (8, 4): "1 1 2 4 10 23 53 108 212 388 640 946 1255 1465 1502 1342 1016 646 340 143 51 16 5 1 1",
+}
+
+
 @lru_cache(maxsize=256)
 def _edges(vertices: int, colors: int, density: int) -> tuple[int, int]:
     """How many edges are drawn, and among how many pairs."""
-    if colors > vertices:
-        raise ArgumentError(
-            f"`graph_coloring.colors` must be at most `vertices` = {vertices}, got {colors}"
-        )
     pairs = comb(vertices, 2) - sum(comb(s, 2) for s in _sizes(vertices, colors))
     return -(-pairs * density // 100), pairs
 
@@ -81,32 +92,47 @@ def _differ(vertices: int, colors: int) -> dict[tuple[int, int], int]:
 
 
 def backtrack(edges: list[tuple[int, int]], vertices: int, colors: int) -> tuple[list[int], int]:
-    """First proper colouring and the nodes searched: vertices in order, colours ascending.
+    """A proper colouring and the nodes searched: a node is a colour given to a vertex.
 
-    A node is a colour given to a vertex that no earlier neighbour has. An empty list means that
-    there is no proper colouring.
+    The vertex with fewest colours left comes next (the first of these), colours ascending. Colours
+    are renumbered as they come; an empty list means that there is no proper colouring.
 
     >>> backtrack([(0, 1), (1, 2)], 3, 2)
     ([1, 2, 1], 3)
     """
-    before: list[list[int]] = [[] for _ in range(vertices)]
+    near: list[list[int]] = [[] for _ in range(vertices)]
     for a, b in edges:
-        before[max(a, b)].append(min(a, b))
-    shades = [0] * vertices
-    nodes = v = 0
-    while 0 <= v < vertices:
-        taken = {shades[u] for u in before[v]}
-        shade = shades[v] + 1
-        while shade in taken:
-            shade += 1
-        if shade > colors:
-            shades[v] = 0
-            v -= 1
-        else:
+        near[a].append(b)
+        near[b].append(a)
+    open_colors = [(1 << colors) - 1] * vertices
+    chosen = [0] * vertices
+    nodes = 0
+
+    def place(left: list[int]) -> bool:
+        nonlocal nodes
+        if not left:
+            return True
+        v = min(left, key=lambda u: open_colors[u].bit_count())
+        rest = [u for u in left if u != v]
+        free = open_colors[v]
+        while free:
+            bit = free & -free
+            free ^= bit
             nodes += 1
-            shades[v] = shade
-            v += 1
-    return (shades if v == vertices else []), nodes
+            chosen[v] = bit
+            taken = [u for u in near[v] if open_colors[u] & bit]
+            for u in taken:
+                open_colors[u] ^= bit
+            if place(rest):
+                return True
+            for u in taken:
+                open_colors[u] ^= bit
+        return False
+
+    if not place(list(range(vertices))):
+        return [], nodes
+    names: dict[int, int] = {}
+    return [names.setdefault(bit, len(names) + 1) for bit in chosen], nodes
 
 
 def _canonical(edges: list[tuple[int, int]], vertices: int) -> str:
@@ -259,8 +285,8 @@ def floor(knobs: Mapping[str, Any]) -> float:
 
     Exact for the mean over instances.
 
-    >>> floor({"vertices": 3, "colors": 3, "density": 100})  # 3! of 27
-    0.2222222222222222
+    >>> floor({"vertices": 6, "colors": 2, "density": 100})  # 2 of 2^6
+    0.03125
     """
     vertices, colors, density = _setting(knobs)
     total, drawn = _mean_colorings(vertices, colors, density)
@@ -268,13 +294,15 @@ def floor(knobs: Mapping[str, Any]) -> float:
 
 
 def space(knobs: Mapping[str, Any]) -> int:
-    """Lower bound on the number of graphs up to renaming: P C(pairs, edges) / (E[M] vertices!).
+    """Number of graphs up to renaming: counted up to 8 vertices, else at least P C / (E[M] v!).
 
-    P is the number of planted colourings and E[M] the mean number of proper ones: as an instance
-    s is drawn with chance at most M(s) / (P C), their number is at least P C E[1/M] >= P C / E[M]
-    (Jensen), and at most vertices! of them are one graph under different names.
+    C = C(pairs, edges), P is the number of planted colourings and E[M] the mean number of proper
+    ones: as an instance s is drawn with chance at most M(s) / (P C), their number is at least
+    P C E[1/M] >= P C / E[M] (Jensen), and at most v! of them are one graph under other names.
     """
     vertices, colors, density = _setting(knobs)
+    if (vertices, colors) in GRAPHS:
+        return int(GRAPHS[vertices, colors].split()[_edges(vertices, colors, density)[0]])
     total, drawn = _mean_colorings(vertices, colors, density)
     planted = factorial(vertices) // prod(map(factorial, _sizes(vertices, colors)))
     return -(-planted * drawn * drawn // (total * factorial(vertices)))
@@ -320,7 +348,7 @@ def judge(problem: Problem, answer: str) -> bool:
 
 
 def effort(problem: Problem) -> float:
-    """Nodes of `backtrack` up to the first colouring."""
+    """Nodes of `backtrack`: fewest colours left first."""
     edges = [(LETTERS.index(e[0]), LETTERS.index(e[1])) for e in problem.meta["edges"].split()]
     return backtrack(edges, problem.meta["vertices"], problem.meta["colors"])[1]
 
@@ -337,7 +365,7 @@ FAMILY = Family(
     space=space,
     solve=solve,
     effort=effort,
-    effort_unit="nodes of plain backtracking up to the first colouring",
+    effort_unit="nodes of backtracking, fewest colours left first, up to a colouring",
     judge=judge,
 )
 K3 = replace(

@@ -25,7 +25,7 @@ KNOBS = {
     "given": Knob("queens that already stand; fewer than `size`", 3, 1, 11),
 }
 
-_SETTINGS = ((7, 4), (7, 3), (8, 4), (8, 3), (9, 3), (10, 4), (10, 3), (11, 3), (12, 3), (12, 2))
+_SETTINGS = ((7, 5), (7, 4), (7, 3), (8, 3), (8, 2), (9, 2), (10, 3), (11, 3), (12, 3), (12, 2))
 LADDER = {i: {"size": n, "given": g} for i, (n, g) in enumerate(_SETTINGS, 1)}
 COUNTED = 200  # sets of rows over which `space` and `floor` are counted
 
@@ -64,16 +64,19 @@ def _having(size: int) -> list[list[int]]:
     return table
 
 
+def _images(queens: list[tuple[int, int]], size: int) -> list[list[tuple[int, int]]]:
+    """The queens on the eight mirrored and turned boards, rows ascending."""
+    last, images = size - 1, []
+    for down in (False, True):
+        for across in (False, True):
+            image = [(last - r if down else r, last - c if across else c) for r, c in queens]
+            images += [sorted(image), sorted([(c, r) for r, c in image])]
+    return images
+
+
 def _canonical(queens: list[tuple[int, int]], size: int) -> str:
     """The least of the eight mirrored and turned forms of the queens that stand."""
-    last = size - 1
-    forms = []
-    for swap in (False, True):
-        for down in (False, True):
-            for across in (False, True):
-                form = [(last - r if down else r, last - c if across else c) for r, c in queens]
-                forms.append(sorted((c, r) for r, c in form) if swap else form)
-    return f"{size}: " + " ".join(f"{r},{c}" for r, c in min(map(sorted, forms)))
+    return f"{size}: " + " ".join(f"{r},{c}" for r, c in min(_images(queens, size)))
 
 
 def _check_knobs(size: int, given: int) -> None:
@@ -160,7 +163,7 @@ def ladder(level: int) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _counts(size: int, given: int) -> tuple[int, float]:
-    """Different sets of given queens, and the mean number of completions of an instance.
+    """Instances up to mirroring and turning, and the mean number of completions of an instance.
 
     Over all sets of rows, or over 200 of them at equal steps where there are more.
     """
@@ -169,13 +172,26 @@ def _counts(size: int, given: int) -> tuple[int, float]:
     which = list(combinations(range(size), given))
     if len(which) > COUNTED:
         which = [which[i * len(which) // COUNTED] for i in range(COUNTED)]
-    different, completions = 0, 0
+    forms, completions = [], 0
     for rows in which:
-        keys = solutions[:, rows] @ (size ** np.arange(given, dtype=np.int64))
-        times = np.unique(keys, return_counts=True)[1]
-        different += len(times)
+        different, times = np.unique(solutions[:, rows], axis=0, return_counts=True)
         completions += int((times * times).sum())
-    return different, completions / (len(which) * len(solutions))
+        forms.append(_least_form(np.broadcast_to(rows, different.shape), different, size))
+    return len(np.unique(np.concatenate(forms))), completions / (len(which) * len(solutions))
+
+
+def _least_form(rows: np.ndarray, columns: np.ndarray, size: int) -> np.ndarray:
+    """(set,) uint64, the least code among the eight images of each set of queens.
+
+    A code is the sorted squares as a number in base size^2, modulo 2^64.
+    """
+    weights = np.uint64(size * size) ** np.arange(rows.shape[1], dtype=np.uint64)
+    codes = []
+    for r in (rows, size - 1 - rows):
+        for c in (columns, size - 1 - columns):
+            for squares in (r * size + c, c * size + r):
+                codes.append((np.sort(squares, axis=1).astype(np.uint64) * weights).sum(axis=1))
+    return np.min(codes, axis=0)
 
 
 def _setting(knobs: Mapping[str, Any]) -> tuple[int, int]:
@@ -197,11 +213,14 @@ def floor(knobs: Mapping[str, Any]) -> float:
 
 
 def space(knobs: Mapping[str, Any]) -> int:
-    """Lower bound on the number of instances up to mirroring and turning the board.
+    """Number of instances up to mirroring and turning the board.
 
-    The different sets of given queens (counted over at most 200 sets of rows), over 8.
+    Exact where there are at most 200 sets of rows; else those of 200 sets of rows.
+
+    >>> space({"size": 4, "given": 3})  # one solution up to mirroring; its queens are alike
+    1
     """
-    return -(-_counts(*_setting(knobs))[0] // 8)
+    return _counts(*_setting(knobs))[0]
 
 
 def _read(prompt: str) -> tuple[int, list[tuple[int, int]]]:
@@ -247,36 +266,33 @@ def judge(problem: Problem, answer: str) -> bool:
     return all(a[1] != b[1] and abs(a[1] - b[1]) != b[0] - a[0] for a, b in combinations(board, 2))
 
 
-def effort(problem: Problem) -> float:
-    """Nodes of plain backtracking up to the first completion.
+def _nodes(board: dict[int, int], size: int) -> tuple[int, bool]:
+    """Nodes searched below some queens (row -> column), and whether a completion was found."""
+    left: dict[int, list[int]] = {}
+    for row in range(size):
+        if row not in board:
+            taken = {c + s * (row - r) for r, c in board.items() for s in (-1, 0, 1)}
+            left[row] = [column for column in range(size) if column not in taken]
+    if not left:
+        return 0, True
+    row, nodes = min(left, key=lambda r: len(left[r])), 0
+    for column in left[row]:
+        below, found = _nodes({**board, row: column}, size)
+        nodes += 1 + below
+        if found:
+            return nodes, True
+    return nodes, False
 
-    Rows in order, columns ascending; a node is a queen put on a square that no queen above it and
-    no given queen attacks.
+
+def effort(problem: Problem) -> float:
+    """Nodes of backtracking up to a completion: a node is a queen put on a square not attacked.
+
+    The row with fewest such squares comes next (the first of these), columns ascending. Mean over
+    the eight mirrored and turned boards, as the order of the squares is no part of the problem.
     """
     size = problem.meta["size"]
-    given = {r - 1: c - 1 for r, c in problem.meta["queens"]}
-    board, nodes = dict(given), 0
-
-    def free(row: int, column: int) -> bool:
-        return all(c != column and abs(c - column) != abs(r - row) for r, c in board.items())
-
-    def place(row: int) -> bool:
-        nonlocal nodes
-        if row == size:
-            return True
-        if row in given:
-            return place(row + 1)
-        for column in range(size):
-            if free(row, column):
-                nodes += 1
-                board[row] = column
-                if place(row + 1):
-                    return True
-                del board[row]
-        return False
-
-    place(0)
-    return nodes
+    queens = [(r - 1, c - 1) for r, c in problem.meta["queens"]]
+    return sum(_nodes(dict(image), size)[0] for image in _images(queens, size)) / 8
 
 
 FAMILY = Family(
@@ -291,6 +307,6 @@ FAMILY = Family(
     space=space,
     solve=solve,
     effort=effort,
-    effort_unit="nodes of plain backtracking up to the first completion",
+    effort_unit="nodes of backtracking, fewest free squares first, up to a completion",
     judge=judge,
 )
