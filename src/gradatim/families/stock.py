@@ -143,11 +143,11 @@ def effort(family: Family, problems: Sequence[Problem]) -> Outcome:
     return notes.outcome(unit=family.effort_unit, medians=medians)
 
 
-def unique(family: Family, n: int = 1000) -> Outcome:
+def unique(family: Family, n: int = 1000, *, walked: int = WALKED) -> Outcome:
     """Of n draws over the ladder 99% differ in canonical form, or the space accounts for the rest.
 
     A level with more repeats than one in a hundred must state so small a space that these are
-    expected. Up to 20,000 instances it is exhausted: `nth` gives each once, or, without `nth`,
+    expected. Up to `walked` instances it is exhausted: `nth` gives each once, or, without `nth`,
     asking for more than there are ends in an error that says so.
     """
     notes = Notes("unique")
@@ -163,19 +163,21 @@ def unique(family: Family, n: int = 1000) -> Outcome:
         own = len(set(forms))
         seen.update(forms)
         if own < UNIQUE * each:
-            _accounted(family, level, (each, own), notes)
+            _accounted(family, level, (each, own, walked), notes)
     return notes.outcome(different=len(seen), share=len(seen) / max(notes.tried, 1))
 
 
-def _accounted(family: Family, level: int, counts: tuple[int, int], notes: Notes) -> None:
+def _accounted(family: Family, level: int, counts: tuple[int, int, int], notes: Notes) -> None:
     """Repeats of a level against the space that it states."""
-    n, own = counts
+    n, own, walked = counts
     space = family.space(setting(family, level))
     if space > WALKED:
         expected = n - space * (1 - (1 - 1 / space) ** n)  # repeats of n equally likely draws
         if n - own > most_by_chance(expected):
             why = f"{n - own} of {n} items repeat others, {expected:.1f} would among {space:,}"
             notes.fail(None, NO_TEXT, f"level {level}: {why}")
+    elif space > walked:
+        return
     elif family.nth is not None:
         knobs = setting(family, level)
         different = len({family.nth(i, **knobs).canonical for i in range(space)})
