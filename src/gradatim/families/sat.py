@@ -80,7 +80,8 @@ def _clauses_left(n: int, k: int, l: int) -> int:  # noqa: E741
 
 
 @lru_cache(maxsize=64)
-def _tuples(n: int, k: int) -> list[tuple[int, ...]]:
+def tuples(n: int, k: int) -> list[tuple[int, ...]]:
+    """The sets of n of k variables, in order."""
     return list(combinations(range(k), n))
 
 
@@ -100,16 +101,16 @@ def _masks(k: int) -> dict[str, int]:
     return table
 
 
-def _models(clauses: list[str], k: int) -> int:
+def models(clauses: list[str], k: int) -> int:
     """The satisfying assignments, as bits of one integer."""
     table = _masks(k)
-    models = (1 << (1 << k)) - 1
+    left = (1 << (1 << k)) - 1
     for clause in clauses:
         some = 0
         for literal in clause:
             some |= table[literal]
-        models &= some
-    return models
+        left &= some
+    return left
 
 
 @lru_cache(maxsize=16)
@@ -124,19 +125,24 @@ def _votes(clauses: list[str], k: int) -> list[int]:
     return [text.count(LETTERS[v]) - text.count(LETTERS[v].lower()) for v in range(k)]
 
 
-def _best(clauses: list[str], k: int, models: int) -> str:
+def best(clauses: list[str], k: int, satisfying: int) -> str:
     """The model with most true literals, ties to the smallest."""
     votes = _votes(clauses, k)
     wish = "".join("1" if vote > 0 else "0" for vote in votes)
-    if models >> int(wish, 2) & 1:  # nothing has more true literals, nothing as good is smaller
+    if satisfying >> int(wish, 2) & 1:  # nothing has more true literals, nothing as good is smaller
         return wish
-    raw = models.to_bytes(max(1, (1 << k) // 8), "little")
+    raw = satisfying.to_bytes(max(1, (1 << k) // 8), "little")
     true = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[: 1 << k]
     score = np.where(true, _bits(k) @ np.array(votes, np.int32), np.iinfo(np.int32).min)
     return format(int(score.argmax()), f"0{k}b")
 
 
-def _words(clause: str) -> str:
+def words(clause: str) -> str:
+    """A clause as a line of the prompt.
+
+    >>> words("aC")
+    'not A or C'
+    """
     return " or ".join(c if c.isupper() else f"not {c.upper()}" for c in clause)
 
 
@@ -151,7 +157,7 @@ def make(stream: Stream, *, literals: int, variables: int, clauses: int) -> Draf
 def _draft(n: int, k: int, planted: int, drawn: list[int]) -> Draft:
     """The instance of an assignment and the numbers of some clauses that it satisfies."""
     values = format(planted, f"0{k}b")
-    sets, agreeing = _tuples(n, k), (1 << n) - 1
+    sets, agreeing = tuples(n, k), (1 << n) - 1
     clauses = []
     for index in drawn:
         which, pattern = divmod(index, agreeing)
@@ -163,19 +169,20 @@ def _draft(n: int, k: int, planted: int, drawn: list[int]) -> Draft:
         clauses.append(clause)
     clauses.sort(key=lambda clause: (clause.upper(), clause))
     meta: dict[str, Any] = {"clauses": " ".join(clauses)}
+    meta["saturn"] = round(saturn_difficulty(n, k, len(clauses)), 6)
     answer = values
     if k <= COUNTED:
-        models = _models(clauses, k)
-        meta["models"] = models.bit_count()
-        answer = _best(clauses, k, models)
+        satisfying = models(clauses, k)
+        meta["models"] = satisfying.bit_count()
+        answer = best(clauses, k, satisfying)
     letters = ", ".join(LETTERS[:k])
-    listed = "\n".join(map(_words, clauses))
+    listed = "\n".join(map(words, clauses))
     code = str(k) if k < 10 else "tuv"[k - 10] if k <= COMPACT else ""
     true = [
         next(c for c in clause if (answer[LETTERS.index(c.upper())] == "1") == c.isupper())
         for clause in clauses
     ]
-    because = "\n".join(f"{_words(c)}: {_words(t)}" for c, t in zip(clauses, true, strict=True))
+    because = "\n".join(f"{words(c)}: {words(t)}" for c, t in zip(clauses, true, strict=True))
     return Draft(
         prompt=(
             f"Give each of the letters {letters} the value 0 (false) or 1 (true) so that every "
@@ -194,7 +201,7 @@ def _draft(n: int, k: int, planted: int, drawn: list[int]) -> Draft:
 
 @lru_cache(maxsize=1 << 14)
 def _model_bits(clauses: str, k: int) -> int:
-    return _models(clauses.split(), k)
+    return models(clauses.split(), k)
 
 
 def _satisfies(clauses: str, assignment: str) -> bool:
@@ -207,7 +214,11 @@ def _satisfies(clauses: str, assignment: str) -> bool:
 
 def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply satisfies every clause; not exactly k digits 0 or 1 is `unparsed`."""
-    k = len(problem.answer)
+    return check_digits(problem.meta["clauses"], len(problem.answer), text)
+
+
+def check_digits(clauses: str, k: int, text: str | None) -> Verdict:
+    """Whether a reply gives k letters values that satisfy every clause."""
     if not isinstance(text, str):
         return UNPARSED
     stated = text
@@ -220,7 +231,7 @@ def check(problem: Problem, text: str | None) -> Verdict:
             stated = _SPACES.sub("", announced(found.answer) or "")
         if len(stated) != k or stated.strip("01"):
             return UNPARSED
-    if _satisfies(problem.meta["clauses"], stated):
+    if _satisfies(clauses, stated):
         return Verdict(1.0, True, stated, "correct")
     return Verdict(0.0, False, stated, "wrong")
 
@@ -277,7 +288,7 @@ def _satisfiable_sets(clauses: list[int], l: int, models: int) -> int:  # noqa: 
 
 def _all_clauses(n: int, k: int) -> Iterator[int]:
     table = _masks(k)
-    for which in _tuples(n, k):
+    for which in tuples(n, k):
         for pattern in range(1 << n):
             some = 0
             for i, v in enumerate(which):
@@ -297,15 +308,6 @@ def _space(n: int, k: int, l: int) -> int:  # noqa: E741
     return -(-(2**k) * comb(most, l) * drawn // total)  # rounded up
 
 
-def _ceil(a: int, b: int) -> int:
-    """a / b rounded up, exactly.
-
-    >>> _ceil(7, 2)
-    4
-    """
-    return -(-a // b)
-
-
 def space(knobs: Mapping[str, Any]) -> int:
     """Number of satisfiable sets of l different clauses: exact where small, else a lower bound.
 
@@ -323,10 +325,11 @@ def vote(problem: Problem) -> str:
     return "".join("1" if v > 0 else "0" for v in _votes(clauses, len(problem.answer)))
 
 
-def _read(prompt: str) -> tuple[int, list[list[int]]]:
+@lru_cache(maxsize=4096)
+def read(prompt: str) -> tuple[int, list[list[int]]]:
     """Variables and clauses (signed numbers) from the prompt's text."""
     lines = prompt.split("\n")
-    letters = re.findall(r"\b[A-Z]\b", lines[-1].split(" values of ")[1])
+    letters = re.findall(r"\b[A-Z]\b", lines[-1].split(" values of ")[1].split(" in this order")[0])
     numbers = {letter: i + 1 for i, letter in enumerate(letters)}
     clauses = []
     for line in lines[1:-1]:
@@ -335,13 +338,12 @@ def _read(prompt: str) -> tuple[int, list[list[int]]]:
     return len(letters), clauses
 
 
-def solve(problem: Problem) -> str:
-    """A satisfying assignment from the prompt's text alone, by CaDiCaL, else by trying all.
+def search(k: int, clauses: list[list[int]]) -> str | None:
+    """Digits that satisfy signed clauses by CaDiCaL, else by trying all; None if nothing does.
 
     Raises:
         MissingExtra: python-sat is not installed and there are 20 letters or more.
     """
-    k, clauses = _read(str(problem.prompt))
     try:
         solvers = extra("pysat.solvers", "sat")
     except MissingExtra:
@@ -351,12 +353,45 @@ def solve(problem: Problem) -> str:
             digits = format(number, f"0{k}b")
             if all(any((digits[abs(x) - 1] == "1") == (x > 0) for x in c) for c in clauses):
                 return digits
-        raise ArgumentError(f"`problem` {problem.id} has no satisfying assignment") from None
+        return None
     with solvers.Solver(name="cadical153", bootstrap_with=clauses) as solver:
         if not solver.solve():
-            raise ArgumentError(f"`problem` {problem.id} has no satisfying assignment")
+            return None
         true = {x for x in solver.get_model() if x > 0}
     return "".join("1" if v in true else "0" for v in range(1, k + 1))
+
+
+def solve(problem: Problem) -> str:
+    """A satisfying assignment from the prompt's text alone, by CaDiCaL, else by trying all.
+
+    Raises:
+        MissingExtra: python-sat is not installed and there are 20 letters or more.
+    """
+    digits = search(*read(str(problem.prompt)))
+    if digits is None:
+        raise ArgumentError(f"`problem` {problem.id} has no satisfying assignment")
+    return digits
+
+
+def judge(problem: Problem, answer: str) -> bool:
+    """Whether digits make every line of the prompt true, read from the prompt alone."""
+    k, clauses = read(str(problem.prompt))
+    if len(answer) != k or set(answer) - {"0", "1"}:
+        return False
+    return all(any((answer[abs(x) - 1] == "1") == (x > 0) for x in clause) for clause in clauses)
+
+
+def effort(problem: Problem) -> float:
+    """Random assignments until one satisfies, on average: 2^k over the number of models.
+
+    Above 16 letters, where models are not counted, the mean number of models of such instances.
+    """
+    k, clauses = read(str(problem.prompt))
+    if k > COUNTED:
+        total, drawn = _expected_models(len(clauses[0]), k, len(clauses))
+        return (drawn << k) / total
+    letters = [[LETTERS[x - 1] if x > 0 else LETTERS[-x - 1].lower() for x in c] for c in clauses]
+    return (1 << k) / models(["".join(c) for c in letters], k).bit_count()
 
 
 FAMILY = Family(
@@ -370,4 +405,7 @@ FAMILY = Family(
     floor=floor,
     space=space,
     solve=solve,
+    effort=effort,
+    effort_unit="random assignments tried until one satisfies, on average",
+    judge=judge,
 )
