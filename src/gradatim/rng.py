@@ -4,14 +4,30 @@ Python's and numpy's distributions promise no stable values between versions, so
 decides the content of a problem is drawn here, from `random.Random.getrandbits` alone.
 """
 
-import hashlib
-import random
-from collections.abc import MutableSequence, Sequence
+from _random import Random  # random.Random, less its layer of Python: whole-number seeds only
+from collections.abc import Callable, MutableSequence, Sequence
+from hashlib import blake2b
 from typing import TypeVar
 
 from gradatim.errors import ArgumentError
 
 T = TypeVar("T")
+
+
+def joined(names: Sequence[object]) -> bytes:
+    """The bytes that are hashed for a tuple of names: each with its type, after its length.
+
+    Of two tuples one after the other they are the bytes of the one and of the other, so what many
+    names have in common at the front is joined once.
+
+    >>> joined(("a", 1)) == joined(("a",)) + joined((1,))
+    True
+    """
+    out = b""
+    for name in names:
+        part = f"{type(name).__name__}:{name}".encode()
+        out += len(part).to_bytes(4, "big") + part
+    return out
 
 
 def digest(*names: object, size: int = 16) -> bytes:
@@ -20,9 +36,7 @@ def digest(*names: object, size: int = 16) -> bytes:
     >>> digest("sat", 1).hex()[:8] == digest("sat", "1").hex()[:8]
     False
     """
-    parts = (f"{type(n).__name__}:{n}".encode() for n in names)
-    joined = b"".join(len(p).to_bytes(4, "big") + p for p in parts)
-    return hashlib.blake2b(joined, digest_size=size).digest()
+    return blake2b(joined(names), digest_size=size).digest()
 
 
 class Stream:
@@ -36,7 +50,25 @@ class Stream:
 
     def __init__(self, *names: object) -> None:
         self.names = names
-        self._bits = random.Random(int.from_bytes(digest(*names), "big")).getrandbits
+        self._bits = Random(int.from_bytes(digest(*names), "big")).getrandbits
+
+    @classmethod
+    def branch(cls, *names: object) -> Callable[..., "Stream"]:
+        """A maker of streams: `branch(*names)(*more)` is `Stream(*names, *more)`, but sooner.
+
+        >>> Stream.branch(0, "lists")(3).below(1000) == Stream(0, "lists", 3).below(1000)
+        True
+        """
+        head = joined(names)
+
+        def make(*more: object) -> "Stream":
+            stream = cls.__new__(cls)
+            stream.names = names + more
+            hashed = blake2b(head + joined(more), digest_size=16).digest()
+            stream._bits = Random(int.from_bytes(hashed, "big")).getrandbits
+            return stream
+
+        return make
 
     def child(self, *names: object) -> "Stream":
         """An independent stream, further down the tree of names."""
@@ -53,6 +85,18 @@ class Stream:
         while value >= n:
             value = self._bits(width)
         return value
+
+    def draws(self, n: int, k: int) -> list[int]:
+        """k uniform integers in [0, n), the same as k calls of `below`."""
+        if n < 2:
+            return [self.below(n) for _ in range(k)]
+        bits, width, out = self._bits, (n - 1).bit_length(), []
+        for _ in range(k):
+            value = bits(width)
+            while value >= n:
+                value = bits(width)
+            out.append(value)
+        return out
 
     def between(self, low: int, high: int) -> int:
         """Uniform integer in [low, high], both ends included."""

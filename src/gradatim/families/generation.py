@@ -5,7 +5,8 @@ depend on how many are asked for, nor on who asks first. Whether an instance bel
 to test is decided by its content; what falls on the other side is drawn again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from gradatim.checks import one_of
@@ -13,28 +14,46 @@ from gradatim.errors import ArgumentError
 from gradatim.families import registry
 from gradatim.families.knobs import resolve
 from gradatim.files import dumps
-from gradatim.rng import Stream, digest
+from gradatim.rng import Stream, digest, joined
 from gradatim.types import Draft, Family, Message, Problem
 
 SPLITS = ("train", "test")
 LEVELS = range(1, 11)
+TEST = 64  # of 256 values of a hash: what is test
 UNSPLIT = 50  # spaces below this many instances serve both splits
 ENUMERATED = 1_000_000  # spaces up to this many are walked, not drawn from, when unique
 PATIENCE = 10_000  # draws in a row that bring nothing new before a space counts as exhausted
 
 
 class _Setting(NamedTuple):
-    """One point of the ladder, with all that its items share."""
+    """One point of the ladder, with all that its items share.
+
+    Attributes:
+        stream: (index, redraw) -> the stream of a draw.
+        content, place: bytes that the ids and the splits of its items are hashed after.
+    """
 
     family: Family
     level: int | None
     knobs: dict[str, Any]
     names: tuple[object, ...]
     space: int
+    split: str
+    seed: int
+    stream: Callable[..., Stream]
+    content: bytes
+    place: bytes
 
     @property
     def unsplit(self) -> bool:
         return self.space < UNSPLIT
+
+    def holds(self, draft: Draft) -> bool:
+        """Whether a draft belongs to the split, by its content; see `split_of`."""
+        if self.space < UNSPLIT:
+            return True
+        hashed = blake2b(self.place + joined((draft.canonical,)), digest_size=1).digest()
+        return (hashed[0] < TEST) == (self.split == "test")
 
 
 def content_id(
@@ -55,7 +74,7 @@ def split_of(family: str, canonical: str) -> str:
     >>> split_of("lists", "sort: 3 1 4")
     'train'
     """
-    return "test" if digest("split", family, canonical, size=1)[0] < 64 else "train"
+    return "test" if digest("split", family, canonical, size=1)[0] < TEST else "train"
 
 
 def _levels(level: int | Iterable[int] | None) -> list[int | None]:
@@ -72,29 +91,35 @@ def _levels(level: int | Iterable[int] | None) -> list[int | None]:
     return wanted
 
 
-def _setting(family: Family, level: int | None, given: dict[str, Any]) -> _Setting:
+def _setting(
+    family: Family, level: int | None, given: dict[str, Any], *, split: str, seed: int
+) -> _Setting:
     base = family.ladder(level) if level is not None else {}
     knobs = resolve(family, base | given)
-    space = family.space(knobs)
-    return _Setting(family, level, knobs, (family.name, family.version, dumps(knobs)), space)
+    names = (family.name, family.version, dumps(knobs))
+    return _Setting(
+        *(family, level, knobs, names, family.space(knobs), split, seed),
+        stream=Stream.branch("family", *names, split, seed),
+        content=joined(("problem", family.name, family.version, family.name)),
+        place=joined(("split", family.name)),
+    )
 
 
-def _finish(setting: _Setting, draft: Draft, split: str, seed: int) -> Problem:
-    family = setting.family
-    name, version = family.name, family.version
+def _finish(setting: _Setting, draft: Draft) -> Problem:
+    family, level, knobs, *_ = setting
+    name = family.name
+    content = setting.content + joined((draft.prompt, draft.answer))
     return Problem(
-        id=content_id(
-            family=name, version=version, verifier=name, prompt=draft.prompt, answer=draft.answer
-        ),
+        id=blake2b(content, digest_size=10).hexdigest(),  # content_id of name, version, verifier
         prompt=draft.prompt,
         answer=draft.answer,
         family=name,
         verifier=name,
-        version=version,
-        level=setting.level,
-        knobs=setting.knobs,
-        split=split,
-        seed=seed,
+        version=family.version,
+        level=level,
+        knobs=knobs,
+        split=setting.split,
+        seed=setting.seed,
         compact=draft.compact,
         compact_answer=draft.compact_answer,
         solution=draft.solution,
@@ -103,12 +128,12 @@ def _finish(setting: _Setting, draft: Draft, split: str, seed: int) -> Problem:
     )
 
 
-def _draws(setting: _Setting, split: str, seed: int, index: int) -> Iterator[Draft]:
+def _draws(setting: _Setting, index: int) -> Iterator[Draft]:
     """Candidates for item `index`, in order: those of the wanted split."""
-    family, knobs, names = setting.family, setting.knobs, setting.names
+    make, knobs = setting.family.make, setting.knobs
     for redraw in range(PATIENCE):
-        draft = family.make(Stream("family", *names, split, seed, index, redraw), **knobs)
-        if setting.unsplit or split_of(family.name, draft.canonical) == split:
+        draft = make(setting.stream(index, redraw), **knobs)
+        if setting.holds(draft):
             yield draft
 
 
@@ -116,39 +141,38 @@ def _count(setting: _Setting) -> str:
     return f"{'' if setting.family.nth else 'at least '}{setting.space:,}"
 
 
-def _walk(setting: _Setting, split: str, seed: int) -> Iterator[Draft]:
+def _walk(setting: _Setting) -> Iterator[Draft]:
     """The split's instances of a small space, each once, in an order that the seed decides."""
     nth = setting.family.nth
     assert nth is not None
-    stream = Stream("order", *setting.names, seed)
+    stream = Stream("order", *setting.names, setting.seed)
     moved: dict[int, int] = {}  # a shuffle that touches only the places it has reached
     for i in range(setting.space):
         j = i + stream.below(setting.space - i)
         draft = nth(moved.get(j, j), **setting.knobs)
         moved[j] = moved.pop(i, i)
-        if setting.unsplit or split_of(setting.family.name, draft.canonical) == split:
+        if setting.holds(draft):
             yield draft
 
 
-def _unique(
-    turns: list[_Setting], *, n: int, split: str, seed: int
-) -> Iterator[tuple[_Setting, Draft]]:
+def _unique(turns: list[_Setting], n: int) -> Iterator[tuple[_Setting, Draft]]:
     seen: set[str] = set()
     walks: dict[tuple[object, ...], Iterator[Draft]] = {}
     for i in range(n):
         setting = turns[i % len(turns)]
         walked = setting.family.nth is not None and setting.space <= ENUMERATED
         if walked:
-            candidates = walks.setdefault(setting.names, _walk(setting, split, seed))
+            candidates = walks.setdefault(setting.names, _walk(setting))
         else:
-            candidates = _draws(setting, split, seed, i)
+            candidates = _draws(setting, i)
         draft = next((d for d in candidates if d.canonical not in seen), None)
         if draft is None:
             at = f" at level {setting.level}" if setting.level is not None else ""
             raise ArgumentError(
                 f"`n` = {n} asks for more different {setting.family.name} problems than there "
                 f"are: {_have(turns, setting, i)} {'exist' if walked else 'were found'}{at} in "
-                f"split '{split}' ({_count(setting)} in both); ask for fewer or widen the knobs"
+                f"split '{setting.split}' ({_count(setting)} in both); ask for fewer or widen the "
+                "knobs"
             )
         seen.add(draft.canonical)
         yield setting, draft
@@ -192,18 +216,17 @@ def generate(
     one_of("split", split, SPLITS)
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
         raise ArgumentError(f"`n` must be a whole number of at least 0, got {n!r}")
-    turns = [_setting(record, one, knobs) for one in _levels(level)]
+    turns = [_setting(record, one, knobs, split=split, seed=seed) for one in _levels(level)]
     if unique:
-        pairs = _unique(turns, n=n, split=split, seed=seed)
-        return [_finish(setting, draft, split, seed) for setting, draft in pairs]
+        return [_finish(setting, draft) for setting, draft in _unique(turns, n)]
     out = []
     for i in range(n):
         setting = turns[i % len(turns)]
-        draft = next(_draws(setting, split, seed, i), None)
+        draft = next(_draws(setting, i), None)
         if draft is None:
             raise ArgumentError(
                 f"`split` '{split}' of {record.name} {setting.knobs} gave nothing in {PATIENCE} "
                 f"draws; the space holds {_count(setting)} instances: widen the knobs"
             )
-        out.append(_finish(setting, draft, split, seed))
+        out.append(_finish(setting, draft))
     return out

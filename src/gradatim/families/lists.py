@@ -80,11 +80,11 @@ def make(stream: Stream, *, length: int, high: int, operation: str) -> Draft:
         return more.make(stream, operation, length, high)
     if operation == "any":
         operation = OPERATIONS[stream.below(3)]
-    values = [stream.below(high + 1) for _ in range(length)]
+    values = stream.draws(high + 1, length)
     pivot = 0
     if operation == "select":
         while not any(values):
-            values = [stream.below(high + 1) for _ in range(length)]
+            values = stream.draws(high + 1, length)
         pivot = stream.below(max(values))
     return _draft(operation, values, pivot=pivot, high=high)
 

@@ -332,7 +332,7 @@ def make(stream: Stream, name: str, length: int, high: int) -> Draft:
     below = stream.below
     if OPERATIONS[name].planted is None:
         low, size = bounds(name, high)
-        return draft(name, [low + below(size) for _ in range(length)])
+        return draft(name, [low + value for value in stream.draws(size, length)])
     divisor = DIVISORS[below(len(DIVISORS))] if name == "count_multiples" else 0
     parts = _parts(name, divisor, high)
     values = [stream.choice(parts[below(len(parts))]) for _ in range(length)]
