@@ -10,11 +10,13 @@ Ref: Xue et al. 2025, ReliableMath, arXiv:2507.03133: conditions removed or cont
 every twin is proved by exhaustion, rank or arithmetic, not by models and people.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from gradatim.checkers import lists
 from gradatim.checkers.abstention import UNSOLVABLE, abstention
-from gradatim.checkers.extract import UNPARSED, Found, extract
+from gradatim.checkers.extract import UNPARSED, Found, announced, extract, plain
 from gradatim.checks import one_of
 from gradatim.errors import ArgumentError
 from gradatim.families import registry
@@ -25,6 +27,7 @@ from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
 SUFFIX = ".unsolvable"
 LONGEST = 2000  # characters of an answer
+_SPACES = re.compile(r"[\s,]+")
 TRIES = 2000  # draws for one pair; kinds are set up so that a few are enough
 
 
@@ -66,6 +69,25 @@ class Kind(NamedTuple):
     unit: str
     right: Callable[[Problem, str], bool] | None = None
     judge: Callable[[str, str], bool] | None = None
+
+
+def packed(allowed: str) -> Callable[[Found, Problem], str | None]:
+    """Reads one of a few signs for each of meta's n, as "0110" or "1, 1, 0"."""
+
+    def read(found: Found, problem: Problem) -> str | None:
+        for part in (found.answer, announced(found.answer or "") if found.how == "line" else None):
+            stated = _SPACES.sub("", plain(part or "")).upper()
+            if stated and len(stated) == problem.meta["n"] and not stated.strip(allowed):
+                return stated
+        return None
+
+    return read
+
+
+def stated_list(found: Found, problem: Problem) -> str | None:
+    """Reads whole numbers."""
+    values = lists.parse(found.answer or "", how=found.how)
+    return " ".join(map(str, values)) if values is not None else None
 
 
 SHARE = Knob("percent of the problems that have no answer", 50, 0, 100)

@@ -1,32 +1,17 @@
-"""Unsolvable twins of logic: clauses, colourings, knights and knaves."""
+"""Unsolvable twins of logic: clauses and colourings."""
 
 import re
 from functools import lru_cache
 from itertools import combinations, product
-from math import comb, factorial
+from math import comb
 
 from gradatim.checkers.abstention import UNSOLVABLE
-from gradatim.checkers.extract import Found, announced, plain
 from gradatim.errors import ArgumentError, MissingExtra, extra
-from gradatim.families.twins import Instance, Kind, family
+from gradatim.families.twins import Instance, Kind, family, packed
 from gradatim.rng import Stream
 from gradatim.types import Knob, Problem
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_SPACES = re.compile(r"[\s,]+")
-
-
-def _packed(allowed: str):
-    """Reads one letter or digit for each variable, as "0110" or "1, 1, 0"."""
-
-    def read(found: Found, problem: Problem) -> str | None:
-        for part in (found.answer, announced(found.answer or "") if found.how == "line" else None):
-            stated = _SPACES.sub("", plain(part or "")).upper()
-            if stated and len(stated) == problem.meta["n"] and not stated.strip(allowed):
-                return stated
-        return None
-
-    return read
 
 
 def _at_most(name: str, knob: str, value: int, most: int) -> None:
@@ -152,7 +137,7 @@ SAT = family(
             "Answer with the values for the first {n} letters of the alphabet in order, as digits "
             "without spaces."
         ),
-        read=_packed("01"),
+        read=packed("01"),
         solve=_sat_solve,
         guess=lambda knobs: min(1.0, 0.75 ** knobs["clauses"] * 4),
         # all four lines of A and B, the others true where all letters are: the last of the four
@@ -250,7 +235,7 @@ COLORING = family(
         form=(
             "Answer with the letters of the {n} vertices in order of their numbers, without spaces."
         ),
-        read=_packed("ABC"),
+        read=packed("ABC"),
         solve=_graph_solve,
         guess=lambda knobs: min(1.0, 6 * (2 / 3) ** knobs["edges"]),
         # four vertices all joined, the other edges between vertices whose numbers differ mod 3
@@ -259,132 +244,5 @@ COLORING = family(
         unit="colourings that a full search tries",
         right=lambda problem, stated: all(stated[i] != stated[j] for i, j in problem.meta["edges"]),
         judge=_graph_judge,
-    )
-)
-
-
-# -- knights and knaves -------------------------------------------------------------------------
-
-# person i says of others (j) or (j, k): all are equations modulo 2, 1 = knight:
-# "j is a knight": i + j = 0; "j and k are of the same kind": i + j + k = 1; negated: the other
-Saying = tuple[tuple[int, ...], bool]
-_SAID = re.compile(
-    r"([A-Z]) says: ([A-Z])(?: and ([A-Z]))? (?:is a|are of) (knight|knave|one kind|two kinds)\."
-)
-
-
-def _rank(rows: list[int]) -> tuple[int, bool]:
-    """Rank of equations modulo 2 (lowest bit: right side), and whether they contradict."""
-    pivots: list[int] = []
-    for row in rows:
-        for pivot in pivots:
-            row = min(row, row ^ pivot)
-        if row == 1:
-            return len(pivots), True
-        if row:
-            pivots.append(row)
-    return len(pivots), False
-
-
-def _rows(sayings: list[Saying]) -> list[int]:
-    out = []
-    for i, (about, negated) in enumerate(sayings):
-        row = 1 << (i + 1)
-        for j in about:
-            row ^= 1 << (j + 1)
-        out.append(row | ((len(about) == 2) ^ negated))
-    return out
-
-
-def _knights_text(sayings: list[Saying]) -> str:
-    lines = []
-    for i, (about, negated) in enumerate(sayings):
-        who = " and ".join(LETTERS[j] for j in about)
-        if len(about) == 1:
-            what = f"is a {'knave' if negated else 'knight'}"
-        else:
-            what = f"are of {'two kinds' if negated else 'one kind'}"
-        lines.append(f"{LETTERS[i]} says: {who} {what}.")
-    return "\n".join(lines)
-
-
-def _kinds(sayings: list[Saying]) -> list[str]:
-    """All answers that fit, K for a knight and N for a knave: everything is tried."""
-    fits = []
-    for kinds in product((True, False), repeat=len(sayings)):
-        for knight, (about, negated) in zip(kinds, sayings, strict=True):
-            said = kinds[about[0]] if len(about) == 1 else kinds[about[0]] == kinds[about[1]]
-            if (said != negated) != knight:
-                break
-        else:
-            fits.append("".join("K" if knight else "N" for knight in kinds))
-    return fits
-
-
-def _knights_pair(stream: Stream, *, people: int) -> tuple[Instance, Instance] | None:
-    """Exactly one answer fits the first; none or several fit the second (rank modulo 2)."""
-    sayings: list[Saying] = []
-    for i in range(people):
-        others = [j for j in range(people) if j != i]
-        about = tuple(sorted(stream.sample(others, 1 + stream.below(2))))
-        sayings.append((about, stream.below(2) == 1))
-    if _rank(_rows(sayings)) != (people, False):
-        return None
-    i = stream.below(people)
-    others = [j for j in range(people) if j != i]
-    for _ in range(20):
-        about = tuple(sorted(stream.sample(others, 1 + stream.below(2))))
-        twin = [*sayings[:i], (about, stream.below(2) == 1), *sayings[i + 1 :]]
-        if _rank(_rows(twin)) != (people, False):
-            return (
-                Instance(_knights_text(sayings), _solved(_rows(sayings), people), {"n": people}),
-                Instance(_knights_text(twin), "", {"n": people}),
-            )
-    return None
-
-
-def _solved(rows: list[int], n: int) -> str:
-    """The one solution of n independent equations modulo 2, by elimination."""
-    for bit in range(1, n + 1):
-        at = next(i for i in range(bit - 1, n) if rows[i] >> bit & 1)
-        rows[bit - 1], rows[at] = rows[at], rows[bit - 1]
-        rows = [
-            row ^ rows[bit - 1] if i != bit - 1 and row >> bit & 1 else row
-            for i, row in enumerate(rows)
-        ]
-    return "".join("K" if row & 1 else "N" for row in rows)
-
-
-def _knights_solve(prompt: str) -> str:
-    """By trying every answer on the sentences of the prompt."""
-    sayings: list[Saying] = []
-    for line in prompt.split("\n")[1:-1]:
-        said = _SAID.fullmatch(line)
-        assert said is not None
-        about = tuple(LETTERS.index(letter) for letter in (said[2], said[3]) if letter)
-        sayings.append((about, said[4] in ("knave", "two kinds")))
-    fits = _kinds(sayings)
-    return fits[0] if len(fits) == 1 else UNSOLVABLE
-
-
-KNIGHTS = family(
-    Kind(
-        name="knights",
-        doc="who lies, or that the sentences leave no answer or several",
-        knobs={"people": Knob("people who speak", 5, 4, 14)},
-        levels=tuple({"people": n} for n in range(4, 14)),
-        pair=_knights_pair,
-        task=(
-            "Each person is a knight, whose sentences are all true, or a knave, whose sentences "
-            "are all false. Who is what? Only a single possible assignment counts as an answer."
-        ),
-        form="Answer with K or N for each of the {n} people in alphabetical order, without spaces.",
-        read=_packed("KN"),
-        solve=_knights_solve,
-        guess=lambda knobs: 0.5 ** knobs["people"],
-        # any answer, and any earlier person to speak of: all of these have a single answer
-        space=lambda knobs: 2 ** knobs["people"] * factorial(knobs["people"] - 1),
-        work=lambda knobs: 2.0 ** knobs["people"],
-        unit="assignments that a full search tries",
     )
 )
