@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy import integrate, special
 
 from gradatim.errors import ArgumentError
-from gradatim.scale import irt
+from gradatim.scale import irt, louis
 from gradatim.scale.curves import flat, information, probability
+from gradatim.scale.quadrature import Posterior
 from gradatim.types import Responses
 
 
@@ -202,6 +203,23 @@ def test_population_errors_hold_the_sampling_of_solvers():
     gap = sampled.se_difficulty**2 - own.se_difficulty**2
     near = np.abs(own.difficulty) < 0.2  # far from zero the unit counts as well
     assert np.median(gap[near]) == pytest.approx(1 / 50, rel=0.1)
+
+
+def test_short_tests_know_less_of_their_solvers_zero_and_unit():
+    # 200 solvers of N(0, 1) without any item: errors of a mean and of a log spread, 1/n and 1/(2n)
+    blank = np.zeros(200), np.zeros(200), np.ones(200), *np.zeros((3, 2, 1)), None
+    assert louis._of_sample(Posterior(*blank)) == pytest.approx((1 / 200, 1 / 400))
+    # and with abilities known: none
+    known = np.zeros(200), np.ones(200), np.zeros(200), *np.zeros((3, 2, 1)), None
+    assert louis._of_sample(Posterior(*known)) == (0, 0)
+
+
+def test_a_fixed_slope_has_no_error():
+    _, _, _, data = simulated(50, 200, seed=1)
+    for reference in irt.REFERENCES:
+        bank = irt.fit(data, model="rasch", reference=reference)
+        assert bank.fit["item_errors"] == "items"
+        assert not bank.se_discrimination.any()
 
 
 def test_the_forms_of_the_error_agree(monkeypatch):

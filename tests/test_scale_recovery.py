@@ -174,6 +174,7 @@ def test_with_four_of_five_cells_missing_errors_are_near_the_bound():
 # (persons, items, share of cells kept, simulations): at least 1,000 intervals of each kind, so a
 # true 95% is seen as 93.6% to 96.4% at two Monte Carlo errors
 CASES = [
+    (200, 40, 1.0, 50),
     (200, 1000, 1.0, 10),
     (200, 1000, 0.2, 10),
     (1000, 5000, 1.0, 2),

@@ -53,9 +53,8 @@ def measure(
         if n_items > DENSE or counts.solved.size > WHOLE:
             found = complete.visit(counts, items, start, n_nodes=n_nodes)
             own, extra = complete.errors(counts, items, found, curvature=prior[0], model=model)
-            return found.posterior, blockwise(
-                own, extra, found.posterior, found=(items, fixed), reference=reference
-            )
+            at = {"found": (items, fixed), "model": model, "reference": reference}
+            return found.posterior, blockwise(own, extra, found.posterior, **at)
         counts = unfold(counts)
     if _compiles(counts, items, n_nodes):
         mode, spread, posterior = sparse.visit(counts, items, start, n_nodes=n_nodes, errors=True)

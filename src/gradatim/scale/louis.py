@@ -93,11 +93,13 @@ def errors(
     else:
         own = inverse_blocks(complete - missing, model)
         extra = _extra(cells, own, moving)
-        return blockwise(own, extra, posterior, found=(items, fixed), reference=reference)
+        found = items, fixed
+        return blockwise(own, extra, posterior, found=found, model=model, reference=reference)
     extra = np.einsum("pi,pi->p", held, push.reshape(n_persons, -1))
     lost = own[diagonal(k)] < -1e-9  # not a maximum in every direction: no error is known
     if reference == "solvers":
         own, extra = _conditioned(own, extra, (push, held), posterior.mean)
+        own = own + _adrift(items, _of_sample(posterior), model=model)
     return _errors(own, extra, posterior.sd, found=(items, fixed, form), lost=lost)
 
 
@@ -119,25 +121,41 @@ def blockwise(
     posterior: Posterior,
     *,
     found: tuple[Items, np.ndarray],
+    model: str,
     reference: str,
 ) -> Errors:
     """Errors from items' own blocks alone: what persons tie together is their zero and unit.
 
-    Nothing else that items share through persons is of the order of the errors themselves. Given
-    the persons, zero and unit have no error; as a sample of N(0, 1) they have 1 / persons and
-    1 / (2 persons), the errors of a mean and of a logarithm of a standard deviation.
+    Nothing else that items share through persons is of the order of the errors themselves. As a
+    sample of N(0, 1) persons give zero and unit errors of 1 / persons and 1 / (2 persons), those
+    of a mean and of a logarithm of a standard deviation.
     """
     items, fixed = found
+    n = len(posterior.mean)
+    drift = (1 / n, 0.5 / n) if reference == "population" else _of_sample(posterior)
+    own = own + _adrift(items, drift, model=model)
     if reference == "population":
-        n = len(posterior.mean)
-        moves = np.stack([np.zeros_like(items.b), np.ones_like(items.b)])
-        turns = np.stack([-np.ones_like(items.b), items.b])
-        for rows, variance in ((moves, 1 / n), (turns, 0.5 / n)):
-            pad = np.zeros((items.params, len(items.b)))
-            pad[:2] = rows
-            own = own + variance * outer(pad)
         extra = extra + (1 + posterior.mean**2 / 2) / n
     return _errors(own, extra, posterior.sd, found=(items, fixed, "items"))
+
+
+def _of_sample(posterior: Posterior) -> tuple[float, float]:
+    """Variances of these persons' own mean, and of the log of their own spread, given the items.
+
+    Long tests know both; of short ones the persons' abilities are uncertain, and so is where
+    their own zero and unit lie. Without any item these are 1 / persons and 1 / (2 persons).
+    """
+    n, square = len(posterior.mean), posterior.sd**2
+    unit = np.sum(square * (posterior.mean**2 + square / 2))
+    return float(square.sum()) / n**2, float(unit) / n**2
+
+
+def _adrift(items: Items, drift: tuple[float, float], *, model: str) -> np.ndarray:
+    """(pair, item) covariance of items whose zero and log unit have the variances `drift`."""
+    rows = np.zeros((2, items.params, len(items.b)))
+    rows[0, 1], rows[1, 0], rows[1, 1] = 1, -1, items.b
+    zero, unit = drift[0], 0.0 if model == "rasch" else drift[1]  # a = 1 is no person's unit
+    return zero * outer(rows[0]) + unit * outer(rows[1])
 
 
 def _errors(
