@@ -1,7 +1,7 @@
 """Families: problems made and checked a second on one core, beside reasoning-gym's nearest.
 
     python benchmarks/families.py [--only NAME ...] [--seconds S] [--repeats R] [--json FILE]
-    python benchmarks/families.py --gate [--side ours] [--items N] [--record docs/figures/families_gate.json]
+    python benchmarks/families.py --gate [--side ours] [--items N] [--record FILE]
 
 Both libraries run in this process, in turns. Without reasoning-gym 0.1.25 only ours is measured.
 The gate puts the same texts to the graders of both; see README.md here.

@@ -1,4 +1,4 @@
-"""Write docs/api.md, docs/methods.md and docs/commands.md from the code: `make docs`.
+"""Write docs/api.md, methods.md, commands.md and families.md from the code: `make docs`.
 
 Needs the extra [demo]. tests/test_docs.py fails where a page is out of date.
 """
@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import inspect
 import io
+import json
 import os
 import re
 import sys
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import gradatim
 from gradatim.cli import app
+from gradatim.families import registry as families
+from gradatim.families.generation import generate
 from gradatim.recipes import registry
 from gradatim.types import SLOTS
 
@@ -170,7 +173,110 @@ def commands():
     return "\n\n".join(parts)
 
 
-PAGES = {"api.md": api, "methods.md": methods, "commands.md": commands}
+# -- families -----------------------------------------------------------------------------------
+
+GATE = DOCS / "figures" / "families_gate.json"
+LEVELS = (1, 5, 10)
+LONGEST = 500  # characters of a question or an answer that are shown
+
+
+def short(text):
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
+
+
+def asked(prompt):
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(f"{message['role']}: {message['content']}" for message in prompt)
+
+
+def three(values):
+    return ", ".join(f"{value:.2g}" for value in values.values())
+
+
+def knob(name, spec):
+    allowed = ", ".join(spec["choices"]) or f"{spec['low']} to {spec['high']}"
+    return f"`{name}` ({allowed})"
+
+
+def family_rows():
+    for row in families.list_families():
+        if "refused" in row or row["name"] not in families.FAMILIES:
+            continue  # of packages that happen to be installed here
+        knobs = ", ".join(knob(name, spec) for name, spec in row["knobs"].items())
+        name = f"[`{row['name']}`](#{row['name'].replace('.', '')})"
+        yield name, row["doc"], knobs, row["effort_unit"], three(row["floor"]), three(row["space"])
+
+
+def examples(name):
+    parts = [f"### {name}"]
+    for level in LEVELS:
+        problem = generate(name, n=1, level=level)[0]
+        knobs = ", ".join(f"{k} {v}" for k, v in problem.knobs.items())
+        shown = f"{short(asked(problem.prompt))}\n\n-> {short(problem.answer)}"
+        parts.append(f"Level {level}{f' ({knobs})' * bool(knobs)}:\n\n```text\n{shown}\n```")
+    return "\n\n".join(parts)
+
+
+def gate_table():
+    """What the gate counted here and in reasoning-gym, as benchmarks/families.py recorded it."""
+    known = json.loads(GATE.read_text()) if GATE.is_file() else {}
+    if set(known) != {"ours", "theirs"}:
+        return "Not recorded."
+    ours, theirs = known["ours"], known["theirs"]
+    rows = []
+    for said, names in theirs["counts"].items():
+        few = ", ".join(names) if len(names) <= 12 else ""
+        rows.append((said, len(ours["counts"][said]), len(names), few))
+    header = (
+        "families that ...",
+        f"gradatim {ours['version']} (of {ours['families']})",
+        f"reasoning-gym {theirs['version']} (of {theirs['families']})",
+        "which, where at most 12",
+    )
+    return table(header, rows)
+
+
+INTRODUCTION = """\
+A family makes problems at levels 1 to 10 and judges replies to them. `gradatim generate NAME` \
+prints some, `gradatim audit family:NAME` runs the gate on one. The floor is the chance that a \
+well-formed guess is right, the space the number of different instances (for some a lower bound), \
+both at levels 1, 5 and 10."""
+
+GATE_WORDS = """\
+The same script puts the same texts to both libraries' graders, on {items} items of each family \
+(fewer where making them takes over 10 s) at reasoning-gym's default settings and over our levels:
+
+    python benchmarks/families.py --gate --record docs/figures/families_gate.json
+
+The two differ in purpose as well as in faults: reasoning-gym gives a little reward for a try, and \
+partial reward for answers that are nearly right, on purpose. Its scorers are called with the \
+answer alone, as its own code does after taking it out of a reply. Where several answers are right \
+a neighbour's may be; ours are counted there only if the family's rule says it is wrong. Seeds of \
+ours are hashed; there, item i of seed s is item i - 1 of seed s + 1 in most families."""
+
+
+def families_page():
+    ours = [name for name in families.names() if name in families.FAMILIES]
+    known = json.loads(GATE.read_text()) if GATE.is_file() else {}
+    return "\n\n".join([
+        HEAD + f"# The {len(ours)} families",
+        INTRODUCTION,
+        table(("family", "problem", "knobs", "effort is", "floor", "space"), family_rows()),
+        "## The gate beside reasoning-gym's families",
+        GATE_WORDS.format(items=known.get("theirs", {}).get("items", "")),
+        gate_table(),
+        "## Examples",
+        *map(examples, ours),
+    ])
+
+
+PAGES = {
+    "api.md": api,
+    "methods.md": methods,
+    "commands.md": commands,
+    "families.md": families_page,
+}
 
 
 def stale():
