@@ -58,6 +58,7 @@ FAMILIES = {
     "horizon": "gradatim.families.horizon:FAMILY",
     "horizon.multi": "gradatim.families.horizon:MULTI",
     "horizon.single": "gradatim.families.horizon:SINGLE",
+    "logic_grid": "gradatim.families.logic_grid:FAMILY",
     "mazes": "gradatim.families.mazes:FAMILY",
     "mazes.shortest": "gradatim.families.mazes:SHORTEST",
     "river_crossing": "gradatim.families.river_crossing:FAMILY",
