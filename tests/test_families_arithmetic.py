@@ -3,7 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradatim.families import arithmetic
-from gradatim.families.generation import _finish, _setting, generate
+from gradatim.families.generation import generate
+from gradatim.families.knobs import resolve
+from gradatim.types import Problem
 
 SMALL = [
     {"kind": kind, "steps": steps, "modulus": 3, "digits": digits, "base": base, "width": 12}
@@ -15,6 +17,18 @@ SMALL = [
         ("any", 2, 3, 2),
     ]
 ]
+
+
+def finished(draft):
+    return Problem(
+        id="1",
+        prompt=draft.prompt,
+        answer=draft.answer,
+        compact=draft.compact,
+        compact_answer=draft.compact_answer,
+        solution=draft.solution,
+        meta=draft.meta,
+    )
 
 
 def drawn(kind, **knobs):
@@ -83,8 +97,7 @@ def test_floor_by_hand():
 def test_no_number_but_the_sum_passes_in_either_reading(index, guess):
     """Every digit text is read as one number only, so a right reading is a right answer."""
     knobs = {"kind": "sum", "steps": 1, "modulus": 2, "digits": 4, "base": 4, "width": 4}
-    setting = _setting(arithmetic.FAMILY, None, knobs)
-    p = _finish(setting, arithmetic.nth(index, **knobs), "train", 0)
+    p = finished(arithmetic.nth(index, **knobs))
     digits = ""
     while guess:
         guess, digit = divmod(guess, 4)
@@ -115,3 +128,64 @@ def test_forms_of_a_chain():
         assert arithmetic.check(p, text).solved
     assert arithmetic.check(p, p.compact_answer[:-1]).reason == "wrong"
     assert arithmetic.check(p, p.compact_answer + "r").reason == "unparsed"
+
+
+def test_modes_are_the_parent_with_one_kind():
+    for kind in arithmetic.KINDS:
+        p = generate(f"arithmetic.{kind}", n=1, level=3, seed=2)[0]
+        assert p.meta["kind"] == kind
+        assert "kind" not in p.knobs
+        assert p.verifier == f"arithmetic.{kind}"
+        assert arithmetic.solve(p) == p.answer
+
+
+def by_hand(kind, **knobs):
+    setting = resolve(arithmetic.FAMILY, {"kind": kind, **knobs})
+    index = {"chain": 9168, "sum": 0o1231}[kind]
+    return finished(arithmetic.nth(index, **setting))
+
+
+def test_steps_of_a_chain_count_an_error_once():
+    p = by_hand("chain", steps=4, modulus=5)  # 8 6 1 9: totals 3 4 0 4
+    steps = list(arithmetic.trace(p, "3 0 1 0"))
+    # 3 + 6 = 9 is 4 modulo 5, not 0; from 0 on, 0 + 1 = 1 and 1 + 9 = 0 follow
+    assert [(s.value, s.legal) for s in steps] == [
+        ("3", True),
+        ("0", False),
+        ("1", True),
+        ("0", True),
+    ]
+    compact = list(arithmetic.trace(p, " 3010\n"))
+    assert [(s.state, s.legal) for s in compact] == [(s.state, s.legal) for s in steps]
+    assert [s.end for s in compact] == [2, 3, 4, 5]
+    assert all(s.legal for s in arithmetic.trace(p, p.solution))
+    assert [s.value for s in arithmetic.trace(p, p.solution)] == p.answer.split()
+    assert list(arithmetic.trace(p, "no idea")) == []
+    # a total that is not reduced is no legal step
+    assert [s.legal for s in arithmetic.trace(p, "8 4 0 4")] == [False, True, True, True]
+
+
+def test_steps_of_a_sum_are_its_digits_from_the_last():
+    p = generate("arithmetic.sum", n=1, base=4, digits=4, seed=1)[0]
+    steps = list(arithmetic.trace(p, p.compact_answer))
+    assert "".join(s.value for s in steps) + "r" == p.compact_answer
+    assert all(s.legal for s in steps)
+    first = str((int(p.compact_answer[0]) + 1) % 4)
+    broken = list(arithmetic.trace(p, first + p.compact_answer[1:]))
+    assert [s.legal for s in broken] == [False, True, True, True, True]
+    worked = list(arithmetic.trace(p, p.solution))
+    assert [s.state for s in worked] == [s.state for s in steps[:4]]
+    assert list(arithmetic.trace(p, p.answer)) == []
+
+
+def test_effort_by_hand():
+    assert arithmetic.effort(by_hand("chain", steps=4, modulus=5)) == 8
+    # 4 digits in base 4 and the carry: 5 places of 2 bits
+    assert arithmetic.effort(by_hand("sum", digits=4, base=4)) == 10
+
+
+@pytest.mark.parametrize("text", ["", "\x00", "\ud800", "=" * 9999, "1" * 99_999, "r", "write 9"])
+def test_reading_steps_of_hard_inputs_ends(text):
+    for kind in arithmetic.KINDS:
+        for step in arithmetic.trace(by_hand(kind), text):
+            assert 0 < step.end <= len(text)

@@ -1,0 +1,223 @@
+import math
+import random
+
+import numpy as np
+import pytest
+
+from gradatim.errors import ArgumentError
+from gradatim.families import horizon
+from gradatim.families.generation import generate
+from gradatim.families.horizon import (
+    horizon_length,
+    self_conditioning,
+    step_accuracy,
+)
+from gradatim.rng import Stream
+from gradatim.types import Problem
+
+TABLE = "Each of these words stands for a number.\nabobo = 3\nemuta = -5\nidode = 0"
+RULE = "The running sum starts at 0. Each turn adds the numbers of its words to it."
+PLAN = "Turn 1: abobo abobo\nTurn 2: emuta idode\nTurn 3: abobo emuta"
+
+
+def single():
+    text = f"{TABLE}\n{RULE}\n{PLAN}\nAnswer with the running sum after each turn."
+    return Problem(
+        id="1", prompt=text, answer="6 1 -1", verifier="horizon", meta={"form": "single"}
+    )
+
+
+def chat(first="6", second="1"):
+    one, two, three = PLAN.split("\n")
+    messages = (
+        {"role": "user", "content": f"{TABLE}\n{RULE}\n{one}"},
+        {"role": "assistant", "content": first},
+        {"role": "user", "content": two},
+        {"role": "assistant", "content": second},
+        {"role": "user", "content": three},
+    )
+    return Problem(id="2", prompt=messages, answer="-1", meta={"form": "multi"})
+
+
+def test_a_running_sum_by_hand():
+    """3 + 3 = 6; 6 - 5 + 0 = 1; 1 + 3 - 5 = -1."""
+    assert horizon.solve(single()) == "6 1 -1"
+    assert horizon.solve(chat()) == horizon.solve(chat("99", "100")) == "-1"
+    assert horizon.effort(single()) == horizon.effort(chat()) == 6
+
+
+def test_forms_of_a_reply():
+    for text in ("6 1 -1", "6, 1, -1", "[6, 1, −1]", r"\boxed{6 1 -1}", "The answer is 6 1 -1."):
+        assert horizon.check(single(), text).solved, text
+    for text in ("6 1 -2", "6 1", "6 1 -1 0", "-1"):
+        assert horizon.check(single(), text).reason == "wrong", text
+    for text in ("-1", "−1", "The running sum is -1.", r"\boxed{-1}"):
+        assert horizon.check(chat(), text).solved, text
+    assert horizon.check(chat(), "1").reason == "wrong"
+    assert horizon.check(chat(), "unknown").reason == "unparsed"
+
+
+def test_an_error_counts_once_among_the_steps():
+    # 6 right; 2 should be 1; 2 + 3 - 5 = 0 follows from it
+    steps = list(horizon.trace(single(), "6 2 0"))
+    assert [(s.value, s.legal) for s in steps] == [("6", True), ("2", False), ("0", True)]
+    assert [s.end for s in steps] == [1, 3, 5]
+    worked = "Turn 1: 0 + 3 + 3 = 6\nTurn 2: 6 - 5 + 0 = 2\nTurn 3: 2 + 3 - 5 = 0\n6 2 0"
+    again = list(horizon.trace(single(), worked))
+    assert [s.state for s in again] == [s.state for s in steps]
+    # a chat's one number is the last turn; all three may be worked out as well
+    assert [s.legal for s in horizon.trace(chat(), "-1")] == [True]
+    assert [s.legal for s in horizon.trace(chat(), worked)] == [True, False, True]
+    assert list(horizon.trace(single(), "no idea")) == []
+    assert len(list(horizon.trace(single(), "6 1 -1 4 4 4"))) == 3
+
+
+def test_counts_by_turn():
+    traces = [list(horizon.trace(single(), t)) for t in ("6 1 -1", "6 2 0", "5 0", "")]
+    found = step_accuracy(traces)
+    assert found.right.tolist() == [2, 2, 2]
+    assert found.tried.tolist() == [3, 3, 2]
+    assert found.whole.tolist() == [2, 1, 1]
+    assert (found.replies, found.length) == (4, 1)
+    none = step_accuracy([])
+    assert (none.right.size, none.replies, none.length) == (0, 0, 0)
+
+
+def test_chats_show_the_asked_share_of_false_replies():
+    for wrong, count in ((0, 0), (25, 5), (100, 20)):
+        p = generate("horizon.multi", n=1, turns=21, wrong=wrong, words=5, high=9)[0]
+        roles = [m["role"] for m in p.prompt]
+        assert roles == ["user", "assistant"] * 20 + ["user"]
+        values, turns = horizon._read(p)
+        total, false = 0, 0
+        for turn, message in zip(turns, p.prompt[1::2], strict=False):
+            total += sum(values[word] for word in turn)
+            off = int(message["content"]) - total
+            false += off != 0
+            assert abs(off) <= horizon.OFF_BY
+        assert false == p.meta["false"] == count
+
+
+def test_renamed_words_are_the_same_instance():
+    values = {"abobo": 3, "emuta": -5, "idode": 0, "ukuku": 7}
+    turns = [["emuta", "abobo"], ["emuta"]]
+    other = {"opopo": 7, "alala": 0, "inini": 3, "ululu": -5}
+    plan = [["ululu", "inini"], ["ululu"]]
+    assert horizon._renamed(values, turns) == horizon._renamed(other, plan) == "-5 3|0 7|0 1;0"
+    assert horizon._renamed(values, [["abobo", "emuta"], ["emuta"]]) != "-5 3|0 7|0 1;0"
+
+
+def test_the_space_is_a_lower_bound_where_it_can_be_counted():
+    # one word of 3 values used, another unused: pairs of values, and of which word is meant
+    knobs = {"form": "single", "words": 2, "high": 1, "keys": 1, "turns": 1, "wrong": 0}
+    seen = {horizon.make(Stream(i), **knobs).canonical for i in range(500)}
+    assert len(seen) == 9
+    assert horizon.space(knobs) == 3
+    knobs |= {"turns": 2}
+    seen = {horizon.make(Stream(i), **knobs).canonical for i in range(2000)}
+    assert horizon.space(knobs) == 9 <= len(seen) == 18
+
+
+def test_words_are_different_and_ours():
+    words = {horizon._word(i) for i in range(horizon.WORDS)}
+    assert len(words) == horizon.WORDS == 18_000
+    assert all(len(word) == 5 for word in words)
+
+
+@pytest.mark.parametrize("p", [0.9, 0.99, 0.999])
+def test_s190_horizons_in_closed_form(p):
+    """H = ln s / ln p: the chance of H right steps in a row is s."""
+    for s in (0.1, 0.5, 0.8):
+        assert p ** horizon_length(p, s) == pytest.approx(s)
+    assert horizon_length(p) == pytest.approx({0.9: 6.58, 0.99: 68.97, 0.999: 692.8}[p], abs=0.01)
+
+
+def replies(p, turns, n, seed):
+    """Replies of a solver whose steps fail independently; a false sum is carried on."""
+    rng = random.Random(seed)
+    problem = generate("horizon.single", n=1, turns=turns, keys=1, words=5, high=9)[0]
+    values, plan = horizon._read(problem)
+    added = [values[turn[0]] for turn in plan]
+    for _ in range(n):
+        total, said = 0, []
+        for number in added:
+            total += number + (0 if rng.random() < p else rng.choice([-2, -1, 1, 2]))
+            said.append(str(total))
+        yield horizon.trace(problem, " ".join(said))
+
+
+@pytest.mark.parametrize(
+    ("p", "turns", "n"), [(0.9, 20, 1500), (0.99, 120, 500), (0.999, 1000, 200)]
+)
+def test_s190_independent_errors_reach_the_horizon_of_the_formula(p, turns, n):
+    found = step_accuracy(replies(p, turns, n, seed=3))
+    steps = turns * n
+    # steps: binomial, within 4 standard errors
+    share = found.right.sum() / found.tried.sum()
+    assert found.tried.sum() == steps
+    assert abs(share - p) < 4 * math.sqrt(p * (1 - p) / steps)
+    # whole prefixes: p^t at every t, within the bound of Dvoretzky, Kiefer, Wolfowitz (1 in 10^4)
+    survival = p ** np.arange(1, turns + 1)
+    bound = math.sqrt(math.log(2e4) / (2 * n))
+    assert np.abs(found.whole / n - survival).max() < bound
+    # so the length lies where p^t is that close to a half
+    short, long = (math.log(0.5 + side * bound) / math.log(p) for side in (1, -1))
+    assert short - 1 <= found.length <= long
+    assert short - 1 <= horizon_length(p) <= long
+    # and the formula with the measured accuracy gives it too: errors are Poisson
+    loss = 4 / math.sqrt(steps * (1 - p))
+    assert horizon_length(share) == pytest.approx(horizon_length(p), rel=loss / (1 - loss))
+
+
+def answered(slope, seed):
+    """Share of false replies shown, and whether a solver that they pull down was right."""
+    rng = random.Random(seed)
+    errors, right = [], []
+    for wrong in (0, 20, 40, 60, 80):
+        for p in generate("horizon.multi", n=300, turns=11, words=4, high=9, wrong=wrong):
+            share = p.meta["false"] / 10
+            ok = rng.random() < 0.95 + slope * share
+            reply = p.answer if ok else str(int(p.answer) + rng.choice([-1, 1]))
+            errors.append(share)
+            right.append(horizon.check(p, reply).reward)
+    return np.array(errors), np.array(right)
+
+
+def test_s190_a_planted_self_conditioning_slope_is_found():
+    found = self_conditioning(*answered(-0.3, seed=1))
+    assert found.low < -0.3 < found.high < 0
+    assert found.n == 1500
+    none = self_conditioning(*answered(0.0, seed=2))
+    assert none.low < 0 < none.high
+    assert none.high - none.low < 0.1
+
+
+def test_the_slope_covers_the_truth_as_often_as_stated():
+    rng = np.random.default_rng(4)
+    x = np.repeat([0.0, 0.2, 0.5, 0.9], 100)
+    covered = 0
+    for _ in range(400):
+        found = self_conditioning(x, (rng.random(400) < 0.95 - 0.4 * x).astype(float))
+        covered += found.low <= -0.4 <= found.high
+    assert 0.92 < covered / 400 < 0.975
+
+
+@pytest.mark.parametrize(
+    ("errors", "right"),
+    [([0, 1], [1, 0]), ([0.5] * 4, [1, 0, 1, 0]), ([0, 1, 1], [1, 0]), ([[0, 1, 0]], [[1, 1, 1]])],
+)
+def test_a_slope_needs_different_shares(errors, right):
+    with pytest.raises(ArgumentError, match="`errors` and `right`"):
+        self_conditioning(np.array(errors), np.array(right))
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ArgumentError, match=r"`errors` must lie in \[0, 1\]"):
+        self_conditioning(np.array([0, 2, 1]), np.array([0, 1, 1]))
+    for p in (0, 1, 1.5, math.nan):
+        with pytest.raises(ArgumentError, match="`accuracy` must lie strictly between 0 and 1"):
+            horizon_length(p)
+    with pytest.raises(ArgumentError, match="`success`"):
+        horizon_length(0.9, 1.0)
+    with pytest.raises(ArgumentError, match="9 is not a horizon problem"):
+        horizon.solve(Problem(id="9", prompt="What?", answer="1"))
