@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gradatim.errors import ArgumentError
 from gradatim.families import lists
 from gradatim.families.generation import content_id, generate, split_of
+from gradatim.rng import Stream, digest
 
 TINY = {"length": 1, "high": 1}  # sort 0, sort 1, reverse 0, reverse 1, keep 1 above 0: 5 in all
 
@@ -131,3 +132,45 @@ def test_a_family_of_ones_own_needs_no_registration():
     assert {p.family for p in problems} == {"mine"}
     other = {p.prompt for p in generate("lists", n=3, level=1)}
     assert other != {p.prompt for p in problems}  # the name is part of the stream
+
+
+def test_streams_are_what_they_always_were():
+    # a change here is a change of every problem that was ever made
+    assert digest("sat", 1).hex() == "d287d200d8eee163e382e74f8aa77517"
+    stream = Stream("family", "lists", 3)
+    assert [stream.below(1000) for _ in range(6)] == [148, 869, 913, 558, 723, 938]
+    assert stream.sample(range(50), 5) == [40, 17, 30, 16, 8]
+    assert stream.uniform() == 0.7908193907181488
+
+
+@given(st.integers(1, 2000), st.integers(0, 30), st.integers(0, 2**70))
+def test_many_draws_are_single_draws(n, k, seed):
+    one, many = Stream("draws", seed), Stream.branch("draws")(seed)
+    assert many.draws(n, k) == [one.below(n) for _ in range(k)]
+    assert one.below(10**30) == many.below(10**30)  # both consumed the same
+    assert one.child("a").below(10**30) == many.child("a").below(10**30)
+
+
+def test_no_draw_from_nothing():
+    for bad in (0, -1):
+        with pytest.raises(ArgumentError, match="`n` must be at least 1"):
+            Stream("x").draws(bad, 1)
+
+
+def test_knobs_that_cannot_be_together_are_refused():
+    for family, knobs, why in (
+        ("lists", {"operation": "comparison", "length": 1}, r"`lists\.length` must be at least 2"),
+        ("sequences", {"step": 9, "shown": 12}, r"`sequences\.shown` must be at least 13"),
+        ("sat", {"literals": 4, "variables": 3}, r"`sat\.literals` must be at most"),
+    ):
+        for unique in (False, True):
+            with pytest.raises(ArgumentError, match=why):
+                generate(family, n=2, unique=unique, **knobs)
+
+
+def test_more_unique_lists_than_exist_says_how_many_exist():
+    # 3 numbers of 0..1, no instance twice: 8 lists, too few to split
+    knobs = {"length": 3, "high": 1, "operation": "odd_count"}
+    assert len({p.prompt for p in generate("lists", n=8, unique=True, **knobs)}) == 8
+    with pytest.raises(ArgumentError, match=r"`n` = 9 .* 8 exist in split 'train' \(8 in both\)"):
+        generate("lists", n=9, unique=True, **knobs)

@@ -240,7 +240,7 @@ PROCEDURES: dict[str, Callable[[Numbers], Any]] = {
     "Multiply": _multiplied,
     "are odd": lambda x: _how_many(lambda value: value % 2 == 1, x),
     "are even": lambda x: _how_many(lambda value: value % 2 == 0, x),
-    "sum of these differences": lambda x: _added(_gaps(x)),
+    "sum of these differences": lambda x: _added(_gaps(x)) if x[1:] else 0,
     "Divide the first": lambda x: _ratio(x[0], _multiplied(x[1:]) if x[1:] else 1),
     "is the largest of these numbers?": _largest,
     "is the smallest of these numbers?": _smallest,

@@ -9,10 +9,11 @@ simpler rule": with 2 L + 1 terms shown no other of order L + 1 or less fits at 
 Ref: Srivastava et al. 2025, BeyondBench, arXiv:2509.24210. Differs: rules and uniqueness are ours.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from gradatim.checkers.extract import UNPARSED, extract
+from gradatim.checkers.extract import UNPARSED, extract, plain
 from gradatim.checkers.lists import parse
 from gradatim.errors import ArgumentError
 from gradatim.families.knobs import complete, mode
@@ -40,6 +41,8 @@ LADDER = {
     }
     for level in range(1, 11)
 }
+LONGEST = 4000  # characters of a final line that are read
+_TOLD = re.compile(r"\bterms?(?: \w+){0,2}?(?: is| are| would be|:) *([^a-z]+(?: and [^a-z]+)?)$")
 _TRIES = 200  # draws in a row that are ambiguous before the knobs count as impossible
 _SIMPLEST = "If several such rules fit, the right one is that with the shortest linear recurrence."
 _RULE = {
@@ -105,6 +108,9 @@ def check(problem: Problem, text: str | None) -> Verdict:
     values = None
     if found.answer is not None:
         values = parse(found.answer, how=found.how)
+        told = _TOLD.search(plain(found.answer[-LONGEST:])) if values is None else None
+        if told is not None and found.how == "line":
+            values = parse(told[1].replace(" and ", ", "))
     if values is None:
         return UNPARSED
     stated = ", ".join(map(str, values))
