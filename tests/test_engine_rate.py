@@ -160,6 +160,15 @@ def test_all_forms_of_one_tournament_agree(tmp_path):
     assert luce.rating == pytest.approx(found[0].rating)
 
 
+def test_rankings_of_a_csv_are_written_with_signs(tmp_path):
+    orders = [["a", "b", "c"], ["b", "a", "c"], ["c", "b", "a"]]
+    listed = lines(tmp_path / "r.jsonl", [{"ranking": order} for order in orders])
+    signed = write(tmp_path / "r.csv", ("ranking",), [[" > ".join(order)] for order in orders])
+    one, two = (rate(path, method="plackett-luce") for path in (listed, signed))
+    assert one.names == two.names
+    assert np.array_equal(one.rating, two.rating)
+
+
 def test_partial_rankings_and_top_choices(tmp_path):
     path = lines(
         tmp_path / "r.jsonl",
@@ -307,8 +316,8 @@ def test_bad_files_say_where(text, words, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"ranking": ["a"]}, "a list of two names or more"),
-        ({"ranking": "a,b"}, "a list of two names or more"),
+        ({"ranking": ["a"]}, "two names or more"),
+        ({"ranking": "a,b"}, "two names or more"),
         ({"ranking": ["a", "b", "a"]}, "each name once"),
         ({"ranking": ["a", 1]}, "expected texts, as before, got 1; write all names the same way"),
         ({"ranking": ["a", "b"], "places": 3}, "1 <= places <= 2"),

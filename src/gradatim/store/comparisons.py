@@ -226,9 +226,14 @@ def _rankings(reader: _Reader, numbered: Numbered) -> Comparisons:
     places: list[int] = []
     for line, row in numbered:
         listed = reader.value(line, row, "ranking")
+        if isinstance(listed, str) and ">" in listed:  # a .csv has no lists
+            listed = [name.strip() for name in listed.split(">")]
         if not isinstance(listed, list) or len(listed) < 2:
             raise reader.error(
-                line, "ranking", "a list of two names or more, best first", repr(listed)
+                line,
+                "ranking",
+                "two names or more, best first (a list, or A > B > C)",
+                repr(listed),
             )
         order = tuple(reader.name(line, "ranking", name) for name in listed)
         if len(set(order)) < len(order):
