@@ -16,6 +16,8 @@ made up, and false answers differ from the right sum of their turn, not of the t
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from itertools import chain, product
 from math import log
 from typing import Any, NamedTuple
 
@@ -33,7 +35,6 @@ from gradatim.types import Draft, Estimate, Family, Knob, Problem, Step, Verdict
 
 VOWELS, CONSONANTS = "aeiou", "bdfgklmnprtv"
 NORMAL = 1.959964  # 97.5% quantile of the normal distribution
-WORDS = 5**3 * 12**2
 OFF_BY = 9  # false answers are off by at most this
 
 KNOBS = {
@@ -56,35 +57,32 @@ _ENTRY = re.compile(r"^([a-z]{5}) = (-?\d+)$", re.MULTILINE)
 _TURN = re.compile(r"^Turn \d+: ([a-z ]+)$", re.MULTILINE)
 
 
-def _word(index: int) -> str:
-    """One of 18,000 words of five letters, vowels and consonants in turn."""
-    out = ""
-    for letters in (VOWELS, CONSONANTS, VOWELS, CONSONANTS, VOWELS):
-        index, place = divmod(index, len(letters))
-        out += letters[place]
-    return out
+@cache
+def _words() -> list[str]:
+    """All words of five letters, vowels and consonants in turn."""
+    letters = (VOWELS, CONSONANTS, VOWELS, CONSONANTS, VOWELS)
+    return ["".join(word) for word in product(*letters)]
 
 
 def _renamed(values: dict[str, int], turns: list[list[str]]) -> str:
-    """An instance without its words: numbers in order of use, values, then what is not used."""
-    order: dict[str, int] = {}
-    for turn in turns:
-        for word in turn:
-            order.setdefault(word, len(order))
+    """An instance without its words: values in order of use, those not used, the plan."""
+    order = {word: str(i) for i, word in enumerate(dict.fromkeys(chain.from_iterable(turns)))}
     used = " ".join(str(values[word]) for word in order)
     rest = " ".join(map(str, sorted(v for word, v in values.items() if word not in order)))
-    plan = ";".join(" ".join(str(order[word]) for word in turn) for turn in turns)
+    plan = ";".join(" ".join([order[word] for word in turn]) for turn in turns)
     return f"{used}|{rest}|{plan}"
 
 
 def _sums(values: dict[str, int], turns: list[list[str]]) -> tuple[list[int], str]:
+    signed = {word: f" {'-' if n < 0 else '+'} {abs(n)}" for word, n in values.items()}
     total, sums, lines = 0, [], []
-    for i, turn in enumerate(turns):
-        numbers = [values[word] for word in turn]
-        shown = "".join(f" {'-' if n < 0 else '+'} {abs(n)}" for n in numbers)
-        lines.append(f"Turn {i + 1}: {total}{shown} = {total + sum(numbers)}\n")
-        total += sum(numbers)
+    for i, turn in enumerate(turns, start=1):
+        before = total
+        for word in turn:
+            total += values[word]
         sums.append(total)
+        shown = "".join([signed[word] for word in turn])
+        lines.append(f"Turn {i}: {before}{shown} = {total}\n")
     return sums, "".join(lines)
 
 
@@ -103,11 +101,15 @@ def make(
     """One table and plan; words, values and the words of the turns are uniform."""
     if form == "any":
         form = ("single", "multi")[stream.below(2)]
-    values: dict[str, int] = {}
+    listed, values = _words(), {}
     while len(values) < words:
-        values[_word(stream.below(WORDS))] = stream.between(-high, high)
+        for index in stream.draws(len(listed), words - len(values)):
+            values[listed[index]] = 0
     names = list(values)
-    plan = [[stream.choice(names) for _ in range(keys)] for _ in range(turns)]
+    for word, value in zip(names, stream.draws(2 * high + 1, words), strict=True):
+        values[word] = value - high
+    drawn = [names[i] for i in stream.draws(words, keys * turns)]
+    plan = [drawn[i : i + keys] for i in range(0, len(drawn), keys)]
     sums, working = _sums(values, plan)
     table = "\n".join(f"{word} = {value}" for word, value in values.items())
     told = [f"Turn {i + 1}: {' '.join(turn)}" for i, turn in enumerate(plan)]
@@ -152,6 +154,8 @@ def make(
 
 def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply gives the sums after all turns (single), or after the last one (multi)."""
+    if text == problem.answer:
+        return Verdict(1.0, True, problem.answer, "correct")
     return (check_number if problem.meta.get("form") == "multi" else lists.check)(problem, text)
 
 
