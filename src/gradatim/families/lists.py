@@ -1,7 +1,7 @@
 """Lists: sort them, reverse them, select from them, or ask one of 28 questions about them.
 
 The knob `operation` says which; "any" draws from sort, reverse and select, which have a compact
-form. The others are rows of `lists_operations`; `lists_modes` makes each a family of its own.
+form. The others are rows of `lists_table`; `lists_modes` makes each a family of its own.
 
 Natural answers are numbers separated by spaces. For single digits there is a compact form that a
 character model can learn: "s314=" -> "134", "r314=" -> "413", "k2314=" -> "34" (pivot first).

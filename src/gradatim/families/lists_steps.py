@@ -1,7 +1,7 @@
 """Lists worked by hand: a plain procedure for every operation, and how many steps it takes.
 
 The procedures read the question's text and use loops, comparisons and elementary arithmetic only,
-so they share nothing with the definitions in `lists_operations`. Run on `Counted` numbers they
+so they share nothing with the definitions in `lists_table`. Run on `Counted` numbers they
 measure the effort: a comparison, addition or subtraction costs the digits of the longer number, a
 multiplication or division the product of the digits.
 """
