@@ -230,14 +230,16 @@ def judged(side, name, n):
     row["own answer fails"] = share(gate.forms(family, shipped, dresses=["plain"]))
     row["spaces fail"] = share(gate.forms(family, shipped, dresses=["spaces"]))
     row["question passes"] = sum(
-        not isinstance(v := gate.verdict(family, p, str(p.prompt)), str) and v.reward >= 1
+        not isinstance(v := gate.verdict(family, p, gate.asked(p)), str) and v.reward >= 1
         for p in problems
     ) / len(problems)
     row["neighbour passes"] = neighbours(family, shipped)
-    row["repeats"] = 1 - len({p.prompt for p in problems}) / len(problems)
+    row["repeats"] = 1 - len({gate.asked(p) for p in problems}) / len(problems)
     row["most common"] = Counter(p.answer for p in problems).most_common(1)[0][1] / len(problems)
     row["seeds overlap"] = bool(stock.seeds(problems, second).failed)
-    row["shared"] = len({p.prompt for p in second} & {p.prompt for p in problems}) / len(problems)
+    row["shared"] = len({gate.asked(p) for p in second} & {gate.asked(p) for p in problems}) / len(
+        problems
+    )
     row["seconds an item"] = each
     return row
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import gradatim
 from gradatim.cli import app
 from gradatim.families import registry as families
+from gradatim.families.gate import asked
 from gradatim.families.generation import generate
 from gradatim.recipes import registry
 from gradatim.types import SLOTS
@@ -184,12 +185,6 @@ def short(text):
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
 
 
-def asked(prompt):
-    if isinstance(prompt, str):
-        return prompt
-    return "\n".join(f"{message['role']}: {message['content']}" for message in prompt)
-
-
 def three(values):
     return ", ".join(f"{value:.2g}" for value in values.values())
 
@@ -213,7 +208,7 @@ def examples(name):
     for level in LEVELS:
         problem = generate(name, n=1, level=level)[0]
         knobs = ", ".join(f"{k} {v}" for k, v in problem.knobs.items())
-        shown = f"{short(asked(problem.prompt))}\n\n-> {short(problem.answer)}"
+        shown = f"{short(asked(problem))}\n\n-> {short(problem.answer)}"
         parts.append(f"Level {level}{f' ({knobs})' * bool(knobs)}:\n\n```text\n{shown}\n```")
     return "\n\n".join(parts)
 

@@ -107,12 +107,23 @@ NO_TEXT = object()
 def shorten(text: Any) -> str:
     """A text as it may stand in a message.
 
-    >>> shorten("0 " * 500000)[-24:]
-    "... (1,000,000 characters)"[-24:]
+    >>> shorten("0 " * 500_000)[-23:]
+    ' (1,000,000 characters)'
     """
     if isinstance(text, str) and len(text) > SHOWN:
         return f"{text[:60]!r}... ({len(text):,} characters)"
     return repr(text)
+
+
+def asked(problem: Problem) -> str:
+    """The question as one text; of a chat the messages' contents.
+
+    >>> asked(Problem(id="1", prompt=({"role": "user", "content": "6 * 7?"},), answer="42"))
+    '6 * 7?'
+    """
+    if isinstance(problem.prompt, str):
+        return problem.prompt
+    return "\n".join(message["content"] for message in problem.prompt)
 
 
 def right(family: Family, problem: Problem, answer: str) -> bool:
@@ -203,13 +214,13 @@ def question(family: Family, problems: Sequence[Problem]) -> Outcome:
 
     def texts() -> Iterator[tuple[Problem, str]]:
         for problem in problems:
-            asked = str(problem.prompt)
-            yield from ((problem, text) for text in (asked, f"{asked}\n"))
+            words = asked(problem)
+            yield from ((problem, text) for text in (words, f"{words}\n", str(problem.prompt)))
             if problem.compact:
                 for text in (
                     problem.compact,
                     f"{problem.compact}\n",
-                    f"{asked}\n{problem.compact}",
+                    f"{words}\n{problem.compact}",
                 ):
                     yield problem, text
 

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from gradatim.errors import ArgumentError
-from gradatim.families.gate import NO_TEXT, Notes, Outcome, right
+from gradatim.families.gate import NO_TEXT, Notes, Outcome, asked, right
 from gradatim.families.generation import LEVELS, SPLITS, UNSPLIT, generate
 from gradatim.families.knobs import resolve
 from gradatim.families.read import to_row
@@ -202,14 +202,14 @@ def _exhausted(family: Family, level: int, space: int, notes: Notes) -> None:
 def splits(train: Sequence[Problem], test: Sequence[Problem]) -> Outcome:
     """No content and no id of train is in test; only spaces under 50 are marked unsplit."""
     notes = Notes("splits")
-    kept = {p.prompt: p for p in train if not p.meta.get("unsplit")}
+    kept = {asked(p): p for p in train if not p.meta.get("unsplit")}
     ids = {p.id for p in kept.values()}
     for problem in test:
         if problem.meta.get("unsplit"):
             continue
         notes.tried += 1
-        if problem.prompt in kept or problem.id in ids:
-            notes.fail(problem, problem.prompt, "is in train and in test")
+        if asked(problem) in kept or problem.id in ids:
+            notes.fail(problem, asked(problem), "is in train and in test")
     return notes.outcome(unsplit=sum(bool(p.meta.get("unsplit")) for p in (*train, *test)))
 
 
@@ -233,8 +233,8 @@ def seeds(first: Sequence[Problem], second: Sequence[Problem]) -> Outcome:
     notes = Notes("seeds")
     expected, shared = 0.0, 0
     for level in sorted({p.level or 0 for p in first}):
-        one = Counter(p.prompt for p in first if (p.level or 0) == level)
-        two = Counter(p.prompt for p in second if (p.level or 0) == level)
+        one = Counter(asked(p) for p in first if (p.level or 0) == level)
+        two = Counter(asked(p) for p in second if (p.level or 0) == level)
         n, m = one.total(), two.total()
         inside = _collisions(one) + _collisions(two)
         pairs = (n * (n - 1) + m * (m - 1)) / 2
@@ -243,8 +243,9 @@ def seeds(first: Sequence[Problem], second: Sequence[Problem]) -> Outcome:
         notes.tried += n * m
     most = most_by_chance(max(expected, 1.0))
     if shared > most:
-        worst = next(p for p in second if p.prompt in {q.prompt for q in first})
-        notes.fail(worst, worst.prompt, f"{shared} pairs are shared, by chance at most {most}")
+        known = {asked(p) for p in first}
+        worst = next(p for p in second if asked(p) in known)
+        notes.fail(worst, asked(worst), f"{shared} pairs are shared, by chance at most {most}")
     return notes.outcome(shared=shared, most=most)
 
 
@@ -258,17 +259,17 @@ def repeatable(family: Family, n: int = 12) -> Outcome:
             notes.tried += 1
             if a != b:
                 what = ", unique" if alone else ""
-                notes.fail(a, a.prompt, f"is another item when fewer are asked for{what}")
+                notes.fail(a, asked(a), f"is another item when fewer are asked for{what}")
     return notes.outcome()
 
 
 def single_valued(family: Family, problems: Sequence[Problem]) -> Outcome:
     """One question has one answer: where two items ask the same, each accepts the other's."""
     notes = Notes("single-valued")
-    by_prompt: dict[Any, Problem] = {}
+    by_prompt: dict[str, Problem] = {}
     for problem in problems:
         notes.tried += 1
-        other = by_prompt.setdefault(problem.prompt, problem)
+        other = by_prompt.setdefault(asked(problem), problem)
         if not right(family, other, problem.answer):
             notes.fail(problem, problem.answer, f"the same question has answer {other.answer!r}")
     return notes.outcome()

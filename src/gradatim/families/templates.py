@@ -17,7 +17,7 @@ from typing import Any
 from gradatim.checkers import registry as checkers
 from gradatim.checkers.extract import UNPARSED
 from gradatim.errors import ArgumentError, MissingExtra
-from gradatim.families.gate import NO_TEXT, Notes, Outcome, shorten, solver, verdict
+from gradatim.families.gate import NO_TEXT, Notes, Outcome, asked, shorten, solver, verdict
 from gradatim.families.generation import LEVELS, generate
 from gradatim.families.knobs import resolve
 from gradatim.families.stock import single_valued
@@ -168,7 +168,7 @@ def _executable(source: Family) -> tuple[Outcome, list[Problem]]:
             notes.fail(None, NO_TEXT, f"level {level} raised {type(error).__name__}: {error}")
             continue
         for problem in found:
-            if not all(isinstance(t, str) and t.strip() for t in (problem.prompt, problem.answer)):
+            if not all(isinstance(t, str) and t.strip() for t in (asked(problem), problem.answer)):
                 notes.fail(problem, problem.answer, "question and answer must be texts")
                 continue
             said = verdict(source, problem, problem.answer)
@@ -182,10 +182,10 @@ def _executable(source: Family) -> tuple[Outcome, list[Problem]]:
 def _free(made: list[Problem]) -> Outcome:
     notes = Notes("degrees of freedom")
     for level in LEVELS:
-        asked = [problem for problem in made if problem.level == level]
+        items = [problem for problem in made if problem.level == level]
         notes.tried += 1
-        if len({problem.prompt for problem in asked}) < 2:
-            notes.fail(asked[0], asked[0].prompt, f"every item of level {level} asks the same")
+        if len({asked(problem) for problem in items}) < 2:
+            notes.fail(items[0], asked(items[0]), f"every item of level {level} asks the same")
     if len({problem.answer for problem in made}) < 2 and not made[0].unsolvable:
         notes.fail(made[0], made[0].answer, "is the answer of every item")
     return notes.outcome()
