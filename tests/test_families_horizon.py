@@ -1,5 +1,6 @@
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,12 +17,11 @@ from gradatim.rng import Stream
 from gradatim.types import Problem
 
 TABLE = "Each of these words stands for a number.\nabobo = 3\nemuta = -5\nidode = 0"
-RULE = "The running sum starts at 0. Each turn adds the numbers of its words to it."
 PLAN = "Turn 1: abobo abobo\nTurn 2: emuta idode\nTurn 3: abobo emuta"
 
 
 def single():
-    text = f"{TABLE}\n{RULE}\n{PLAN}\nAnswer with the running sum after each turn."
+    text = f"{TABLE}\n{horizon.RULE}\n{PLAN}\n{horizon.ALL}"
     return Problem(
         id="1", prompt=text, answer="6 1 -1", verifier="horizon", meta={"form": "single"}
     )
@@ -29,14 +29,24 @@ def single():
 
 def chat(first="6", second="1"):
     one, two, three = PLAN.split("\n")
-    messages = (
-        {"role": "user", "content": f"{TABLE}\n{RULE}\n{one}"},
-        {"role": "assistant", "content": first},
-        {"role": "user", "content": two},
-        {"role": "assistant", "content": second},
-        {"role": "user", "content": three},
-    )
-    return Problem(id="2", prompt=messages, answer="-1", meta={"form": "multi"})
+    lines = [TABLE, horizon.RULE, horizon.DOUBT, one, f"Reply: {first}", two, f"Reply: {second}"]
+    prompt = "\n".join([*lines, three, horizon.LAST])
+    return Problem(id="2", prompt=prompt, answer="-1", meta={"form": "multi"})
+
+
+def test_a_chat_of_a_problem_asks_the_same():
+    p = chat("6", "-2")
+    messages = horizon.messages(p)
+    assert [m["role"] for m in messages] == ["user", "assistant"] * 2 + ["user"]
+    assert [m["content"] for m in messages[1:]] == ["6", "Turn 2: emuta idode", "-2", PLAN[-19:]]
+    assert messages[0]["content"].endswith(f"{horizon.DOUBT}\n{PLAN[:19]}")
+    same = replace(p, prompt=messages)
+    assert horizon.solve(same) == "-1"
+    assert horizon.effort(same) == 6
+    assert horizon.check(same, "-1").solved
+    assert [s.legal for s in horizon.trace(same, "-1")] == [True]
+    with pytest.raises(ArgumentError, match=r"1 is not a horizon\.multi problem"):
+        horizon.messages(single())
 
 
 def test_a_running_sum_by_hand():
@@ -86,11 +96,11 @@ def test_counts_by_turn():
 def test_chats_show_the_asked_share_of_false_replies():
     for wrong, count in ((0, 0), (25, 5), (100, 20)):
         p = generate("horizon.multi", n=1, turns=21, wrong=wrong, words=5, high=9)[0]
-        roles = [m["role"] for m in p.prompt]
-        assert roles == ["user", "assistant"] * 20 + ["user"]
+        messages = horizon.messages(p)
+        assert [m["role"] for m in messages] == ["user", "assistant"] * 20 + ["user"]
         values, turns = horizon._read(p)
         total, false = 0, 0
-        for turn, message in zip(turns, p.prompt[1::2], strict=False):
+        for turn, message in zip(turns, messages[1::2], strict=False):
             total += sum(values[word] for word in turn)
             off = int(message["content"]) - total
             false += off != 0

@@ -1,10 +1,9 @@
 """Long execution: look words up in a table and keep a running sum, for many turns.
 
-Table and plan are given, so every error is one of execution. single: all turns stand in one
-prompt, and the answer is the running sum after each. multi: a chat in which each turn has been
-answered; the answer is the sum after the last one. A share `wrong` of the answers shown is false,
-by 1 to 9, so what errors in its own context do to a solver can be measured: the words still decide
-the right sum.
+Table and plan are given, so every error is one of execution. single: the answer is the running sum
+after each turn. multi: each turn but the last has been answered, and the answer is the sum after
+the last; `messages` makes a chat of it. A share `wrong` of the replies shown is false, by 1 to 9,
+so what errors in its context do to a solver can be measured: the words still decide the right sum.
 
 Two measures need no more than steps: the horizon of a solver whose every step is right with chance
 p, and the slope of step accuracy on the share of errors seen before (self-conditioning).
@@ -31,26 +30,37 @@ from gradatim.families.numbers import check as check_number
 from gradatim.families.numbers import columns
 from gradatim.families.steps import totals
 from gradatim.rng import Stream, digest
-from gradatim.types import Draft, Estimate, Family, Knob, Problem, Step, Verdict
+from gradatim.types import Draft, Estimate, Family, Knob, Message, Problem, Step, Verdict
 
 VOWELS, CONSONANTS = "aeiou", "bdfgklmnprtv"
+RULE = "The running sum starts at 0. Each turn adds the numbers of its words to it."
+ALL = (
+    "Answer with the running sum after each turn, in order, separated by spaces, and nothing else."
+)
+DOUBT = (
+    "A reply to a turn is the running sum after it, and nothing else. Earlier replies may be "
+    "false; what counts is the sum of all words so far."
+)
+LAST = "Answer with the running sum after the last turn, and nothing else."
 NORMAL = 1.959964  # 97.5% quantile of the normal distribution
 OFF_BY = 9  # false answers are off by at most this
 
 KNOBS = {
-    "form": Knob("one prompt, a chat, or both", "any", choices=("single", "multi", "any")),
+    "form": Knob(
+        "all sums asked, the last one asked, or both", "any", choices=("single", "multi", "any")
+    ),
     "words": Knob("words in the table", 10, 2, 200),
     "high": Knob("values lie in [-high, high]", 9, 1, 999),
     "keys": Knob("words in a turn", 1, 1, 20),
     "turns": Knob("turns", 10, 1, 1000),
-    "wrong": Knob("percent of false answers in a chat", 0, 0, 100),
+    "wrong": Knob("percent of false replies in multi", 0, 0, 100),
 }
 LADDER = columns(
     words=(4, 4, 5, 6, 8, 10, 12, 16, 20, 30),
     high=(9, 9, 9, 9, 9, 9, 19, 19, 49, 99),
     keys=(1, 1, 1, 1, 1, 2, 2, 3, 3, 4),
     turns=(4, 6, 8, 11, 15, 15, 18, 20, 22, 25),
-    wrong=(0, 10, 10, 20, 20, 30, 30, 40, 40, 50),
+    wrong=(0, 20, 20, 20, 20, 30, 30, 40, 40, 50),
 )
 
 _ENTRY = re.compile(r"^([a-z]{5}) = (-?\d+)$", re.MULTILINE)
@@ -111,45 +121,52 @@ def make(
     drawn = [names[i] for i in stream.draws(words, keys * turns)]
     plan = [drawn[i : i + keys] for i in range(0, len(drawn), keys)]
     sums, working = _sums(values, plan)
-    table = "\n".join(f"{word} = {value}" for word, value in values.items())
-    told = [f"Turn {i + 1}: {' '.join(turn)}" for i, turn in enumerate(plan)]
-    opening = (
-        "Each of these words stands for a number.\n"
-        f"{table}\nThe running sum starts at 0. Each turn adds the numbers of its words to it."
-    )
+    table = "\n".join([f"{word} = {value}" for word, value in values.items()])
+    told = [f"Turn {i}: {' '.join(turn)}" for i, turn in enumerate(plan, start=1)]
+    lines = [f"Each of these words stands for a number.\n{table}\n{RULE}"]
     meta: dict[str, Any] = {"form": form}
     if form == "single":
-        return Draft(
-            prompt="\n".join([
-                opening,
-                *told,
-                "Answer with the running sum after each turn, in order, separated by spaces, "
-                "and nothing else.",
-            ]),
-            answer=" ".join(map(str, sums)),
-            canonical=_renamed(values, plan),
-            solution=working + " ".join(map(str, sums)),
-            meta=meta,
-        )
-    shown = _false(stream, sums[:-1], wrong)
-    opening += (
-        " Earlier replies may be false; the sum of all words so far is right. Answer each turn "
-        "with the running sum, and nothing else."
-    )
-    asked = [f"{opening}\n{told[0]}", *told[1:]]
-    messages = [{"role": "user", "content": asked[0]}]
-    for question, reply in zip(asked[1:], shown, strict=True):
-        messages.append({"role": "assistant", "content": str(reply)})
-        messages.append({"role": "user", "content": question})
-    meta["false"] = sum(a != b for a, b in zip(shown, sums, strict=False))
-    chat: Any = tuple(messages)  # a problem's prompt may be a chat
+        answer = " ".join(map(str, sums))
+        lines += [*told, ALL]
+    else:
+        answer = str(sums[-1])
+        shown = _false(stream, sums[:-1], wrong)
+        lines.append(DOUBT)
+        for turn, reply in zip(told, shown, strict=False):
+            lines += [turn, f"Reply: {reply}"]
+        lines += [told[-1], LAST]
+        meta["false"] = sum(a != b for a, b in zip(shown, sums, strict=False))
     return Draft(
-        prompt=chat,
-        answer=str(sums[-1]),
+        prompt="\n".join(lines),
+        answer=answer,
         canonical=_renamed(values, plan),
-        solution=working + str(sums[-1]),
+        solution=working + answer,
         meta=meta,
     )
+
+
+def messages(problem: Problem) -> tuple[Message, ...]:
+    """The turns of a multi problem as a chat: the replies shown become the solver's own.
+
+    Use `dataclasses.replace(problem, prompt=messages(problem))` for a solver that takes chats;
+    the check stays the same.
+
+    Raises:
+        ArgumentError: the problem shows no replies.
+    """
+    text = str(problem.prompt)
+    if not text.endswith(LAST):
+        raise ArgumentError(f"`problem` {problem.id} is not a horizon.multi problem")
+    chat: list[Message] = []
+    asked: list[str] = []
+    for line in text.removesuffix(f"\n{LAST}").split("\n"):
+        if line.startswith("Reply: "):
+            chat.append({"role": "user", "content": "\n".join(asked)})
+            chat.append({"role": "assistant", "content": line.removeprefix("Reply: ")})
+            asked = []
+        else:
+            asked.append(line)
+    return (*chat, {"role": "user", "content": "\n".join(asked)})
 
 
 def check(problem: Problem, text: str | None) -> Verdict:
@@ -186,15 +203,10 @@ def space(knobs: Mapping[str, Any]) -> int:
     return (2 * setting["high"] + 1) ** used
 
 
-def _user_text(problem: Problem) -> str:
-    if isinstance(problem.prompt, str):
-        return problem.prompt
-    return "\n".join(m["content"] for m in problem.prompt if m["role"] == "user")
-
-
 def _read(problem: Problem) -> tuple[dict[str, int], list[list[str]]]:
     """The table and the turns from the prompt alone."""
-    text = _user_text(problem)
+    prompt = problem.prompt
+    text = prompt if isinstance(prompt, str) else "\n".join(m["content"] for m in prompt)
     values = {word: int(value) for word, value in _ENTRY.findall(text)}
     turns = [turn.split() for turn in _TURN.findall(text)]
     if not values or not turns:
@@ -209,18 +221,18 @@ def solve(problem: Problem) -> str:
     for i in range(len(turns)):
         counts = Counter(word for turn in turns[: i + 1] for word in turn)
         sums.append(sum(values[word] * n for word, n in counts.items()))
-    return " ".join(map(str, sums if isinstance(problem.prompt, str) else sums[-1:]))
+    return " ".join(map(str, sums if str(problem.prompt).endswith(ALL) else sums[-1:]))
 
 
 def trace(problem: Problem, text: str) -> Iterator[Step]:
     """The running sums of a reply; legal where one follows from the one before it.
 
-    An error counts once: the next sum is judged from the false one. A reply to a chat that gives
-    the last sum alone is one step, judged from the right sum before it.
+    An error counts once: the next sum is judged from the false one. A reply that gives the
+    last sum alone, to multi, is one step, judged from the right sum before it.
     """
     values, turns = _read(problem)
-    shown, before = totals(text), 0
-    first = len(turns) - 1 if len(shown) == 1 and not isinstance(problem.prompt, str) else 0
+    shown = totals(text)
+    first = 0 if len(shown) > 1 or str(problem.prompt).endswith(ALL) else len(turns) - 1
     before = sum(values[word] for turn in turns[:first] for word in turn)
     for i, (end, stated) in enumerate(shown[: len(turns) - first], start=first):
         legal = stated == before + sum(values[word] for word in turns[i])
@@ -342,7 +354,5 @@ FAMILY = Family(
     effort=effort,
     effort_unit="words",
 )
-SINGLE = mode(
-    FAMILY, "single", "all turns in one prompt, every running sum", form="single", wrong=0
-)
-MULTI = mode(FAMILY, "multi", "a chat with the sums so far, some of them false", form="multi")
+SINGLE = mode(FAMILY, "single", "the running sum after each of many turns", form="single", wrong=0)
+MULTI = mode(FAMILY, "multi", "turns with replies, some of them false; the last sum", form="multi")
