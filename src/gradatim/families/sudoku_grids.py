@@ -92,7 +92,7 @@ def _settle(board: Board, planes: list[int], done: int) -> int:
                 return done if found == 0 else -1
 
 
-def _search(
+def search(
     board: Board, planes: list[int], done: int = 0, stream: Stream | None = None
 ) -> list[int] | None:
     """A full grid within the candidates, as one set of cells per digit; None where there is none.
@@ -117,7 +117,7 @@ def _search(
         stream.shuffle(digits)
     for d in digits:
         tried = [plane if e == d else plane & ~cell for e, plane in enumerate(planes)]
-        solved = _search(board, tried, done, stream)
+        solved = search(board, tried, done, stream)
         if solved is not None:
             return solved
     return None
@@ -130,14 +130,15 @@ def full_grid(stream: Stream, board: Board) -> list[int]:
     """
     size, (high, wide) = board.size, BOXES[board.size]
     planes, done = [board.full] * size, 0
-    for b in range(min(size // high, size // wide)):
+    boxes = min(size // high, size // wide) if size > 4 else 1  # two of side 4 may leave nothing
+    for b in range(boxes):
         digits = list(range(size))
         stream.shuffle(digits)
         for i, d in enumerate(digits):
             bit = 1 << (b * high + i // wide) * size + b * wide + i % wide
             planes = [p & board.keep[bit] if e == d else p & ~bit for e, p in enumerate(planes)]
             done |= bit
-    solved = _search(board, planes, done, stream)
+    solved = search(board, planes, done, stream)
     assert solved is not None
     return [
         next(d for d, plane in enumerate(solved) if plane >> cell & 1)
@@ -173,7 +174,7 @@ def thin(board: Board, grid: list[int], order: list[int], clues: int) -> int:
         if alternatives and not any(places & unit == bit for unit in board.own[cell]):
             planes = [cells | (empty & ~seen) for cells, seen in zip(shown, reach, strict=True)]
             planes[digit] = without | places & ~bit
-            if _search(board, planes, full & ~empty) is not None:
+            if search(board, planes, full & ~empty) is not None:
                 continue
         shown[digit], reach[digit] = without, seen
         cells_left ^= bit
