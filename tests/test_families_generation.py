@@ -1,6 +1,7 @@
 import hashlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,12 +115,15 @@ def test_an_id_by_hand():
 
 
 def test_bad_arguments_are_named():
-    for level in (0, 11, [1, 12], True, [], [1.5]):
+    for level in (0, 11, [1, 12], True, [], [1.5], 2.0, "3", [True]):
         with pytest.raises(ArgumentError, match="`level` must"):
             generate("lists", n=1, level=level)
     for n in (-1, 1.5, "3", True):
         with pytest.raises(ArgumentError, match="`n` must be a whole number"):
             generate("lists", n=n)
+    for seed in (1.5, "3", None, True):
+        with pytest.raises(ArgumentError, match="`seed` must be a whole number"):
+            generate("lists", n=1, seed=seed)
     with pytest.raises(ArgumentError, match="`split` must be one of test, train"):
         generate("lists", n=1, split="valid")
     with pytest.raises(ArgumentError, match="`family` must be one of"):
@@ -174,3 +178,10 @@ def test_more_unique_lists_than_exist_says_how_many_exist():
     assert len({p.prompt for p in generate("lists", n=8, unique=True, **knobs)}) == 8
     with pytest.raises(ArgumentError, match=r"`n` = 9 .* 8 exist in split 'train' \(8 in both\)"):
         generate("lists", n=9, unique=True, **knobs)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    few = generate("lists", n=np.int64(4), level=np.arange(1, 3), seed=np.int32(3))
+    assert few == generate("lists", n=4, level=[1, 2], seed=3)
+    assert {type(p.level) for p in few} == {type(p.seed) for p in few} == {int}
+    assert generate("lists", n=1, level=np.int64(2)) == generate("lists", n=1, level=2)

@@ -222,7 +222,7 @@ def test_steps_are_counted_by_digits():
         solve(Problem(id="1", prompt="What is love?\n1 2\nBaby", answer="?"))
 
 
-@pytest.mark.parametrize("name", [n for n in registry.names() if n.startswith("lists.")])
+@pytest.mark.parametrize("name", [f"lists.{name}" for name in re.findall(r"\w+", CARD)])
 def test_effort_rises_strictly_over_the_ladder(name):
     family = registry.get(name)
     work = []

@@ -5,6 +5,7 @@ depend on how many are asked for, nor on who asks first. Whether an instance bel
 to test is decided by its content; what falls on the other side is drawn again.
 """
 
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -77,15 +78,26 @@ def split_of(family: str, canonical: str) -> str:
     return "test" if digest("split", family, canonical, size=1)[0] < TEST else "train"
 
 
+def _whole(value: Any) -> int | None:
+    """A whole number as Python's own (numpy's would name other streams); None if it is none."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
 def _levels(level: int | Iterable[int] | None) -> list[int | None]:
+    if level is None:
+        return [None]
+    given: list[Any] = [level]
+    if isinstance(level, Iterable) and not isinstance(level, str):
+        given = list(level)
     wanted: list[int | None] = []
-    if level is None or isinstance(level, int):
-        wanted.append(level)
-    else:
-        wanted.extend(level)
-    for one in wanted:
-        if one is not None and (isinstance(one, bool) or one not in LEVELS):
+    for one in given:
+        number = _whole(one)
+        if one is not None and number not in LEVELS:
             raise ArgumentError(f"`level` must be whole numbers in [1, 10], got {one!r}")
+        wanted.append(number)
     if not wanted:
         raise ArgumentError("`level` must name at least one level, got none")
     return wanted
@@ -214,13 +226,16 @@ def generate(
     """
     record = registry.get(family) if isinstance(family, str) else family
     one_of("split", split, SPLITS)
-    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+    wanted, start = _whole(n), _whole(seed)
+    if wanted is None or wanted < 0:
         raise ArgumentError(f"`n` must be a whole number of at least 0, got {n!r}")
-    turns = [_setting(record, one, knobs, split=split, seed=seed) for one in _levels(level)]
+    if start is None:
+        raise ArgumentError(f"`seed` must be a whole number, got {seed!r}")
+    turns = [_setting(record, one, knobs, split=split, seed=start) for one in _levels(level)]
     if unique:
-        return [_finish(setting, draft) for setting, draft in _unique(turns, n)]
+        return [_finish(setting, draft) for setting, draft in _unique(turns, wanted)]
     out = []
-    for i in range(n):
+    for i in range(wanted):
         setting = turns[i % len(turns)]
         draft = next(_draws(setting, i), None)
         if draft is None:
