@@ -89,6 +89,11 @@ FAMILIES = {
     "lists.unsolvable": "gradatim.families.twins_numbers:LISTS",
     "sat.unsolvable": "gradatim.families.twins_logic:SAT",
     "subset_sum.unsolvable": "gradatim.families.twins_numbers:SUBSET_SUM",
+    "compositions": "gradatim.families.compositions:FAMILY",
+    "compositions.differences_sort": "gradatim.families.compositions:DIFFERENCES_SORT",
+    "compositions.roots": "gradatim.families.compositions:ROOTS",
+    "compositions.roots_gcd": "gradatim.families.compositions:ROOTS_GCD",
+    "compositions.sort_chain": "gradatim.families.compositions:SORT_CHAIN",
 }
 GROUP = "gradatim.families"
 
