@@ -1,5 +1,7 @@
 """Splits: nothing of the test side can have been trained on, proved by content."""
 
+from itertools import pairwise
+
 import pytest
 import sympy
 
