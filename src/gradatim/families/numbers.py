@@ -69,8 +69,9 @@ def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply states the exact number: reduced or not, mixed, or a finite decimal."""
     if text == problem.answer:  # short replies by the hundred thousand: no parsing
         return Verdict(1.0, True, problem.answer, "correct")
-    value = numbers.stated(extract(text))
-    if value is None:
+    found = extract(text)
+    value = numbers.stated(found)
+    if value is None or "%" in (found.answer or ""):  # a percentage is another number
         return UNPARSED
     stated = written(value.numerator, value.denominator)
     right = stated == problem.answer
