@@ -4,7 +4,7 @@
     python benchmarks/families.py --gate [--side ours] [--items N] [--record FILE]
 
 Both libraries run in this process, in turns. Without reasoning-gym 0.1.25 only ours is measured.
-The gate puts the same texts to the graders of both; see README.md here.
+The gate puts the same texts to the graders of both and counts families.
 """
 
 import argparse
