@@ -140,7 +140,17 @@ def test_verdicts_of_replies():
     assert not sequences.check(p, f"The terms are {a}, {b} or {b}, {a}.").solved
     for text in (a, f"{b}, {a}", f"{a}, {b}, {b}", f"{a}, {int(b) + 1}"):
         assert sequences.check(p, text).reason == "wrong", text
-    for text in ("", None, f"{a} and so on", "x^2 + 1", "\x00", "\ud800", "9" * 10**6):
+    for text in (
+        "",
+        None,
+        f"{a} and so on",
+        "x^2 + 1",
+        "\x00",
+        "\ud800",
+        "9" * 10**6,
+        "terms:" * 9999,
+        f"terms:{' ' * 9999}x",
+    ):
         assert sequences.check(p, text).reason == "unparsed"
 
 

@@ -42,7 +42,7 @@ LADDER = {
     for level in range(1, 11)
 }
 LONGEST = 4000  # characters of a final line that are read
-_TOLD = re.compile(r"\bterms?(?: \w+){0,2}?(?: is| are| would be|:) *([^a-z]+(?: and [^a-z]+)?)$")
+_TOLD = re.compile(r"\bterms?(?: \w+){0,2}?(?: is| are| would be|:)([^a-z]+(?: and [^a-z]+)?)$")
 _TRIES = 200  # draws in a row that are ambiguous before the knobs count as impossible
 _SIMPLEST = "If several such rules fit, the right one is that with the shortest linear recurrence."
 _RULE = {

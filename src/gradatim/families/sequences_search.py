@@ -5,7 +5,7 @@ and every other recurrence of order n - L or less continues the terms as it does
 recurrences of orders L and M that agree on L + M terms agree for ever.
 
 Ref: Massey 1969, Shift-register synthesis and BCH decoding, IEEE Trans. Inf. Theory 15, 122-127.
-Differs: over the integers modulo 2^61 - 1, in which no term of ours wraps around unnoticed.
+Differs: over the integers modulo 2^61 - 1, for speed; `solve` is exact.
 """
 
 import re
