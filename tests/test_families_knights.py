@@ -9,8 +9,8 @@ from gradatim.families.generation import generate
 from gradatim.types import Problem
 
 KIND = ("knave", "knight")
-# Ann and Bob differ. Ann a knave: Bob tells the truth, so Cal is a knight and lies of Ann. So Ann is a
-# knight, Bob a knave who lies: Cal is like Ann, and says so truly.
+# Ann and Bob differ. Ann a knave: Bob tells the truth, so Cal is a knight and lies of Ann. So Ann
+# is a knight, Bob a knave who lies: Cal is like Ann, and says so truly.
 BY_HAND = Problem(
     id="1",
     prompt=(

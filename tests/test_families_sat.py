@@ -4,9 +4,10 @@ from math import comb, log2
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from gradatim.errors import ArgumentError, MissingExtra
-from gradatim.families import sat
+from gradatim.families import sat, sat_modes
 from gradatim.families.generation import generate
 
 LEVELS = range(1, 11)
@@ -158,3 +159,129 @@ def test_without_python_sat_small_instances_are_searched(monkeypatch):
     assert sat.check(p, sat.solve(p)).solved
     with pytest.raises(MissingExtra, match=r"gradatim\[sat\]"):
         sat.solve(generate("sat", n=1, **knobs(3, 20, 30))[0])
+
+
+def test_meta_carries_saturns_difficulty():
+    for p in generate("sat", n=20, level=LEVELS):
+        n, k, l = p.knobs["literals"], p.knobs["variables"], p.knobs["clauses"]  # noqa: E741
+        assert p.meta["saturn"] == pytest.approx(log2(k) + 2 * log2(l) - n + k / n, abs=1e-6)
+
+
+def test_s013_a_guesser_solves_less_along_saturns_difficulty_and_along_effort():
+    """A solver that stops after 12 random assignments; the ladder keeps two literals a clause."""
+    rng = random.Random(0)
+    rates, saturn, efforts = [], [], []
+    for level in LEVELS:
+        problems = generate("sat", n=150, level=level, seed=13)
+        solved = 0
+        for p in problems:
+            k = len(p.answer)
+            tries = (format(rng.getrandbits(k), f"0{k}b") for _ in range(12))
+            solved += any(sat.check(p, text).solved for text in tries)
+        rates.append(solved / len(problems))
+        saturn.append(np.mean([p.meta["saturn"] for p in problems]))
+        efforts.append(np.median([sat.effort(p) for p in problems]))
+    assert rates[0] > 0.9
+    assert rates[-1] < 0.4
+    assert spearmanr(saturn, rates).statistic < -0.9
+    assert spearmanr(efforts, rates).statistic < -0.9
+
+
+def test_effort_by_hand():
+    p = generate("sat", n=1, **knobs(2, 4, 3))[0]
+    assert sat.effort(p) == 16 / len(models(p.meta["clauses"].split(), 4))
+    many = generate("sat", n=1, **knobs(3, 20, 40))[0]  # too many to count: 1 / the mean share
+    assert sat.effort(many) == pytest.approx(1 / sat.floor(knobs(3, 20, 40)))
+
+
+def test_judge_reads_the_prompt():
+    p = generate("sat", n=1, level=3)[0]
+    for bits in map("".join, itertools.product("01", repeat=5)):
+        assert sat.judge(p, bits) == sat.check(p, bits).solved
+    assert not sat.judge(p, p.answer + "0")
+    assert not sat.judge(p, "abcde")
+
+
+# -- sat.decide, sat.ratio3 ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 4), (2, 6), (3, 5)])
+def test_decide_by_trying_every_assignment(n, k):
+    kinds = set()
+    for p in generate("sat.decide", n=60, literals=n, variables=k, seed=5):
+        clauses = p.meta["clauses"].split()
+        assert len(set(clauses)) == len(clauses)
+        right = models(clauses, k)
+        assert p.meta["models"] == len(right)
+        kinds.add(bool(right))
+        for bits in map("".join, itertools.product("01", repeat=k)):
+            assert sat_modes.check_decide(p, bits).solved == (bits in right)
+        for text in (
+            "unsatisfiable",
+            "Unsatisfiable.",
+            r"\boxed{UNSAT}",
+            "The answer is unsatisfiable.",
+        ):
+            verdict = sat_modes.check_decide(p, text)
+            assert (verdict.solved, verdict.answer) == (not right, "unsatisfiable"), text
+            assert verdict.reason == ("wrong" if right else "correct")
+        assert sat_modes.judge_decide(p, "unsatisfiable") == (not right)
+        assert not p.unsolvable
+    assert kinds == {True, False}
+
+
+def test_decide_proofs_agree_on_every_level():
+    unsat = 0
+    for p in generate("sat.decide", n=200, level=LEVELS, seed=7):
+        answer = sat_modes.solve_decide(p)  # CaDiCaL
+        assert (answer == "unsatisfiable") == (p.answer == "unsatisfiable")
+        assert sat_modes.check_decide(p, answer).solved
+        unsat += p.answer == "unsatisfiable"
+    assert abs(unsat - 100) < 4 * 50**0.5
+
+
+def test_the_number_of_clauses_tells_nothing():
+    for level in (1, 5, 10):
+        counts = {len(p.meta["clauses"].split()) for p in generate("sat.decide", n=40, level=level)}
+        assert len(counts) == 1
+
+
+def test_decide_says_neither():
+    p = generate("sat.decide", n=1, level=1)[0]
+    for text in (
+        "",
+        None,
+        "satisfiable",
+        "01",
+        "maybe",
+        "not unsatisfiable",
+        "unsatisfiable " * 200,
+    ):
+        assert sat_modes.check_decide(p, text).reason == "unparsed", text
+
+
+def test_decide_compact_form():
+    for p in generate("sat.decide", n=20, level=1):
+        assert p.compact == f"d4{p.meta['clauses'].replace(' ', '')}="
+        assert p.compact_answer == ("u" if p.answer == "unsatisfiable" else p.answer)
+        assert sat_modes.check_decide(p, p.compact_answer).solved
+
+
+def test_ratio3_is_planted_near_the_threshold():
+    for p in generate("sat.ratio3", n=30, level=LEVELS):
+        clauses, k = p.meta["clauses"].split(), len(p.answer)
+        assert abs(len(clauses) / k - 4.26) <= 0.5 / k
+        assert {len(clause) for clause in clauses} == {3}
+        assert sat.check(p, p.answer).solved
+        assert p.verifier == p.family == "sat.ratio3"
+
+
+def test_without_python_sat_all_assignments_are_tried(monkeypatch):
+    def missing(module, name):
+        raise MissingExtra(module, name)
+
+    monkeypatch.setattr(sat, "extra", missing)
+    assert sat.search(2, [[1], [-2]]) == "10"
+    assert sat.search(2, [[1], [-1, 2], [-2]]) is None
+    with pytest.raises(MissingExtra):
+        sat.search(20, [[1]])
