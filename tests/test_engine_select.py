@@ -11,7 +11,8 @@ from gradatim.errors import ArgumentError, FormatError
 from gradatim.families.generation import generate
 from gradatim.families.read import load, save
 from gradatim.scale.curves import flat
-from gradatim.scale.rates import pass_rate, shrink
+from gradatim.scale.rates import pass_rate
+from gradatim.scale.shrinkage import shrink
 from gradatim.store.run import Run
 from gradatim.types import Responses
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from gradatim.scale.rates import INTERVALS, PRECISION, fit_beta, pass_rate, shrink
+from gradatim.scale.rates import INTERVALS, PRECISION, fit_beta, pass_rate
 
 counts = st.lists(st.tuples(st.integers(1, 200), st.floats(0, 1)), min_size=1, max_size=20).map(
     lambda rows: (np.array([round(n * f) for n, f in rows]), np.array([n for n, _ in rows]))
@@ -88,10 +88,6 @@ def test_huge_counts_keep_their_digits(name):
 def test_no_problem_at_all():
     found = pass_rate(np.array([]), np.array([]))
     assert len(found.value) == len(found.low) == 0
-    with pytest.raises(ValueError, match="number of problems"):
-        shrink(np.array([]), np.array([]))
-    with pytest.raises(ValueError, match="`level` must lie"):
-        shrink(np.array([1]), np.array([2]), level=95)
 
 
 @pytest.mark.parametrize("method", ["likelihood", "moments"])
@@ -124,17 +120,3 @@ def test_the_fit_is_finite_where_data_say_little(k, n):
         found = fit_beta(np.array(k), np.array(n), method=method)
         assert np.isfinite([found.alpha, found.beta, found.loglik]).all()
         assert PRECISION[0] * 0.99 <= found.alpha + found.beta <= PRECISION[1] * 1.01
-
-
-def test_shrunken_rates_lie_between_the_rate_and_the_mean_and_beat_both():
-    rng = np.random.default_rng(2)
-    p = rng.beta(3, 5, 2000)
-    n = np.full(2000, 4)
-    k = rng.binomial(n, p)
-    found = shrink(k, n)
-    mean = found.value.mean()
-    assert np.all((found.value - k / n) * (mean - k / n) >= -1e-6)
-    error = np.mean((found.value - p) ** 2)
-    assert error < np.mean((k / n - p) ** 2)
-    assert error < np.mean((k.mean() / 4 - p) ** 2)
-    assert 0.93 < np.mean((found.low <= p) & (p <= found.high)) < 0.97

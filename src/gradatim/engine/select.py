@@ -11,12 +11,13 @@ import numpy as np
 from scipy import special
 
 from gradatim import checks
-from gradatim.engine.calibrate import calibrate, guess_floors
-from gradatim.engine.sources import Given, open_source
+from gradatim.engine.calibrate import calibrate, guess_floors, unsettled
+from gradatim.engine.sources import Given, open_source, refuse
 from gradatim.errors import ArgumentError, FormatError, nearest
 from gradatim.families.read import to_row
 from gradatim.files import Row, rows
-from gradatim.scale.rates import pass_rate, shrink
+from gradatim.scale.rates import pass_rate
+from gradatim.scale.shrinkage import shrink
 from gradatim.store import banks
 from gradatim.store.logs_tables import ROLES, prompt_id
 from gradatim.types import Bank, Estimate, Matrix, Problem, Responses
@@ -44,7 +45,10 @@ class Selection(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """A bank, counts of one solver (or of all) by item, problems by id, what logs say of items."""
+    """A bank, counts of one solver (or of all) by item, problems by id, what logs say of items.
+
+    `notes` are of the source and of the fit.
+    """
 
     bank: Bank
     solved: np.ndarray
@@ -52,6 +56,7 @@ class _Known(NamedTuple):
     solver: str | None
     problems: Mapping[str, Problem]
     about: Mapping[str, Row]
+    notes: Sequence[str]
 
 
 def select(
@@ -102,7 +107,8 @@ def select(
             f"{_few(known.bank.solvers)}"
         )
     found, how = _rates(known, rate, level)
-    rows_of, notes = _problem_rows(problems, known)
+    rows_of, lost = _problem_rows(problems, known)
+    notes = [*known.notes, *lost]
     floor = np.maximum(known.bank.floor, guess_floors(known.bank.items, known.problems))
     kept = np.isfinite(found.value) & (found.value >= low) & (found.value <= high)
     if above_floor:
@@ -122,11 +128,13 @@ def _known(source: Any, solver: str | None, reading: Mapping[str, Any]) -> _Know
     if isinstance(source, str | Path) and _is_bank(Path(source)):
         source = banks.read(source)
     if isinstance(source, Bank):
+        refuse(reading)
+        notes = unsettled(source.fit)
         if solver is not None:
             _index(source.solvers, solver)
             nothing = np.zeros(len(source.items))
-            return _Known(source, nothing, nothing, solver, {}, {})
-        return _Known(source, source.solved, source.tried, None, {}, {})
+            return _Known(source, nothing, nothing, solver, {}, {}, notes)
+        return _Known(source, source.solved, source.tried, None, {}, {}, notes)
     opened = open_source(source, **reading)
     found = opened.responses
     bank = calibrate(found, run=opened.run)
@@ -134,7 +142,8 @@ def _known(source: Any, solver: str | None, reading: Mapping[str, Any]) -> _Know
     if solver is None and len(found.solvers) == 1:
         solver = found.solvers[0]
     solved, tried = _counts(found, solver)
-    return _Known(bank, solved, tried, solver, problems, opened.about)
+    notes = [*opened.notes, *unsettled(bank.fit)]
+    return _Known(bank, solved, tried, solver, problems, opened.about, notes)
 
 
 def _is_bank(path: Path) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradatim import checks, groups
 from gradatim.errors import ArgumentError
-from gradatim.scale import rates
+from gradatim.scale import rates, shrinkage
 from gradatim.types import Estimate
 
 VERDICTS = ("kept", "untried", "never_right", "always_right", "steady")
@@ -167,7 +167,7 @@ def grade_levels(
     Args:
         k, n: (problem,) solved attempts of n >= 1 of this model.
         edges: falling pass rates between levels; a rate on an edge has the easier level.
-        shrunk: take empirical-Bayes rates (`rates.shrink`): with few attempts the outer levels
+        shrunk: take empirical-Bayes rates (`shrinkage.shrink`): with few attempts the outer levels
             otherwise fill up with problems that were lucky or unlucky.
         level: coverage of the intervals behind `low` and `high`.
 
@@ -181,7 +181,7 @@ def grade_levels(
     checks.within(0, 1, edges=falling)
     if (np.diff(falling) >= 0).any():
         raise ArgumentError(f"`edges` must fall from easy to hard, got {edges}")
-    rate = rates.shrink(k, n, level=level) if shrunk else rates.pass_rate(k, n, level=level)
+    rate = shrinkage.shrink(k, n, level=level) if shrunk else rates.pass_rate(k, n, level=level)
 
     def at(value: np.ndarray) -> np.ndarray:
         # a rate of .6 from 6 of 10 must meet an edge of .6

@@ -14,7 +14,7 @@ from gradatim.errors import ArgumentError
 from gradatim.scale import irt
 from gradatim.scale.cells import check_responses
 from gradatim.scale.predictive import predict
-from gradatim.scale.rates import shrink
+from gradatim.scale.shrinkage import shrink
 from gradatim.types import Bank, Estimate, Responses
 
 Fit = Callable[[Responses], Bank]
@@ -91,7 +91,7 @@ def hold_out(
         seed: of the folds.
         fit: responses -> Bank; None for `irt.fit` with its defaults.
         guesses: simpler predictions to set beside it. "item", "solver": the other cells' pass rate
-            of the item, of the solver, shrunk by empirical Bayes (`rates.shrink`). "additive":
+            of the item, of the solver, shrunk by empirical Bayes (`shrinkage.shrink`). "additive":
             solver plus item in logits, which is the 1PL, with the same priors and the same
             integration over them.
         plug_in: predict at the estimates (see `predictive.predict`).

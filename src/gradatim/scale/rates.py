@@ -64,7 +64,7 @@ def pass_rate(
     >>> pass_rate(np.array([0, 4]), np.array([8, 8])).high.round(3)
     array([0.324, 0.785])
     """
-    k, n = _counted(k, n)
+    k, n = counted(k, n)
     checks.within(1e-9, 1 - 1e-9, level=level)
     if isinstance(interval, str):
         checks.one_of("interval", interval, INTERVALS)
@@ -110,7 +110,7 @@ def fit_beta(k: np.ndarray, n: np.ndarray, *, method: str = "likelihood") -> Bet
     >>> round(fit.alpha / (fit.alpha + fit.beta), 3)
     0.5
     """
-    k, n = _counted(k, n)
+    k, n = counted(k, n)
     checks.within(1, np.inf, **{"number of problems": len(k)})
     checks.one_of("method", method, ("likelihood", "moments"))
     mean = (k.sum() + 0.5) / (n.sum() + 1)
@@ -132,42 +132,8 @@ def fit_beta(k: np.ndarray, n: np.ndarray, *, method: str = "likelihood") -> Bet
     return BetaFit(alpha, beta, loglik, len(k))
 
 
-def shrink(
-    k: np.ndarray, n: np.ndarray, *, prior: BetaFit | None = None, level: float = 0.95
-) -> Estimate:
-    """Pass rates pulled to what problems of this kind are like; empirical Bayes.
-
-    Args:
-        k: (problem,) solved attempts.
-        n: (problem,) attempts >= 1.
-        prior: from `fit_beta`; None fits it to these problems.
-        level: posterior probability of the interval.
-
-    Returns:
-        Estimate of arrays (problem,): posterior mean, equal-tailed interval (the prior taken as
-        known), n.
-
-    Raises:
-        ArgumentError: an argument out of range; no problem and no prior.
-
-    Ref: Morris 1983, JASA 78:47 (parametric empirical Bayes).
-
-    >>> shrink(np.array([0.0, 4.0, 8.0]), np.array([8, 8, 8])).value.round(2)
-    array([0.04, 0.5 , 0.96])
-    """
-    k, n = _counted(k, n)
-    checks.within(1e-9, 1 - 1e-9, level=level)
-    prior = fit_beta(k, n) if prior is None else prior
-    alpha, beta, tail = prior.alpha + k, prior.beta + n - k, (1 - level) / 2
-    return Estimate(
-        alpha / (alpha + beta),
-        special.betaincinv(alpha, beta, tail),
-        special.betainccinv(alpha, beta, tail),
-        n,
-    )
-
-
-def _counted(k: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def counted(k: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts as floats, refused where they cannot be."""
     k, n = np.asarray(k, dtype=float), np.asarray(n, dtype=float)
     checks.shapes(k=(k, "problem"), n=(n, "problem"))
     checks.within(1, np.inf, n=n)
