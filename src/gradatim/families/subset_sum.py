@@ -114,12 +114,9 @@ def _floor(n: int, high: int) -> float:
     choice, 0 or -v for the others, v uniform in 1..high: the product of their characteristic
     functions, averaged over enough frequencies to be exact.
     """
-    frequencies = 2 * np.pi * np.arange(n * high + 1) / (n * high + 1)
-    term = np.zeros(len(frequencies), complex)
-    for start in range(1, high + 1, 256):  # in parts: a table of all would take gigabytes
-        values = np.arange(start, min(high + 1, start + 256))
-        term += np.exp(1j * np.outer(frequencies, values)).sum(1)
-    term = 0.5 + term / (2 * high)
+    turns = np.exp(2j * np.pi * np.arange(1, n * high + 1) / (n * high + 1))
+    term = np.ones(n * high + 1, complex)
+    term[1:] = 0.5 + turns * (1 - turns**high) / (1 - turns) / (2 * high)  # a geometric sum
     equal = float((term ** (n // 2) * term.conj() ** (n - n // 2)).mean().real)
     return equal * 2**n / (2**n - 1)
 
