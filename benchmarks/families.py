@@ -14,6 +14,7 @@ import importlib.util
 import io
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -61,7 +62,8 @@ TARGETS = {  # items/s made and checked on one core, by the first part of the na
 TEXTS = {"nothing": "", "None": None, "banana": "banana", "the number 5": 5}
 SLOW = 1.0  # seconds for one item
 HASHED = 10  # items a family that are compared between processes
-BUDGET = 10.0  # seconds a family of the peer may take to make its items for the gate
+LIMIT = 5.0  # seconds of a clock for judging one text with the peer's scorer
+BUDGET = 5.0  # seconds a family of the peer may take to make its items for the gate
 
 
 # -- both sides as (make n items, check one) -----------------------------------------------------
@@ -156,7 +158,11 @@ def adopted(name):
     grade = reasoning_gym.create_dataset(name, size=1, seed=1).score_answer
 
     def check(problem, text):
-        score = float(grade(text, problem.meta["entry"]))
+        signal.setitimer(signal.ITIMER_REAL, LIMIT)
+        try:
+            score = float(grade(text, problem.meta["entry"]))
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         right = score >= 1.0
         return Verdict(score, right, None, "correct" if right else "wrong")
 
@@ -178,6 +184,10 @@ def adopted(name):
 
     missing = dict.fromkeys(("make", "ladder", "floor", "space"))
     return Family(name=name, doc="", version="", knobs={}, check=check, **missing), supply
+
+
+def late(number, frame):
+    raise TimeoutError(f"no score within {LIMIT} s")
 
 
 def own(name):
@@ -274,6 +284,7 @@ COUNTS = {
 
 
 def audited(options, peer):
+    signal.signal(signal.SIGALRM, late)
     sides = {"ours": registry.names()}
     if peer:
         from reasoning_gym.factory import DATASETS
@@ -319,7 +330,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--gate", action="store_true")
     parser.add_argument("--side", choices=("both", "ours", "theirs"), default="both")
-    parser.add_argument("--items", type=int, default=100)
+    parser.add_argument("--items", type=int, default=50)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--record", type=Path)
     parser.add_argument("--hash", nargs="+", help=argparse.SUPPRESS)

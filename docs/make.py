@@ -240,7 +240,7 @@ both at levels 1, 5 and 10."""
 
 GATE_WORDS = """\
 The same script puts the same texts to both libraries' graders, on {items} items of each family \
-(fewer where making them takes over 10 s) at reasoning-gym's default settings and over our levels:
+(fewer where making them takes over 5 s) at reasoning-gym's default settings and over our levels:
 
     python benchmarks/families.py --gate --record docs/figures/families_gate.json
 
