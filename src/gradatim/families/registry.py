@@ -10,6 +10,9 @@ from gradatim.errors import ArgumentError
 from gradatim.types import Family
 
 FAMILIES = {
+    "blocksworld": "gradatim.families.blocksworld:FAMILY",
+    "blocksworld.lexicographic": "gradatim.families.blocksworld:LEXICOGRAPHIC",
+    "blocksworld.mystery": "gradatim.families.blocksworld:MYSTERY",
     "checker_jumping": "gradatim.families.checker_jumping:FAMILY",
     "knapsack": "gradatim.families.knapsack:FAMILY",
     "knapsack.value": "gradatim.families.knapsack:VALUE",
@@ -96,12 +99,23 @@ FAMILIES = {
     "compositions.sort_chain": "gradatim.families.compositions:SORT_CHAIN",
 }
 GROUP = "gradatim.families"
+# whole packages whose families come in under a prefix, by (name) -> Family; not listed by `names`
+BRIDGES = {"reasoning_gym.": "gradatim.integrations.reasoning_gym:family"}
 
 
 @cache
 def _where() -> dict[str, str]:
     """Ours and those that installed packages register; ours keep their names."""
     return {entry.name: entry.value for entry in entry_points(group=GROUP)} | FAMILIES
+
+
+def bridged(name: str) -> bool:
+    """Whether a name is for a package's bridge to resolve.
+
+    >>> bridged("reasoning_gym.chain_sum"), bridged("sat")
+    (True, False)
+    """
+    return name not in _where() and name.startswith(tuple(BRIDGES))
 
 
 def names() -> list[str]:
@@ -140,6 +154,10 @@ def get(name: str) -> Family:
     """
     if name in FAMILIES:
         return found(name)
+    for prefix, value in BRIDGES.items():
+        if str(name).startswith(prefix):
+            module, _, attribute = value.partition(":")
+            return getattr(importlib.import_module(module), attribute)(name)
     from gradatim.families.templates import admitted  # which needs this module
 
     return admitted(name, found(name))

@@ -22,7 +22,8 @@ def need_verifier(name: str) -> Callable[[Problem, str | None], Verdict]:
     """
     if name in checkers.names():
         return checkers.get(name)
-    one_of("verifier", name, (*checkers.names(), *families.names()))
+    if not families.bridged(name):
+        one_of("verifier", name, (*checkers.names(), *families.names()))
     return families.get(name).check
 
 

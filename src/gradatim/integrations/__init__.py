@@ -1,0 +1,1 @@
+"""Bridges to other packages: each is one file, needed by nothing else here."""
