@@ -9,7 +9,7 @@ PIP := $(BIN)/$(INSTALL)
 BENCH := .cache/bench
 WITH_DATA := $(if $(wildcard $(DATA)),--data=$(DATA))
 
-.PHONY: demo demo-llm test check slow bench bench-scale bench-loop readme docs clean
+.PHONY: demo demo-llm test check slow bench bench-scale bench-loop bench-families readme docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -71,11 +71,15 @@ $(BENCH)/.ready: pyproject.toml constraints.txt
 # each part has arguments of its own
 bench:
 	$(MAKE) bench-scale ARGS=
+	$(MAKE) bench-families ARGS=
 	$(MAKE) bench-loop ARGS=
 
 # calibration; peers get environments of their own, made by the script
 bench-scale: $(VENV)/.demo
 	$(BIN)/python benchmarks/scale.py $(ARGS)
+
+bench-families: $(VENV)/.demo
+	$(BIN)/python benchmarks/families.py $(ARGS)
 
 bench-loop: $(BENCH)/.ready
 	HF_HUB_OFFLINE=1 $(BENCH)/bin/python benchmarks/tiny_loop.py $(ARGS)
