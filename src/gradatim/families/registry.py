@@ -68,6 +68,7 @@ FAMILIES = {
     "sat": "gradatim.families.sat:FAMILY",
     "hanoi": "gradatim.families.hanoi:FAMILY",
     "hanoi.shortest": "gradatim.families.hanoi:SHORTEST",
+    "cryptarithm": "gradatim.families.cryptarithm:FAMILY",
     "graph_coloring": "gradatim.families.graph_coloring:FAMILY",
     "graph_coloring.k3": "gradatim.families.graph_coloring:K3",
     "n_queens": "gradatim.families.n_queens:FAMILY",
