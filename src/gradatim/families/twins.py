@@ -32,11 +32,15 @@ TRIES = 2000  # draws for one pair; kinds are set up so that a few are enough
 
 
 class Instance(NamedTuple):
-    """One member of a pair: the lines of the prompt between task and answer format."""
+    """One member of a pair: the lines of the prompt between task and answer format.
+
+    `plain` is the body before names were drawn, where they are: it tells instances apart.
+    """
 
     body: str
     answer: str
     meta: Mapping[str, Any] = {}
+    plain: str = ""
 
 
 class Kind(NamedTuple):
@@ -114,7 +118,7 @@ def _draft(kind: Kind, instance: Instance, *, unsolvable: bool) -> Draft:
     return Draft(
         prompt=prompt,
         answer=UNSOLVABLE if unsolvable else instance.answer,
-        canonical="\n".join(sorted(instance.body.split("\n"))),  # in any order of lines
+        canonical=instance.plain or "\n".join(sorted(instance.body.split("\n"))),
         meta=instance.meta,
         unsolvable=unsolvable,
     )

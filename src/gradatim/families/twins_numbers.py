@@ -50,7 +50,7 @@ def _calculation(stream: Stream, steps: int) -> list[tuple[str, str, str]]:
 
 
 def _arithmetic_pair(stream: Stream, *, steps: int) -> tuple[Instance, Instance] | None:
-    """The second divides by zero, or uses a value that no line gives."""
+    """The second divides by zero, or by a value that no line before has."""
     lines = _calculation(stream, steps)
     values = _run(lines)
     if values[-1] is None or max(abs(v.numerator) for v in values if v is not None) > 10**6:
@@ -64,18 +64,20 @@ def _arithmetic_pair(stream: Stream, *, steps: int) -> tuple[Instance, Instance]
         other, place = (left, sign, str(before)), at - 1
         if right == str(before):
             return None
-    else:  # an operand that stands nowhere
-        other, place = (lines[at][0], "/", _NAMES[at + 1 + stream.below(len(lines) - at)]), at
+    else:  # a value that is not there yet
+        other, place = (lines[at][0], "/", _NAMES[at + stream.below(len(lines) - at)]), at
     twin = [*lines[:place], other, *lines[place + 1 :]]
     if _run(twin)[-1] is not None:
         return None
-    return tuple(  # type: ignore[return-value]
-        Instance(
-            "\n".join(f"{_NAMES[i]} = {' '.join(filter(None, line))}" for i, line in enumerate(ls)),
-            str(values[-1]),
-            {"last": _NAMES[steps]},
-        )
-        for ls in (lines, twin)
+    names = str.maketrans(dict(zip(_NAMES, stream.sample(_NAMES, len(lines)), strict=False)))
+    answer, meta = str(values[-1]), {"last": _NAMES[steps].translate(names)}
+    first, second = (
+        "\n".join(f"{_NAMES[i]} = {' '.join(filter(None, line))}" for i, line in enumerate(some))
+        for some in (lines, twin)
+    )
+    return (
+        Instance(first.translate(names), answer, meta, first),
+        Instance(second.translate(names), answer, meta, second),
     )
 
 

@@ -1,0 +1,189 @@
+"""Unsolvable twins: proved, worded like their partners, and right to be called unsolvable."""
+
+import re
+from collections import Counter
+from itertools import combinations, product
+
+import pytest
+import sympy
+
+from gradatim.errors import ArgumentError
+from gradatim.families import registry
+from gradatim.families.generation import generate
+from gradatim.families.twins import names, pairs
+from gradatim.families.verify import check
+
+NAMES = [
+    "arithmetic.unsolvable",
+    "equations.unsolvable",
+    "graph_coloring.unsolvable",
+    "knights.unsolvable",
+    "lists.unsolvable",
+    "sat.unsolvable",
+    "subset_sum.unsolvable",
+]
+EACH = pytest.mark.parametrize("name", NAMES)
+
+
+def lines(problem):
+    return str(problem.prompt).split("\n")
+
+
+def clauses(body):
+    rows = [re.findall(r"(not )?([A-Z])", line) for line in body]
+    return [[(letter, not sign) for sign, letter in row] for row in rows]
+
+
+def answers_of_sat(body):
+    rows = clauses(body)
+    letters = sorted({letter for row in rows for letter, _ in row})
+    for bits in product((False, True), repeat=len(letters)):
+        value = dict(zip(letters, bits, strict=True))
+        if all(any(value[letter] == wish for letter, wish in row) for row in rows):
+            yield bits
+
+
+def answers_of_colouring(body):
+    edges = [tuple(map(int, line.split())) for line in body]
+    n = max(map(max, edges))
+    for colours in product("ABC", repeat=n):
+        if all(colours[i - 1] != colours[j - 1] for i, j in edges):
+            yield colours
+
+
+def answers_of_equations(body):
+    systems = []
+    for line in body:
+        left, right = re.sub(r"(\d)([a-z])", r"\1*\2", line).split(" = ")
+        systems.append(sympy.sympify(left) - int(right))
+    unknowns = sorted({s for e in systems for s in e.free_symbols}, key=str)
+    found = sympy.linsolve(systems, unknowns)
+    return [f for f in found if not any(value.free_symbols for value in f)]
+
+
+def answers_of_sums(body, target):
+    values = [int(word) for word in body[0].split()]
+    sizes = range(1, len(values) + 1)
+    return [c for k in sizes for c in combinations(values, k) if sum(c) == target]
+
+
+def answers_of_lists(body, times):
+    return [v for v, count in Counter(body[0].split()).items() if count == times]
+
+
+@EACH
+def test_s032_twins_differ_in_one_line_and_in_nothing_else(name):
+    longer = 0
+    for solvable, twin in pairs(name, n=40, level=3):
+        assert (solvable.unsolvable, twin.unsolvable) == (False, True)
+        assert twin.answer == "unsolvable"
+        one, two = lines(solvable), lines(twin)
+        assert (one[0], one[-1], len(one)) == (two[0], two[-1], len(two))
+        changed = [(a, b) for a, b in zip(one, two, strict=True) if a != b]
+        assert len(changed) == 1
+        a, b = changed[0]
+        longer += (len(b) > len(a)) - (len(b) < len(a))
+        assert abs(len(a) - len(b)) <= 12
+        assert "If there is no answer, write unsolvable." in one[-1]
+    assert abs(longer) <= 34  # the twin is not always the longer one
+
+
+@pytest.mark.parametrize("level", [1, 3])
+def test_s032_no_answer_is_proved_by_trying_all(level):
+    for solvable, twin in pairs("sat.unsolvable", n=25, level=level):
+        assert any(True for _ in answers_of_sat(lines(solvable)[1:-1]))
+        assert not any(True for _ in answers_of_sat(lines(twin)[1:-1]))
+    for solvable, twin in pairs("graph_coloring.unsolvable", n=4, level=level):
+        assert any(True for _ in answers_of_colouring(lines(solvable)[1:-1]))
+        assert not any(True for _ in answers_of_colouring(lines(twin)[1:-1]))
+    for solvable, twin in pairs("equations.unsolvable", n=15, level=level):
+        (only,) = answers_of_equations(lines(solvable)[1:-1])
+        assert " ".join(map(str, only)) == solvable.answer
+        assert not answers_of_equations(lines(twin)[1:-1])
+    for solvable, twin in pairs("subset_sum.unsolvable", n=25, level=level):
+        target = int(lines(twin)[-1].split(" sum is ")[1].split(".")[0])
+        assert answers_of_sums(lines(solvable)[1:-1], target)
+        assert not answers_of_sums(lines(twin)[1:-1], target)
+    for solvable, twin in pairs("lists.unsolvable", n=25, level=level):
+        times = int(lines(twin)[-1].split(" exactly ")[1].split()[0])
+        assert answers_of_lists(lines(solvable)[1:-1], times) == [solvable.answer]
+        assert len(answers_of_lists(lines(twin)[1:-1], times)) != 1
+
+
+@pytest.mark.parametrize("level", [1, 5, 10])
+def test_s032_the_solver_certifies_every_twin(level):
+    for name in NAMES:
+        solve = registry.get(name).solve
+        for solvable, twin in pairs(name, n=5, level=level):
+            assert solve(twin) == "unsolvable"
+            assert check(solvable, solve(solvable)).solved
+
+
+def test_s032_a_calculation_by_hand():
+    # a = 3, b = a - 3, c = 7 / b: b is 0; c = 7 / c: c has no value yet
+    seen = Counter()
+    for p in (p for pair in pairs("arithmetic.unsolvable", n=60, level=1) for p in pair):
+        (_, first), (name, second), (_, last) = (line.split(" = ") for line in lines(p)[1:-1])
+        zero = int(first) == int(second.split(" - ")[1])
+        early = last.split(" / ")[1] != name
+        assert p.unsolvable == (zero or early)
+        seen[zero, early] += 1
+    assert min(seen[True, False], seen[False, True]) > 10
+
+
+@EACH
+def test_s006_saying_unsolvable_is_right_where_it_is_and_only_there(name):
+    for solvable, twin in pairs(name, n=10, level=2):
+        for text in ("unsolvable", r"\boxed{it's unsolvable}", "The answer is unsolvable."):
+            assert check(twin, text) == (1.0, True, "unsolvable", "abstained")
+            assert check(solvable, text) == (0.0, False, "unsolvable", "abstained")
+        assert check(solvable, solvable.answer).reason == "correct"
+        assert check(twin, solvable.answer).reason == "wrong"
+        for p in (solvable, twin):
+            for text in (None, 5, "", "\x00", "\ud800", "banana", "1" * 1_000_000, "I don't know"):
+                assert check(p, text).reward == 0
+            assert check(p, None).reason == "unparsed"
+
+
+@EACH
+def test_half_have_no_answer_and_the_knob_says_how_many(name):
+    drawn = generate(name, n=300, level=2)
+    assert 110 <= sum(p.unsolvable for p in drawn) <= 190
+    assert all(p.unsolvable for p in generate(name, n=20, level=2, unsolvable=100))
+    assert not any(p.unsolvable for p in generate(name, n=20, level=2, unsolvable=0))
+    record = registry.get(name)
+    assert record.floor(record.ladder(5)) == 0.5
+
+
+@EACH
+def test_a_reader_of_the_surface_alone_does_not_beat_the_floor(name):
+    """Words, digits and length, learned on 600 items: no better than a coin on 300 others."""
+    import numpy as np
+
+    def table(problems):
+        texts = ["\n".join(lines(p)[1:-1]) for p in problems]
+        counts = [[text.count(c) for c in "ABCDabcn0123456789-+*/ "] for text in texts]
+        return np.c_[counts, [len(t) for t in texts], np.ones(len(texts))].astype(float)
+
+    train = generate(name, n=600, level=2)
+    test = generate(name, n=300, level=2, split="test")
+    x, y = table(train), np.array([p.unsolvable for p in train]) * 2.0 - 1
+    weights = np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ y)
+    right = ((table(test) @ weights > 0) == [p.unsolvable for p in test]).mean()
+    assert right < 0.6, right
+
+
+def test_pairs_keep_to_their_split_and_say_what_is_wrong():
+    assert names() == [name for name in registry.names() if name.endswith(".unsolvable")]
+    train = {p.prompt for pair in pairs("lists.unsolvable", n=60) for p in pair}
+    test = {p.prompt for pair in pairs("lists.unsolvable", n=60, split="test") for p in pair}
+    assert train.isdisjoint(test)
+    for options, match in (
+        ({"name": "lists"}, "`name` must be one of"),
+        ({"name": "lists.unsolvable", "level": 11}, "`level` must be"),
+        ({"name": "lists.unsolvable", "split": "dev"}, "`split` must be one of"),
+    ):
+        with pytest.raises(ArgumentError, match=match):
+            pairs(**{"n": 1} | options)
+    with pytest.raises(ArgumentError, match=r"`sat.unsolvable.clauses` must be at most 23"):
+        generate("sat.unsolvable", n=1, variables=4, clauses=30)
