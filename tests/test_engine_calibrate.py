@@ -1,12 +1,14 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gradatim.cli import app
+from gradatim.cli import calibrate as verb
 from gradatim.engine.attempt import attempt
-from gradatim.engine.calibrate import calibrate, save_bank
+from gradatim.engine.calibrate import calibrate, describe_calibration, save_bank
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.families.generation import generate
 from gradatim.solvers.simulated import difficulty
@@ -15,6 +17,7 @@ from gradatim.store.formats import write_responses
 from gradatim.store.run import Run
 from gradatim.types import Responses
 
+LOGS = Path(__file__).parent / "logs"
 ABILITIES = (-2.0, -1.0, 0.0, 1.0, 2.0)
 
 
@@ -271,3 +274,110 @@ def test_ends_of_curves_come_back_from_disk(tmp_path):
     back = banks.read(path)
     for name, values in ends.items():
         assert getattr(back, name).tolist() == values
+
+
+# -- what a command must not pass over in silence -----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--score", "acc"], r"`score` (--score) chooses among the scores of a log or table"),
+        (["--range", "-1:1"], r"`span` (--range) says which scores"),
+        (["--column", "item=q"], r"`columns` (--column) names the columns of a table"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["calibrate", "select"])
+def test_options_that_a_matrix_has_no_use_for_are_refused(verb, option, words, tmp_path, capsys):
+    write_responses(tmp_path / "m.npz", matrix())
+    write_responses(tmp_path / "n.npz", replace(matrix(), solvers=("d", "e", "f")))
+    for source in (["m.npz"], ["m.npz", "n.npz"], ["."]):
+        assert app.run([verb, *(str(tmp_path / name) for name in source), *option]) == 2
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == 1
+        assert words in said[0]
+        assert "m.npz (a matrix, read by its arrays" in said[0]
+    # beside a table that has a use for them they are taken
+    (tmp_path / "t.csv").write_text("solver,q,acc\nd,w,1\n")
+    together = [str(tmp_path / name) for name in ("m.npz", "t.csv")]
+    column = ["--column", "item=q", "--score", "acc"]
+    assert app.run([verb, *together, *column]) == 0
+
+
+def test_options_of_reading_that_one_format_has_no_use_for(tmp_path):
+    path = tmp_path / "counts.csv"
+    path.write_text("solver,item,solved,tried\na,x,1,4\nb,x,3,4\n")
+    with pytest.raises(ArgumentError, match=r"counts\.csv \(a table of counts, solved of tried\)"):
+        calibrate(path, span=(-1, 1))
+    with pytest.raises(ArgumentError, match=r"`columns` \(--column\).* \(a log of inspect_ai\)"):
+        calibrate(LOGS / "inspect" / "weak.json", score="match", columns={"item": "id"})
+    with pytest.raises(ArgumentError, match=r"`span` \(--range\).* \(a log of inspect_ai\)"):
+        calibrate(LOGS / "inspect" / "weak.json", score="match", span=(-1, 1))  # letters C and I
+    with pytest.raises(ArgumentError, match=r"\(a log of lm-evaluation-harness\)"):
+        calibrate(LOGS / "lm_eval", score=["acc", "first"], columns={"item": "id"})
+
+
+def test_a_link_to_the_same_scale_is_said(tmp_path, capsys):
+    write_responses(tmp_path / "m.csv", matrix())
+    bank = calibrate(tmp_path / "m.csv")
+    path = save_bank(tmp_path / "bank.parquet", bank)
+    command = ["calibrate", str(tmp_path / "m.csv"), "--link", str(path), "-q"]
+    assert app.run(command) == 0
+    text = capsys.readouterr().out
+    assert "  link: already on this scale: nothing to link" in text.splitlines()
+    assert "linked from" not in text
+    assert app.run([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["link"]["slope"], found["link"]["shift"]) == (1, 0)
+    linked = calibrate(tmp_path / "m.csv", link=path)
+    np.testing.assert_array_equal(linked.se_difficulty, bank.se_difficulty)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["calibrate", "t.csv"], "interrupted; the same command starts over"),
+        (["select", "t.csv"], "interrupted; the same command starts over"),
+        (["--debug", "rate", "t.csv"], "interrupted; the same command starts over"),
+        (
+            ["attempt", "t.csv", "--solver", "sim:2pl", "--run", "run"],
+            "interrupted; the same command resumes",
+        ),
+    ],
+)
+def test_an_interrupt_says_what_the_same_command_does(
+    command, words, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("solver,item,solved\na,x,1\n")
+
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "read_bytes", interrupted)  # Ctrl-C while the file is read
+    assert app.run(command) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == words
+
+
+def test_a_fit_that_did_not_settle_says_what_that_means(tmp_path, capsys):
+    bank = calibrate(matrix(), max_iterations=2)
+    assert not bank.fit["converged"]
+    (note,) = bank.fit["notes"]
+    assert note.startswith("the fit stopped after 2 steps before it settled")
+    assert note.endswith("calibrate(source, max_iterations=1000), or a simpler model: --model 1pl")
+    found = describe_calibration(bank, {})
+    verb.emit(found, as_json=False, text=verb._text(found))
+    text = capsys.readouterr().out
+    assert "NOT CONVERGED after 2 steps" in text
+    assert f"  {note}" in text.splitlines()
+    verb.emit(found, as_json=True, text="")
+    told = json.loads(capsys.readouterr().out)
+    assert (told["fit"]["converged"], told["notes"]) == (False, [note])
+    # a bank that is reused, or selected from, says it again
+    again = [calibrate(matrix(), run=tmp_path / "run", max_iterations=2) for _ in range(2)]
+    assert [b.fit["reused"] for b in again] == [False, True]
+    assert again[1].fit["notes"] == [note]
+    path = save_bank(tmp_path / "bank.parquet", bank)
+    assert app.run(["select", str(path), "--band", "0:1"]) == 0
+    assert note in capsys.readouterr().err.splitlines()
+    assert calibrate(matrix()).fit["notes"] == []

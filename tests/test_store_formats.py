@@ -1,4 +1,6 @@
 import json
+import pickle
+import zipfile
 
 import numpy as np
 import pyarrow as pa
@@ -145,6 +147,37 @@ def test_npz_that_is_none(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(FormatError, match=r"an \.npz archive"):
         read_responses(path)
+
+
+def test_npz_errors_are_ours_not_numpys(tmp_path):
+    path = tmp_path / "m.npz"
+    wrong = {
+        "text": b"solver,item,solved\na,x,1\n",
+        "pickle": pickle.dumps({"solved": [1]}),
+        "cut": npz(path, **GOOD).read_bytes()[:-40],
+        "damaged": path.read_bytes().replace(b"NUMPY", b"NUMPI"),
+        "foreign": b"",
+        "objects": b"",
+    }
+    got = {
+        "text": r"got something else \(text, say\); write it with np\.savez",
+        "pickle": r"got something else",
+        "cut": "got a truncated or damaged one",
+        "damaged": "got a truncated or damaged one",  # the archive's checksum
+        "foreign": "field 'solved.txt': expected a plain array, got another file",
+        "objects": "field 'solved': expected a plain array, got an array of Python objects; save",
+    }
+    for name, content in wrong.items():
+        path.write_bytes(content)
+        if name == "foreign":
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("solved.txt", "1")
+        if name == "objects":
+            np.savez(path, solved=np.array([[1, None]], dtype=object))
+        with pytest.raises(FormatError, match=got[name]) as told:
+            read_responses(path)
+        assert "\n" not in str(told.value)
+        assert "pickle" not in str(told.value)
 
 
 def test_long_tables_by_hand(tmp_path):

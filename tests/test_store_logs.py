@@ -1,17 +1,22 @@
 import gzip
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gradatim.cli import app
 from gradatim.engine.sources import open_source, published_means
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.store import banks
 from gradatim.store.formats import read_matrix, responses_of
 from gradatim.store.logs_tables import prompt_id
 from gradatim.types import Matrix, Responses
+
+LOGS = Path(__file__).parent / "logs"
 
 
 def counts(opened):
@@ -168,6 +173,63 @@ def test_bad_json_is_one_line(tmp_path):
         open_source(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *((f"b.{kind}", "\n\n\n") for kind in ("jsonl", "json", "csv", "ndjson", "csv.gz")),
+        *((f"b.{kind}", "  \n") for kind in ("jsonl", "json", "csv")),
+        ("b.jsonl", "[]"),
+        ("b.json", "[]"),
+        ("b.jsonl", "{}\n{}\n"),
+    ],
+)
+def test_files_without_a_row_are_empty(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    got = "got (only blank lines|a file without rows, or with empty ones); was it written"
+    with pytest.raises(FormatError, match=r"expected a log, a table or a matrix, " + got):
+        open_source(path)
+
+
+def test_files_of_another_kind_beside_logs_are_named(tmp_path):
+    for name in ("weak.eval", "strong.json"):
+        shutil.copy(LOGS / "inspect" / name, tmp_path)
+    alone = open_source(tmp_path, score="match")
+    assert alone.notes == []
+    csv(tmp_path / "more.csv", "solver,item,solved", "a,x,1")
+    (tmp_path / "old").mkdir()
+    jsonl(tmp_path / "old" / "rows.jsonl", [{"solver": "b", "item": "x", "solved": 1}])
+    np.savez(tmp_path / "m.npz", solved=[[1, 0]])
+    (tmp_path / "README.txt").write_text("not a log")
+    opened = open_source(tmp_path, score="match")
+    assert counts(opened) == counts(alone)
+    (note,) = opened.notes
+    assert note.startswith(
+        f"3 files left out of {tmp_path}, which was read as logs of inspect_ai: "
+    )
+    assert "m.npz, more.csv, old/rows.jsonl; those that hold attempts are read where" in note
+    # as the note says: given by name beside the folder
+    both = open_source([tmp_path, tmp_path / "more.csv"], score=["match", "solved"])
+    assert counts(both) == {**counts(alone), ("a", "x"): (1, 1)}
+    for verb in ("calibrate", "select"):
+        ran = [verb, str(tmp_path), "--score", "match"]
+        assert app.run(ran) == 0
+    samples = tmp_path / "harness"
+    shutil.copytree(LOGS / "lm_eval", samples)
+    assert open_source(samples, score=["acc", "first"]).notes == []  # results belong to samples
+    csv(samples / "more.csv", "solver,item,solved", "a,x,1")
+    (note,) = open_source(samples, score=["acc", "first"]).notes
+    assert "1 files left out" in note
+    assert "lm-evaluation-harness: more.csv" in note
+
+
+def test_packed_tables_of_a_folder_are_read(tmp_path):
+    text = b"solver,item,solved\na,x,1\n"
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text))
+    (tmp_path / "b.csv").write_bytes(text.replace(b"a,x", b"b,x"))
+    assert counts(open_source(tmp_path)) == {("a", "x"): (1, 1), ("b", "x"): (1, 1)}
+
+
 def test_wrong_files_are_one_line(tmp_path):
     with pytest.raises(
         FormatError, match=r"expected a run folder, a log, a table.* got nothing of"
@@ -314,6 +376,12 @@ def test_options_of_logs_are_for_logs():
         open_source(held, score="acc")
     both = open_source([held, held])  # two in memory: nothing says that they are one run
     assert counts(both) == {("s", "a"): (2, 2), ("s", "b"): (0, 2)}
+
+
+def test_published_means_of_nobody(tmp_path):
+    (tmp_path / "p.jsonl").write_text("\n")
+    with pytest.raises(FormatError, match=r"p\.jsonl: expected rows of solver and mean, got none"):
+        published_means(tmp_path / "p.jsonl")
 
 
 def test_categories_and_empty_parquet(tmp_path):

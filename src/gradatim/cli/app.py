@@ -1,7 +1,8 @@
 """The command `gradatim`: finds the verbs, turns errors into one line and an exit code.
 
 Exit codes: 0 done; 1 the negative answer that was asked for; 2 a user's mistake; 3 a solver or
-engine failed and the run can be resumed; 130 interrupted and resumable.
+engine failed and the run can be resumed; 130 interrupted: the message says whether the same
+command resumes or starts over.
 """
 
 import importlib
@@ -34,6 +35,8 @@ VERBS = (
     "audit",
     "report",
 )
+
+RESUMING = ("demo", "attempt", "grade", "train", "evaluate")  # the others keep nothing half done
 
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer's usage error has no public name
 
@@ -77,12 +80,13 @@ def run(argv: list[str]) -> int:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except USAGE_ERROR as error:
-        verb = next((word for word in argv if not word.startswith("-")), "")
+        verb = _verb(argv)
         at = f"gradatim {verb} --help" if verb in VERBS else "gradatim --help"
         sys.stderr.write(f"gradatim: {error.format_message()} (see {at})\n")
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("\ninterrupted; the same command resumes\n")
+        goes_on = "resumes" if _verb(argv) in RESUMING else "starts over"
+        sys.stderr.write(f"\ninterrupted; the same command {goes_on}\n")
         return 130
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -98,6 +102,10 @@ def run(argv: list[str]) -> int:
             raise
         sys.stderr.write(f"gradatim: {known}\n")
         return 2
+
+
+def _verb(argv: list[str]) -> str:
+    return next((word for word in argv if not word.startswith("-")), "")
 
 
 def main() -> None:

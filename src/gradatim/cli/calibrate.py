@@ -134,15 +134,16 @@ def _warnings(found: dict[str, Any]) -> list[str]:
     lines = [f"  {f['words']}" for f in found.get("quality", ()) if f["kind"] not in said]
     if link := found.get("link"):
         (aa, _), (_, bb) = link["covariance"]
-        lines.append(
-            f"  linked from {link['from']} by {link['anchors']:,} anchors: slope "
-            f"{link['slope']:.3f} ± {aa**0.5:.3f}, shift {link['shift']:+.3f} ± {bb**0.5:.3f}"
-        )
+        if link["from"] != found["scale"]:
+            lines.append(
+                f"  linked from {link['from']} by {link['anchors']:,} anchors: slope "
+                f"{link['slope']:.3f} ± {aa**0.5:.3f}, shift {link['shift']:+.3f} ± {bb**0.5:.3f}"
+            )
         drifted = link.get("drift", {}).get("drifted", [])
         if drifted:
             names = _some([row["item"] for row in drifted])
             lines.append(f"  {len(drifted):,} anchors drifted and were left out: {names}")
-        lines += [f"  {warning}" for warning in link.get("warnings", ())]
+        lines += [f"  link: {warning}" for warning in link.get("warnings", ())]
     return lines
 
 

@@ -20,6 +20,7 @@ from gradatim.families import registry
 from gradatim.files import dumps, plain, write_atomic
 from gradatim.progress import Progress, Tick, silent
 from gradatim.scale import irt
+from gradatim.scale.link import place
 from gradatim.scale.quality import check_quality
 from gradatim.store import banks
 from gradatim.store.run import Run
@@ -93,13 +94,17 @@ def calibrate(
     cells = responses.solved.size
     if kept is not None:
         progress(Tick("calibrate: reused", cells, cells))
+        about["notes"] += unsettled(kept.fit)
         return replace(kept, fit={**kept.fit, **about})
     progress(Tick("calibrate", 0, cells))
     bank = irt.fit(responses, model=model, floor=floor, **fitting)
     progress(Tick("calibrate", cells, cells))
+    about["notes"] += unsettled(bank.fit)
     bank = replace(bank, fit={**bank.fit, **about, "source": key, "reused": False})
     if target is not None:
-        bank, _ = link_banks(bank, target)
+        bank, made = link_banks(bank, target)
+        if "link" not in bank.fit:  # on the scale already: said, and its numbers stay to the bit
+            bank = replace(bank, fit={**bank.fit, "link": place(bank, made).fit["link"]})
     if run is not None:
         _keep(run, bank, problems)
     return bank
@@ -134,6 +139,24 @@ def describe_calibration(bank: Bank, problems: Mapping[str, Problem]) -> dict[st
         "spearman": _level_correlations(bank, problems),
         "fit": {**facts, **{name: len(names) for name, names in lists.items()}},
     }
+
+
+def unsettled(fit: Mapping[str, Any]) -> list[str]:
+    """What a fit that did not converge means and what to do about it; nothing of one that did.
+
+    >>> unsettled({"converged": True})
+    []
+    """
+    if fit.get("converged", True):
+        return []
+    steps, model = int(fit.get("iterations", 0)), str(fit.get("model"))
+    simpler = {"4pl": "2pl", "3pl": "2pl", "2pl": "1pl"}.get(model)
+    return [
+        f"the fit stopped after {steps:,} steps before it settled: difficulties, abilities and "
+        "their errors are not final; fit longer, in Python: calibrate(source, "
+        f"max_iterations={max(1000, 10 * steps)})"
+        + (f", or a simpler model: --model {simpler}" if simpler else "")
+    ]
 
 
 def bank_path(path: str | Path) -> Path:

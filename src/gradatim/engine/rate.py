@@ -104,7 +104,7 @@ def rate(
     checks.one_of("method", method, OPTIONS)
     checks.known_keys(f"method '{method}'", options, OPTIONS[method])
     checks.within(1e-9, 1 - 1e-9, level=level)
-    source = _opened(source)
+    source, notes = _opened(source)
     games = as_games(source)
     if source.kind == "attempts" and method == "plackett-luce":  # solvers choose; items do not
         source, games = as_solvers(source, games)
@@ -134,20 +134,21 @@ def rate(
         games=found.n,
         method=method,
         unit="points" if method in ("glicko2", "elo") else "logits",
-        facts={**facts, "warnings": _warnings(source, facts, found)},
+        facts={**facts, "warnings": [*notes, *_warnings(source, facts, found)]},
     )
 
 
-def _opened(source: Given | Comparisons) -> Comparisons:
-    """Comparisons; runs and logs hold attempts."""
+def _opened(source: Given | Comparisons) -> tuple[Comparisons, list[str]]:
+    """Comparisons, and what there is to say of the files; runs and logs hold attempts."""
     if isinstance(source, Comparisons):
-        return source
+        return source, []
     if isinstance(source, str | Path):
         name = Path(source).name.lower().removesuffix(".gz")
         if name.endswith(TABLES) and not Path(source).is_dir():
-            return read_comparisons(source)
-    held = open_source(source).responses
-    return of_responses(responses_of(held) if isinstance(held, Matrix) else held)
+            return read_comparisons(source), []
+    opened = open_source(source)
+    held = opened.responses
+    return of_responses(responses_of(held) if isinstance(held, Matrix) else held), opened.notes
 
 
 def describe_ratings(ratings: Ratings) -> dict[str, Any]:
@@ -324,7 +325,10 @@ def _warnings(source: Comparisons, facts: Mapping[str, Any], found: Estimate) ->
     if facts.get("order") == "as given":
         warnings.append("one pass in the order given: another order gives other ratings")
     if not facts.get("converged", True):
-        warnings.append("not converged")
+        warnings.append(
+            f"the fit stopped after {facts['iterations']:,} steps before it settled: ratings and "
+            "intervals are not final; a prior on strengths helps, --alpha 0.1"
+        )
     left = [n for n, v in zip(source.names, found.n, strict=True) if not v]
     if left:
         shown = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")

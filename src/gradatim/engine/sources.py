@@ -1,6 +1,6 @@
 """What can be measured: runs, logs, tables, matrices, or several of them, as one Responses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,14 +8,35 @@ import numpy as np
 
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.files import rows
-from gradatim.store.formats import read_matrix, responses_of
-from gradatim.store.logs import Origin, is_matrix, origin_of, origin_of_matrix, read_files
+from gradatim.store.formats import UNUSED, read_matrix, responses_of
+from gradatim.store.logs import (
+    Origin,
+    is_matrix,
+    left_out,
+    origin_of,
+    origin_of_matrix,
+    read_files,
+)
 from gradatim.store.names import Wanted, number, scaled
 from gradatim.store.run import Run
 from gradatim.store.sums import Log, add_up
 from gradatim.types import Matrix, Responses
 
 READING = ("format", "score", "columns", "span")
+_MEANING = {  # argument -> option of the command, and what it is for
+    "format": ("--format", "says what kind of log a file is"),
+    "score": ("--score", "chooses among the scores of a log or table"),
+    "columns": ("--column", "names the columns of a table"),
+    "span": ("--range", "says which scores of a log or table stand for 0 and 1"),
+}
+_WHAT = {
+    "matrix": "a matrix, read by its arrays `solved` and `tried`, or `score`",
+    "run": "a run, whose ledger says what was solved",
+    "table": "a table of counts, solved of tried",
+    "rollouts": "a table of counts, solved of tried",
+    "inspect": "a log of inspect_ai",
+    "lm_eval": "a log of lm-evaluation-harness",
+}
 Given = Run | Responses | Matrix | str | Path
 
 
@@ -45,25 +66,30 @@ def open_source(
     Args:
         source: runs, folders of runs, Responses, or files and folders of logs.
         run: where results are kept; None: the source, where it is one run.
-        reading: format, score, columns, span of `store.logs.read_files`.
+        reading: format, score, columns, span of `store.logs.read_files`; None = not given.
 
     Raises:
-        ArgumentError: no source; one source given twice.
+        ArgumentError: no source; one source given twice; an option that no source has a use for.
         FormatError: a source that is not what it should be.
     """
     given = [source] if isinstance(source, Run | Responses | Matrix | str | Path) else list(source)
     kept = Run(run) if isinstance(run, str | Path) else run
     opened = [_run_of(one) for one in given]
-    if reading and not any(isinstance(one, Path) for one in opened):
-        raise ArgumentError(f"`{next(iter(reading))}` is for logs and tables; none is given")
+    reading = {name: value for name, value in reading.items() if value is not None}
+    if not any(isinstance(one, Path) for one in opened):
+        refuse(reading)
     if len(opened) == 1:
-        alone = _alone(opened[0], kept, reading.get("format"))
+        alone = _alone(opened[0], kept, reading)
         if alone is not None:
             return alone
     logs = [log for one in opened for log in _logs(one, reading)]
     if not logs:
         raise ArgumentError("`source` must be at least one run, log or matrix file, got none")
+    for name in reading:
+        if name != "format" and all(name in log.unused for log in logs):
+            raise _unused(name, logs[0].path, logs[0].format)
     responses, notes = add_up(logs)
+    notes = [*notes, *(note for one in opened if isinstance(one, Path) for note in left_out(one))]
     if not len(responses.tried):
         gone = sum(sum(log.missing.values()) for log in logs)
         raise FormatError(
@@ -75,16 +101,40 @@ def open_source(
     return Opened(responses, kept, [origin_of(log) for log in logs], notes, about)
 
 
+def refuse(reading: Mapping[str, Any]) -> None:
+    """Raise where options of reading logs are given and no log is.
+
+    Raises:
+        ArgumentError: naming the first, and what it is for.
+    """
+    for name in reading:
+        option, purpose = _MEANING[name]
+        raise ArgumentError(
+            f"`{name}` is for logs and tables; none is given ({option} {purpose}): leave it out"
+        )
+
+
+def _unused(name: str, path: str | Path, format: str) -> ArgumentError:
+    option, purpose = _MEANING[name]
+    return ArgumentError(
+        f"`{name}` ({option}) {purpose}; nothing in {path} ({_WHAT.get(format, format)}) goes by "
+        "it: leave it out"
+    )
+
+
 def _alone(
-    one: Run | Responses | Matrix | Path, run: Run | None, format: str | None
+    one: Run | Responses | Matrix | Path, run: Run | None, reading: Mapping[str, Any]
 ) -> Opened | None:
     """What needs no adding up; None for logs."""
     if isinstance(one, Responses | Matrix):
         return Opened(one, run, [], [], {})
     if isinstance(one, Run):
         return Opened(_attempts(one), run or one, [], [], {})
-    if not is_matrix(one, format):
+    if not is_matrix(one, reading.get("format")):
         return None
+    for name in reading:
+        if name in UNUSED:
+            raise _unused(name, one, "matrix")
     matrix = read_matrix(one)
     return Opened(matrix, run, [origin_of_matrix(matrix, one)], [], {})
 
@@ -129,6 +179,7 @@ def _log(responses: Responses, path: str, format: str) -> Log:
         solvers=responses.solvers,
         items=responses.items,
         run=path if format == "run" else "",
+        unused=UNUSED,
     )
 
 
@@ -136,7 +187,7 @@ def published_means(path: str | Path) -> dict[str, float]:
     """Solver -> mean score, of a table with a column `solver` (or `model`) and one of means.
 
     Raises:
-        FormatError: naming file and line; means outside [0, 1].
+        FormatError: naming file and line; means outside [0, 1]; no row.
     """
     found = {}
     for line, row in rows(path):
@@ -152,4 +203,6 @@ def published_means(path: str | Path) -> dict[str, float]:
             )
         value = number(mean, path, line, "mean")
         found[str(who)] = scaled(value, path, line, "mean", wanted=Wanted())
+    if not found:
+        raise FormatError(path, expected="rows of solver and mean", got="none")
     return found

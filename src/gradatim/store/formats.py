@@ -8,6 +8,8 @@
 import csv
 import io
 import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from gradatim.store.sums import Log, add_up
 from gradatim.store.tables import open_table
 from gradatim.types import Matrix, Responses
 
+UNUSED = ("score", "columns", "span")  # options of reading logs that a matrix has no place for
 _BLOCK = 1 << 20  # cells that are checked at a time: a large matrix is never copied
 
 
@@ -178,23 +181,48 @@ def log_of(matrix: Matrix, path: str | Path) -> Log:
         score="solved",
         notes=[f"{empty:,} cells are empty"] if empty else [],
         run=str(Path(path).resolve()),
+        unused=UNUSED,
     )
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """The archive's arrays; numpy's words for other files are of pickles, which we never load."""
+    expected, remedy = "an .npz archive of plain arrays", "write it with np.savez(path, solved=...)"
     try:
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            raise ValueError("one array, not an archive")
-        with file:
-            return {name: file[name] for name in file.files}
+        with path.open("rb") as file:  # numpy would leave a broken one open
+            start = file.read(6)
+            file.seek(0)
+            if start[:2] != b"PK":
+                got = "an empty file" if not start else "something else (text, say)"
+                got = "one array, not an archive" if start == b"\x93NUMPY" else got
+                raise FormatError(path, expected=expected, got=got, remedy=remedy)
+            with np.load(file, allow_pickle=False) as archive:
+                return {name: _array(archive, path, name) for name in archive.files}
     except FileNotFoundError:
         raise FormatError(path, expected="a file", got="nothing of that name") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        remedy = "save names as text, np.array(names, dtype=str)" if "pickle" in str(error) else ""
+    except OSError as error:
+        raise FormatError(path, expected=expected, got=error.strerror or str(error)) from None
+    except (EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        got = f"a truncated or damaged one ({error})"
+        raise FormatError(path, expected=expected, got=got, remedy="copy it again") from None
+
+
+def _array(archive: Mapping[str, np.ndarray], path: Path, name: str) -> np.ndarray:
+    """One array; a member that is none, or one of Python objects, is refused."""
+    remedy = "save names as text, np.array(names, dtype=str), and numbers as np.array(x, float)"
+    try:
+        array = archive[name]
+    except ValueError as error:
+        objects = "Object arrays" in str(error)
+        got = "an array of Python objects" if objects else "a damaged one"
         raise FormatError(
-            path, expected="an .npz archive of plain arrays", got=str(error), remedy=remedy
+            path, field=name, expected="a plain array", got=got, remedy=remedy
         ) from None
+    if not isinstance(array, np.ndarray):  # numpy hands out foreign members as bytes
+        raise FormatError(
+            path, field=name, expected="a plain array", got="another file", remedy=remedy
+        )
+    return array
 
 
 def _numbers(array: np.ndarray, path: Path, name: str) -> np.ndarray:

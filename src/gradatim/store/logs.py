@@ -5,7 +5,7 @@ of these tools needs to be installed. Every attempt is counted, or named as miss
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,6 +85,32 @@ def read_files(
     ]
 
 
+def left_out(path: str | Path) -> list[str]:
+    """What a folder holds besides the logs that `read_files` takes from it, as a note.
+
+    A folder is read as logs of one kind; tables and matrices beside them are not.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return []
+    taken = {file for file, _ in _files(path)}
+    samples = any(file.name.startswith("samples_") for file in taken)
+    rest = sorted(
+        str(file.relative_to(path))
+        for file in _tables(path)
+        if file not in taken
+        and not (samples and file.name.startswith("results_") and file.suffix == ".json")
+    )
+    if not rest:
+        return []
+    tool = "lm-evaluation-harness" if samples else "inspect_ai"
+    shown = ", ".join(rest[:5]) + (", ..." if len(rest) > 5 else "")
+    return [
+        f"{len(rest):,} files left out of {path}, which was read as logs of {tool}: {shown}; those "
+        "that hold attempts are read where they are given by name beside the folder, or alone"
+    ]
+
+
 def origin_of(log: Log) -> Origin:
     """What a log brought."""
     return Origin(
@@ -130,7 +156,7 @@ def _files(path: Path) -> list[tuple[Path, str]]:
     found = found or sorted(path.rglob("samples_*.jsonl"))
     if found:
         return [(file, file.stem) for file in found]
-    found = sorted(f for f in path.rglob("*") if f.suffix.lower() in (*_TABLES, ".npz"))
+    found = sorted(_tables(path))
     if not found:
         held = sorted(f.name for f in path.iterdir())
         raise FormatError(
@@ -141,8 +167,21 @@ def _files(path: Path) -> list[tuple[Path, str]]:
     return [(file, path.name) for file in found]
 
 
+def _tables(path: Path) -> Iterator[Path]:
+    """Files of a folder that may be tables or matrices, by their endings."""
+    for file in path.rglob("*"):
+        ending = file.suffix.lower()
+        if ending == ".gz":
+            ending = Path(file.stem).suffix.lower()
+            ending = "" if ending in (".parquet", ".npz") else ending  # these are packed as it is
+        if ending in (*_TABLES, ".npz") and file.is_file():
+            yield file
+
+
 def _says_eval(path: Path) -> bool:
     """Whether a .json file begins like a log of inspect_ai."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         start = file.read(400).replace(b" ", b"")
     return b'"status":' in start and b'"eval":{' in start.replace(b"\n", b"")
@@ -169,7 +208,7 @@ def _read(
     path: Path, format: str | None, wanted: Wanted, *, columns: Mapping[str, str], name: str
 ) -> list[Log]:
     if not path.stat().st_size:
-        raise FormatError(path, expected="a log, a table or a matrix", got="an empty file")
+        raise _empty(path, "an empty file")
     kind, value = (format, None) if format else _detect(path)
     if kind == "matrix":
         return [log_of(read_matrix(path), path)]
@@ -185,6 +224,8 @@ def _read(
         files = logs_lm_eval.samples_of(path) if logs_lm_eval.is_results(value) else [path]
         return [logs_lm_eval.read(file, wanted) for file in files]
     opened = value if isinstance(value, Opened) else open_table(path)
+    if not any(str(column).strip() for column in opened.names):
+        raise _empty(path, "a file without rows, or with empty ones")
     return [logs_tables.read(opened, wanted, kind=str(kind), columns=columns, name=name)]
 
 
@@ -228,9 +269,21 @@ def _zipped(path: Path) -> bool:
         return file.read(2) == b"PK" or path.suffix.lower() == ".eval"
 
 
+def _empty(path: Path, got: str) -> FormatError:
+    return FormatError(
+        path,
+        expected="a log, a table or a matrix",
+        got=got,
+        remedy="was it written to the end? leave it out, or write it again",
+    )
+
+
 def _json(path: Path) -> Any:
+    text = read_text(path)
+    if not text.strip():
+        raise _empty(path, "only blank lines")
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise FormatError(
             path,

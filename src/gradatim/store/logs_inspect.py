@@ -126,7 +126,7 @@ def _log(path: Path, header: Mapping[str, Any], samples: list, wanted: Wanted) -
     latest = {(str(row["id"]), row.get("epoch", 1)): row for row in samples}
     names = list(dict.fromkeys(name for row in latest.values() for name in row.get("scores") or {}))
     score = choose(path, names, wanted, field="scores")
-    tally = Tally(path)
+    tally, scales = Tally(path), False
     for row in latest.values():
         text = prompt_hash(dumps([row.get("input"), row.get("target")]))
         told = {"prompt": row.get("input"), "target": row.get("target")}
@@ -136,6 +136,7 @@ def _log(path: Path, header: Mapping[str, Any], samples: list, wanted: Wanted) -
             tally.miss(why)
         else:
             value = row["scores"][score]["value"]
+            scales |= not (isinstance(value, str) and value in LETTERS)
             tally.add(model, item, _value(value, path, f"{item} score {score}", wanted))
     version = (about.get("packages") or {}).get("inspect_ai", "")
     return tally.log(
@@ -144,6 +145,7 @@ def _log(path: Path, header: Mapping[str, Any], samples: list, wanted: Wanted) -
         score=score,
         notes=_notes(header, latest.values()),
         run=str(about.get("eval_id") or ""),
+        unused=("columns",) if scales else ("columns", "span"),
     )
 
 

@@ -82,6 +82,7 @@ def read(path: Path, wanted: Wanted) -> Log:
         score=score,
         notes=_notes(about, task, found, chosen),
         run=f"{path.resolve()}",
+        unused=("columns",),
     )
 
 

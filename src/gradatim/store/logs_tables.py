@@ -106,6 +106,7 @@ def read(
         notes=notes,
         about=about,
         run=str(path.resolve()),
+        unused=() if _is_mean(roles) else ("span",),
     )
 
 
@@ -236,8 +237,7 @@ def _counts(
     gone = np.isnan(value)
     missing = {"no score": int(gone.sum())} if gone.any() else {}
     tried[gone], value[gone] = 0, wanted.low
-    mean = "tried" not in roles or _plain(field) in MEANS
-    if mean:
+    if _is_mean(roles):
         _inside(table, field, value=value, wanted=wanted, bare="tried" not in roles)
         solved = (value - wanted.low) / (wanted.high - wanted.low) * tried
     else:
@@ -262,6 +262,11 @@ def _counts(
             "no column says of how many attempts: each counts as one graded attempt"
         )
     return solved, tried.astype(np.int64), missing, notes
+
+
+def _is_mean(roles: Mapping[str, str]) -> bool:
+    """Whether values are scores of one attempt, or means of several; all others are sums."""
+    return "tried" not in roles or _plain(roles["solved"]) in MEANS
 
 
 def _inside(table: Table, field: str, *, value: np.ndarray, wanted: Wanted, bare: bool) -> None:

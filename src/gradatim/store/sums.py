@@ -28,6 +28,7 @@ class Log:
         texts: item -> hash of its text, where the file has it.
         about: item -> what the file says of it: prompt, target, document.
         run: an id of the run that wrote it: given twice, it is refused.
+        unused: options of reading (score, columns, span) that mean nothing to this file.
     """
 
     path: str
@@ -46,6 +47,7 @@ class Log:
     texts: Mapping[str, str] = field(default_factory=dict)
     about: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     run: str = ""
+    unused: Sequence[str] = ()
 
 
 class Tally:
