@@ -74,7 +74,8 @@ def audit(subject: str | Family | templates.Template, *, n: int = 200) -> dict[s
     if kind not in KINDS or not name:
         raise ArgumentError(f"`subject` must be family:NAME or verifier:NAME, got {subject!r}")
     if kind == "family":
-        return _family(name, registry.found(name), n, named=True)
+        listed = name in registry.names()  # a bridge's families are not
+        return _family(name, registry.found(name) if listed else registry.get(name), n, named=True)
     return _verifier(name, n)
 
 
