@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +13,11 @@ from scipy.stats import spearmanr
 
 import gradatim as gd
 from gradatim.cli import app
-from gradatim.engine.rate import OPTIONS, describe_ratings, rate, save_ratings
+from gradatim.engine.rate import OPTIONS, _warnings, describe_ratings, rate, save_ratings
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.store.comparisons import Comparisons
 from gradatim.store.formats import read_responses, write_responses
-from gradatim.types import Matrix, Responses
+from gradatim.types import Estimate, Matrix, Responses
 
 GAMES = [("a", "b", 1), ("b", "c", 1), ("c", "a", 1), ("a", "c", 1), ("a", "b", 0.5)]
 
@@ -372,3 +373,30 @@ def test_the_verb_prints_a_table_or_one_line_of_json_and_writes_csv(tmp_path, ca
     assert {row["role"] for row in found["ratings"]} == {"solver", "item"}
     assert app.run(["rate", str(matrix), "--method", "elo", "--sequential"]) == 0
     assert "one pass in the order given" in capsys.readouterr().out
+
+
+def test_what_was_left_out_or_did_not_settle_is_a_warning(tmp_path):
+    logs = Path(__file__).parent / "logs" / "inspect"
+    for name in ("weak", "strong"):  # one score each: nothing to choose
+        log = json.loads((logs / f"{name}.json").read_text())
+        for sample in log["samples"]:
+            sample["scores"] = {k: v for k, v in sample["scores"].items() if k == "match"}
+        (tmp_path / f"{name}.json").write_text(json.dumps(log))
+    assert not any("left out" in words for words in rate(tmp_path).facts["warnings"])
+    (tmp_path / "more.csv").write_text("solver,item,solved\na,x,1\n")
+    (note,) = (words for words in rate(tmp_path).facts["warnings"] if "left out" in words)
+    assert "more.csv" in note
+    games = Comparisons(
+        kind="games",
+        names=("a", "b"),
+        roles=("player", "player"),
+        player=np.array([0]),
+        opponent=np.array([1]),
+        score=np.array([0.5]),
+        weight=np.array([2.0]),
+    )
+    one = np.ones(2)
+    facts = {"parts": [], "converged": False, "iterations": 200}
+    (words,) = _warnings(games, facts, Estimate(one, one, one, one))
+    assert words.startswith("the fit stopped after 200 steps before it settled")
+    assert "--alpha 0.1" in words
