@@ -241,7 +241,7 @@ def space(knobs: Mapping[str, Any]) -> int:
     """Pairs of positions at least `least` block moves apart, up to names: exact or a lower bound.
 
     >>> space({"blocks": 3, "least": 3, "goal": "one_stack"})
-    6
+    9
     """
     setting = complete(KNOBS, knobs)
     _need(setting)

@@ -25,7 +25,7 @@ from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Step, Verdict
 
 LARGEST = 6  # checkers of a colour up to which any position may be the start
-CELLS = "abcdefghijklmnopqrstu"
+CELLS = "abcdefghijklm"
 
 KNOBS = {
     "checkers": Knob("checkers of each colour; above 6 the setup is classic", 3, 1, 10),
@@ -145,6 +145,7 @@ def make(stream: Stream, *, checkers: int, **rest: Any) -> Draft:
     goal = plan[-1][1]
     code = f"{start}{goal}".replace("_", "0")
     cells = 2 * checkers + 1
+    small = checkers <= LARGEST
     return Draft(
         prompt=(
             f"Checker jumping: a row of {cells} cells, numbered 1 to {cells} from left to right, "
@@ -158,8 +159,8 @@ def make(stream: Stream, *, checkers: int, **rest: Any) -> Draft:
         ),
         answer=" ".join([str(cell + 1) for cell, _ in plan]),
         canonical=min(f"{start}{goal}", f"{_mirror(start)}{_mirror(goal)}"),
-        compact=f"j{code}=",
-        compact_answer="".join([CELLS[cell] for cell, _ in plan]),
+        compact=f"j{code}=" if small else None,
+        compact_answer="".join([CELLS[cell] for cell, _ in plan]) if small else None,
         meta={"start": start, "goal": goal},
     )
 
@@ -182,7 +183,7 @@ def _form(plan: list[str]) -> list[str]:
 
 
 GAME = moves.Game(
-    patterns=(re.compile("[0-9]{1,4}"), re.compile("[a-u]")),
+    patterns=(re.compile("[0-9]{1,4}"), re.compile("[a-m]")),
     start=lambda problem: list(problem.meta["start"]),
     step=_step,
     done=lambda problem, row: "".join(row) == problem.meta["goal"],
@@ -256,7 +257,7 @@ def space(knobs: Mapping[str, Any]) -> int:
     """Pairs of positions `least` to `most` moves apart, up to mirrors: exact.
 
     >>> space({"checkers": 1}), space({"checkers": 3, "least": 15})
-    (7, 1)
+    (6, 1)
     """
     setting = complete(KNOBS, knobs)
     within = _within(setting)

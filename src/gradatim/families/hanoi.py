@@ -311,7 +311,7 @@ def space(knobs: Mapping[str, Any]) -> int:
     Exact up to 5 disks; beyond, those from or to a tower: a lower bound.
 
     >>> space({"disks": 2, "least": 3})
-    2
+    4
     """
     setting = complete(KNOBS, knobs)
     within = _within(setting)
