@@ -317,6 +317,12 @@ def test_options_of_reading_that_one_format_has_no_use_for(tmp_path):
         calibrate(LOGS / "lm_eval", score=["acc", "first"], columns={"item": "id"})
 
 
+def test_a_bank_is_selected_from_without_options_of_reading(tmp_path, capsys):
+    path = save_bank(tmp_path / "bank.parquet", calibrate(matrix()))
+    assert app.run(["select", str(path), "--score", "acc"]) == 2
+    assert "`score` is for logs and tables; none is given (--score" in capsys.readouterr().err
+
+
 def test_a_link_to_the_same_scale_is_said(tmp_path, capsys):
     write_responses(tmp_path / "m.csv", matrix())
     bank = calibrate(tmp_path / "m.csv")

@@ -191,7 +191,7 @@ def test_files_without_a_row_are_empty(tmp_path, name, text):
         open_source(path)
 
 
-def test_files_of_another_kind_beside_logs_are_named(tmp_path):
+def test_files_of_another_kind_beside_logs_are_named(tmp_path, capsys):
     for name in ("weak.eval", "strong.json"):
         shutil.copy(LOGS / "inspect" / name, tmp_path)
     alone = open_source(tmp_path, score="match")
@@ -204,23 +204,23 @@ def test_files_of_another_kind_beside_logs_are_named(tmp_path):
     opened = open_source(tmp_path, score="match")
     assert counts(opened) == counts(alone)
     (note,) = opened.notes
-    assert note.startswith(
-        f"3 files left out of {tmp_path}, which was read as logs of inspect_ai: "
-    )
-    assert "m.npz, more.csv, old/rows.jsonl; those that hold attempts are read where" in note
+    assert note.startswith(f"3 files left out of {tmp_path}, which is read as logs of inspect_ai")
+    assert "alone: m.npz, more.csv, old/rows.jsonl; to count attempts in others too" in note
+    assert note.endswith(f"name them as further sources: {tmp_path} {tmp_path / 'm.npz'}")
     # as the note says: given by name beside the folder
     both = open_source([tmp_path, tmp_path / "more.csv"], score=["match", "solved"])
     assert counts(both) == {**counts(alone), ("a", "x"): (1, 1)}
     for verb in ("calibrate", "select"):
-        ran = [verb, str(tmp_path), "--score", "match"]
-        assert app.run(ran) == 0
+        assert app.run([verb, str(tmp_path), "--score", "match"]) == 0
+        printed = capsys.readouterr()
+        assert note in printed.out + printed.err
     samples = tmp_path / "harness"
     shutil.copytree(LOGS / "lm_eval", samples)
     assert open_source(samples, score=["acc", "first"]).notes == []  # results belong to samples
     csv(samples / "more.csv", "solver,item,solved", "a,x,1")
     (note,) = open_source(samples, score=["acc", "first"]).notes
-    assert "1 files left out" in note
-    assert "lm-evaluation-harness: more.csv" in note
+    assert note.startswith("1 file left out")
+    assert "lm-evaluation-harness alone: more.csv" in note
 
 
 def test_packed_tables_of_a_folder_are_read(tmp_path):

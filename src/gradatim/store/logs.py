@@ -105,9 +105,10 @@ def left_out(path: str | Path) -> list[str]:
         return []
     tool = "lm-evaluation-harness" if samples else "inspect_ai"
     shown = ", ".join(rest[:5]) + (", ..." if len(rest) > 5 else "")
+    files = "1 file" if len(rest) == 1 else f"{len(rest):,} files"
     return [
-        f"{len(rest):,} files left out of {path}, which was read as logs of {tool}: {shown}; those "
-        "that hold attempts are read where they are given by name beside the folder, or alone"
+        f"{files} left out of {path}, which is read as logs of {tool} alone: {shown}; to count "
+        f"attempts in others too, name them as further sources: {path} {path / rest[0]}"
     ]
 
 
