@@ -79,8 +79,17 @@ def _carry(on: list[int], above: list[int], move: Move) -> None:
     on[block] = to
 
 
-def _planned(on: list[int], want: list[int], spare: int) -> list[Move] | None:
-    """A plan in which at most `spare` moves go to the table to make room, None if there is none."""
+def _planned(
+    on: list[int], want: list[int], spare: int, failed: set[tuple[int, ...]]
+) -> list[Move] | None:
+    """A plan in which at most `spare` moves go to the table to make room, None if there is none.
+
+    Room can be made in any order: `failed` keeps what was tried, so that no order is tried twice.
+    """
+    key = (spare, *on)
+    if key in failed:
+        return None
+    failed.add(key)
     on, above = on[:], _above(on)
     plan, placed = _settle(on, above, want)
     if placed == (1 << len(on)) - 1:
@@ -89,7 +98,7 @@ def _planned(on: list[int], want: list[int], spare: int) -> list[Move] | None:
         if spare and lower >= 0 and above[block] < 0 and not placed >> block & 1:
             after = on[:]
             after[block] = -1
-            rest = _planned(after, want, spare - 1)
+            rest = _planned(after, want, spare - 1, failed)
             if rest is not None:
                 return [*plan, (block, lower, -1), *rest]
     return None
@@ -104,7 +113,7 @@ def fewest(on: list[int], want: list[int]) -> list[Move]:
     plan = None
     spare = 0
     while plan is None:
-        plan = _planned(on, want, spare)
+        plan = _planned(on, want, spare, set())
         spare += 1
     return plan
 
