@@ -157,17 +157,23 @@ Edge = tuple[int, int]
 
 
 def _colouring(edges: list[Edge], n: int) -> str:
-    """The first colouring with a, b, c that a search over the vertices in order meets, or ""."""
-    below: list[list[int]] = [[] for _ in range(n)]
+    """A colouring found by a search that takes next the vertex with most neighbours done, or ""."""
+    near: list[set[int]] = [set() for _ in range(n)]
     for i, j in edges:
-        below[max(i, j)].append(min(i, j))
-    stack = ["a"]  # colours can be renamed: the first vertex has the first
+        near[i].add(j)
+        near[j].add(i)
+    order: list[int] = []
+    while len(order) < n:
+        rest = (v for v in range(n) if v not in order)
+        order.append(max(rest, key=lambda v: (len(near[v].intersection(order)), len(near[v]))))
+    below = [[k for k in range(at) if order[k] in near[v]] for at, v in enumerate(order)]
+    stack = ["A"]  # colours can be renamed: the first vertex has the first
     while stack:
         done = stack.pop()
         if len(done) == n:
-            return done.upper()
-        taken = {done[j] for j in below[len(done)]}
-        stack.extend(done + colour for colour in "cba" if colour not in taken)
+            return "".join(colour for _, colour in sorted(zip(order, done, strict=True)))
+        taken = {done[k] for k in below[len(done)]}
+        stack.extend(done + colour for colour in "CBA" if colour not in taken)
     return ""
 
 
