@@ -5,7 +5,7 @@ size. Any legal plan that ends in the goal is right; the mode `hanoi.shortest` w
 fewest moves. Positions that differ by the names of the pegs only count as one instance.
 
 Compact form: pegs 0, 1, 2 of the disks from smallest to largest, start then goal, and one letter
-for a move: "h000222=" -> "vuyvwxv" (u..z: AB, AC, BA, BC, CA, CB).
+for a move: "h000222=" -> "vuzvwxv" (u..z: AB, AC, BA, BC, CA, CB).
 
 Ref: Shojaee et al. 2025, The Illusion of Thinking, arXiv:2506.06941. Differs: any start and goal,
 so that one size holds many instances. Shortest plans: Hinz 1992, Pascal's triangle and the tower

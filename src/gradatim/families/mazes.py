@@ -5,7 +5,7 @@ length. Cells are open or wall at random; the walker starts anywhere, and the go
 can be reached and is far enough. Mazes that a turn or a mirror makes equal count as one.
 
 Compact form: "m", then the rows one after the other, 0 open and 1 wall, s and g: for three by
-three "ms01110g00=" -> no room for a path; the answer is the moves as letters u, d, l, r.
+three "ms0110011g=" -> "rdrd"; the answer is the moves as letters u, d, l, r.
 """
 
 import re
