@@ -267,14 +267,20 @@ def neighbours(family, problems):
 
 # what the table counts: families with at least one such item
 COUNTS = {
-    "ship no answer on some items": lambda row: row["no_answer"] > 0,
+    "ship no answer for some items": lambda row: row["no_answer"] > 0,
     "give their own answer less than 1": lambda row: row["own answer fails"] > 0,
-    "give it less than 1 with white space around it": lambda row: row["spaces fail"] > 0,
+    "give their own answer with white space around it less than 1": lambda row: (
+        row["spaces fail"] > 0
+    ),
     "raise on nothing, None, 'banana' or the number 5": lambda row: bool(row["raises"]),
-    "give one of those a score above 0": lambda row: any(row[f"{text} some"] for text in TEXTS),
-    "give one of those 1": lambda row: any(row[text] for text in TEXTS),
-    "give the question itself 1": lambda row: row["question passes"] > 0,
-    "give a neighbour's different answer 1 (may be right by rule)": lambda row: (
+    "give nothing, None, 'banana' or the number 5 a score above 0": lambda row: any(
+        row[f"{text} some"] for text in TEXTS
+    ),
+    "give nothing, None, 'banana' or the number 5 the score 1": lambda row: any(
+        row[text] for text in TEXTS
+    ),
+    "give the question itself the score 1": lambda row: row["question passes"] > 0,
+    "give a neighbour's different answer 1 (which may be right)": lambda row: (
         row["neighbour passes"] > 0
     ),
     "repeat more than 1% of items": lambda row: row["repeats"] > 0.01,
