@@ -209,7 +209,7 @@ def space(knobs: Mapping[str, Any]) -> int:
     letters, addends, digits = setting = _setting(knobs)
     draws = comb(10, letters) * letters ** (addends * digits)
     bound = draws * _share(*setting) // (BILLION * factorial(addends))
-    return COUNTS.get(setting, bound)
+    return COUNTS[setting] if setting in COUNTS else bound
 
 
 def _read(prompt: str) -> list[str]:
