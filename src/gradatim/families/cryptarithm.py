@@ -209,7 +209,8 @@ def space(knobs: Mapping[str, Any]) -> int:
     letters, addends, digits = setting = _setting(knobs)
     draws = comb(10, letters) * letters ** (addends * digits)
     bound = draws * _share(*setting) // (BILLION * factorial(addends))
-    return COUNTS[setting] if setting in COUNTS else bound
+    counted = COUNTS.get(setting)
+    return bound if counted is None else counted
 
 
 def _read(prompt: str) -> list[str]:
