@@ -67,7 +67,13 @@ class MissingExtra(GradatimError, ImportError):
 
 
 # packages that some of our modules import at their top, and the extra that brings each
-EXTRAS = {"torch": "tiny", "pysat": "sat", "sympy": "math", "math_verify": "math"}
+EXTRAS = {
+    "torch": "tiny",
+    "pysat": "sat",
+    "sympy": "math",
+    "math_verify": "math",
+    "numba": "fast",
+}
 
 
 def missing(error: ModuleNotFoundError) -> Exception:
