@@ -139,6 +139,14 @@ def test_errors_of_rows_that_are_mostly_holes():
         assert np.median(found / wanted) == pytest.approx(1, abs=0.015)
 
 
+def test_logits_of_a_thousand_do_not_overflow():
+    items, _, matrix = simulated(40, 60, seed=8)
+    items = Items(np.r_[items.log_a[:-1], np.log(50)], np.r_[items.b[:-1], -20.0])
+    table = tabulate(replace(matrix, solved=np.c_[matrix.solved[:, :-1], np.ones(40, int)]))
+    found = complete.visit(table, items, np.zeros(40), n_nodes=31).posterior
+    close(found, reference(unfold(table), items, 31)[1], rtol=1e-6)
+
+
 def test_extreme_abilities_widen_the_grid():
     items = Items(np.zeros(200), np.linspace(15, 25, 200))
     solved = np.ones((3, 200), dtype=np.uint8)

@@ -25,6 +25,7 @@ from gradatim.scale.quadrature import FAR, Posterior
 ORDER = 8  # points of one interpolation
 FINE = 0.25  # step of the grid times the steepest slope
 COARSE = 0.1  # and its most
+HIGH = 600.0  # logits above which chances are 1 and odds would overflow
 STEPS = 30  # most steps to the mode of a person with holes
 CLOSE = 0.1  # they end when nobody moves by this many sd any more
 BLOCK = 1 << 18  # entries worked on at a time
@@ -231,13 +232,15 @@ def _grid(table: Table, items: Items, span: tuple[float, float], step: float) ->
     def work(part: int) -> None:
         for here in _tiles(cuts[part], len(x)):
             eta = a[here, None] * (x - items.b[here, None])
-            small = np.exp(-np.abs(eta))
-            one = 1 / (1 + small)
-            p = chance[here] = np.where(eta >= 0, one, small * one)
+            odds = np.exp(np.minimum(eta, HIGH))
+            one = 1 / (1 + odds)
+            p = np.multiply(odds, one, out=chance[here])
             n = table.tried[here]
-            sums[part, 0] += n @ (np.maximum(eta, 0) + np.log(1 + small))
+            sums[part, 0] += n @ np.log(1 + odds)
             sums[part, 1] += (n * a[here]) @ p
-            sums[part, 2] += (n * a[here] ** 2) @ (small * one * one)
+            sums[part, 2] += (n * a[here] ** 2) @ (p * one)
+            if eta.max() > HIGH:  # where the logarithm is the logit
+                sums[part, 0] += n @ np.maximum(eta - HIGH, 0)
 
     spread(work, range(len(cuts)), size=chance.size)
     total, slope, curvature = sums.sum(axis=0)
