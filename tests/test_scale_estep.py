@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from gradatim.errors import ArgumentError
-from gradatim.scale import complete, irt, products, sparse
+from gradatim.scale import complete, estep, irt, products, sparse
 from gradatim.scale.cells import Cells, Table, arrange, blocks, tabulate, totals, unfold
 from gradatim.scale.derivatives import Items
 from gradatim.scale.estep import measure
@@ -315,3 +315,18 @@ def test_what_lies_in_holes_is_not_read():
         items=("x", "y", "z"),
     )
     assert np.isfinite(irt.fit(matrix).fit["loglik"])
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+def test_small_types_for_many_cells_change_nothing(tries, monkeypatch):
+    _, responses, _ = simulated(60, 80, tries=tries, holes=0.4, seed=9)
+    wide = irt.fit(responses)
+    monkeypatch.setattr(estep, "LARGE", 100)
+    narrow = irt.fit(responses)
+    assert narrow.scale == wide.scale
+    np.testing.assert_allclose(narrow.difficulty, wide.difficulty, rtol=1e-12)
+    np.testing.assert_allclose(narrow.se_difficulty, wide.se_difficulty, rtol=1e-12)
+    np.testing.assert_array_equal(narrow.solved, wide.solved)
+    assert estep.narrowed(arrange(responses)).solved.dtype == np.uint8
+    halves = replace(responses, solved=responses.solved / 2)
+    assert estep.narrowed(arrange(halves)).solved.dtype == float

@@ -271,7 +271,10 @@ def totals(counts: Counts) -> Totals:
     if isinstance(counts, Cells):
         return Totals(
             *(np.bincount(counts.item, w, n_items) for w in (counts.tried, counts.solved)),
-            *(np.add.reduceat(w, counts.start[:-1]) for w in (counts.tried, counts.solved)),
+            *(
+                np.add.reduceat(w, counts.start[:-1], dtype=float)
+                for w in (counts.tried, counts.solved)
+            ),
         )
     lost = counts.tried[counts.item]
     solved = project(counts.solved, counts.worth, np.zeros(n_items))[:, 0]

@@ -10,7 +10,7 @@ from gradatim.scale import complete, sparse
 from gradatim.scale.cells import Cells, Counts, tabulate, unfold
 from gradatim.scale.derivatives import Items
 from gradatim.scale.louis import DENSE, Errors, blockwise, errors
-from gradatim.scale.products import compiled
+from gradatim.scale.products import LARGE, compiled
 from gradatim.scale.quadrature import Posterior, integrate, modes
 from gradatim.types import Matrix, Responses
 
@@ -20,7 +20,23 @@ WHOLE = 20_000_000  # cells up to which items of a short test have all their cov
 def gather(responses: Responses | Matrix, *, plain: bool) -> Counts:
     """Counts as the E-step takes them: a table only for curves without floor and ceiling."""
     counts = tabulate(responses)
-    return counts if plain else unfold(counts)
+    if not plain:
+        return unfold(counts)
+    return narrowed(counts) if isinstance(counts, Cells) else counts
+
+
+def narrowed(cells: Cells) -> Cells:
+    """Many cells in the smallest types that hold them: a pass over them is bound by memory."""
+    if len(cells.item) < LARGE or len(cells.items) >= 2**31:
+        return cells
+    whole = np.array_equal(cells.solved, np.floor(cells.solved)) and cells.tried.max() < 256
+    if not whole or np.any(cells.tried % 1):
+        return cells._replace(item=cells.item.astype(np.int32))
+    return cells._replace(
+        item=cells.item.astype(np.int32),
+        solved=cells.solved.astype(np.uint8),
+        tried=cells.tried.astype(np.uint8),
+    )
 
 
 def visit(
