@@ -1,1 +1,12 @@
-"""Pure numerics: attempts to one scale."""
+"""Pure numerics: attempts to one scale. In the order in which one would read:
+
+- rates of single problems: `rates`, `shrinkage`, `pass_at_k`, `rare`, `grades`, `propensity`
+- what is wrong with the data: `quality`, with `clones` and `screens`
+- counts in one order: `cells`, `survey`; products with them: `products`, `compiled`
+- curves and their derivatives: `curves`, `derivatives`, `blocks`
+- the fit, `irt`: abilities integrated out (`estep` chooses `complete`, `sparse` or `quadrature`),
+  steps (`marginal`, `newton`), errors (`louis`), repeated attempts (`overdispersion`)
+- given a bank: `ability`, `belief`, `predictive`, `heldout`, `misfit` (`residuals`, `refit`)
+- banks on one scale: `link` (`anchors`, `estimators`), `drift`, `anchored` (`known`), `online`
+- ratings: `glicko`, `elo`, `pairwise` (`luce`, `davidson`, `concave`), `matches`
+"""

@@ -19,7 +19,7 @@ from gradatim.scale.blocks import inverse_blocks
 from gradatim.scale.cells import Table
 from gradatim.scale.curves import evaluate, slopes
 from gradatim.scale.derivatives import Items
-from gradatim.scale.products import collect, project, shares, spread
+from gradatim.scale.products import collect, project, run_parts, shares
 from gradatim.scale.quadrature import FAR, Posterior
 
 ORDER = 8  # points of one interpolation
@@ -242,7 +242,7 @@ def _grid(table: Table, items: Items, span: tuple[float, float], step: float) ->
             if eta.max() > HIGH:  # where the logarithm is the logit
                 sums[part, 0] += n @ np.maximum(eta - HIGH, 0)
 
-    spread(work, range(len(cuts)), size=chance.size)
+    run_parts(work, range(len(cuts)), size=chance.size)
     total, slope, curvature = sums.sum(axis=0)
     return Grid(x, total, slope, curvature, chance)
 
@@ -306,7 +306,7 @@ def _item_sums(
             sums[:2, here] = (p @ powers[:, :2]).T
             sums[2:, here] = ((p - p * p) @ powers).T
 
-    spread(work, shares(len(a)), size=grid.chance.size)
+    run_parts(work, shares(len(a)), size=grid.chance.size)
     s0, s1, w0, w1, w2 = n * sums - holes
     b, right, with_mean = items.b, table.right, table.worth * collect(table.solved, mean)
     gradient = np.stack([a * (with_mean - b * right - (s1 - b * s0)), -a * (right - s0)])

@@ -13,7 +13,7 @@ from scipy import linalg
 from gradatim.scale.blocks import diagonal, inverse_blocks, outer, pairs, quadratic, solve
 from gradatim.scale.cells import Cells
 from gradatim.scale.derivatives import Items, look, scores
-from gradatim.scale.products import spread
+from gradatim.scale.products import run_parts
 from gradatim.scale.quadrature import BLOCK, Posterior, place, weigh
 
 DENSE = 150  # most items whose whole information matrix is built, all covariances exact
@@ -111,7 +111,7 @@ def _extra(cells: Cells, own: np.ndarray, moving: np.ndarray) -> np.ndarray:
         here = slice(first, first + BLOCK)
         sides[here] = quadratic(own[:, cells.item[here]], moving[:, here])
 
-    spread(work, range(0, len(sides), BLOCK), size=len(sides))
+    run_parts(work, range(0, len(sides), BLOCK), size=len(sides))
     return np.add.reduceat(sides, cells.start[:-1])
 
 

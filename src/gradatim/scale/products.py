@@ -32,7 +32,7 @@ def compiled() -> ModuleType | None:
         raise
 
 
-def spread(work: Callable[[Any], None], parts: Iterable[Any], *, size: int = LARGE) -> None:
+def run_parts(work: Callable[[Any], None], parts: Iterable[Any], *, size: int = LARGE) -> None:
     """Do the work of all parts, on all cores where there are LARGE numbers or more to work on.
 
     The work must not hold the interpreter, and must not depend on the order of the parts.
@@ -65,7 +65,7 @@ def project(table: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarra
     kernels = compiled() if table.size >= LARGE else None
     if kernels is not None:
         out = np.empty((len(table), 2))
-        spread(
+        run_parts(
             lambda part: kernels.project(table[part], left, right, out[part]), shares(len(table))
         )
         return out
@@ -83,7 +83,7 @@ def collect(table: np.ndarray, weight: np.ndarray) -> np.ndarray:
     if kernels is not None:
         parts = np.zeros((PARTS, table.shape[1]))
         cuts = shares(len(table))
-        spread(
+        run_parts(
             lambda i: kernels.collect(table[cuts[i]], weight[cuts[i]], parts[i]), range(len(cuts))
         )
         return parts.sum(axis=0)

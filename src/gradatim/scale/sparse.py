@@ -9,7 +9,7 @@ import numpy as np
 
 from gradatim.scale.cells import Cells
 from gradatim.scale.derivatives import Items
-from gradatim.scale.products import compiled, spread
+from gradatim.scale.products import compiled, run_parts
 from gradatim.scale.quadrature import Posterior
 
 PARTS = 4  # runs of persons, each with sums of its own
@@ -53,7 +53,7 @@ def visit(
         kernels.visit((*rows, starts), curves, nodes, people, moving[:, here], sums[part])
         found[part] = people
 
-    spread(work, range(PARTS))
+    run_parts(work, range(PARTS))
     mode, width, loglik, mean, sd = np.concatenate(found, axis=1)
     total = np.ascontiguousarray(sums.sum(axis=0).T)
     found_moving = moving if errors else None

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from gradatim.scale.cells import Cells, Counts, totals, unfold
-from gradatim.scale.products import shares, spread
+from gradatim.scale.products import run_parts, shares
 from gradatim.types import Matrix, Responses
 
 
@@ -114,7 +114,7 @@ def _hash_rows(table: np.ndarray) -> list[bytes]:
         rows = np.ascontiguousarray(table[cuts[i]], dtype=kind)
         found[i] = hashlib.blake2b(rows.data, digest_size=16).digest()
 
-    spread(work, range(len(cuts)), size=table.size)
+    run_parts(work, range(len(cuts)), size=table.size)
     return found
 
 
