@@ -62,7 +62,7 @@ class Verdict(NamedTuple):
 class Draft(NamedTuple):
     """What a family's `make` returns; generation completes it to a Problem."""
 
-    prompt: str
+    prompt: str | tuple[Message, ...]
     answer: str
     canonical: str
     compact: str | None = None

@@ -210,12 +210,15 @@ def nonsense(family: Family, problems: Sequence[Problem]) -> Outcome:
 
 
 def question(family: Family, problems: Sequence[Problem]) -> Outcome:
-    """The question given back, as text and in compact form."""
+    """The question given back, as text, message by message, and in compact form."""
 
     def texts() -> Iterator[tuple[Problem, str]]:
         for problem in problems:
             words = asked(problem)
             yield from ((problem, text) for text in (words, f"{words}\n", str(problem.prompt)))
+            if not isinstance(problem.prompt, str):
+                told = (m["content"] for m in problem.prompt if m["role"] != "assistant")
+                yield from ((problem, text) for text in told)
             if problem.compact:
                 for text in (
                     problem.compact,

@@ -65,8 +65,19 @@ def content_id(
     >>> content_id(family="", version="1", verifier="text", prompt="1 + 1?", answer="2")
     '60e1c02911851f74bb9d'
     """
-    text = prompt if isinstance(prompt, str) else dumps([dict(m) for m in prompt])
-    return digest("problem", family, version, verifier, text, answer, size=10).hex()
+    return digest("problem", family, version, verifier, _hashed(prompt), answer, size=10).hex()
+
+
+def _hashed(prompt: str | tuple[Message, ...]) -> str:
+    """The text that stands for a prompt in an id: a chat's is its canonical JSON."""
+    if isinstance(prompt, str):
+        return prompt
+    try:
+        return dumps([dict(m) for m in prompt])
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"`prompt` must be a text or a tuple of chat messages, got {prompt!r:.60}"
+        ) from None
 
 
 def split_of(family: str, canonical: str) -> str:
@@ -120,7 +131,7 @@ def _setting(
 def _finish(setting: _Setting, draft: Draft) -> Problem:
     family, level, knobs, *_ = setting
     name = family.name
-    content = setting.content + joined((draft.prompt, draft.answer))
+    content = setting.content + joined((_hashed(draft.prompt), draft.answer))
     return Problem(
         id=blake2b(content, digest_size=10).hexdigest(),  # content_id of name, version, verifier
         prompt=draft.prompt,
@@ -138,6 +149,15 @@ def _finish(setting: _Setting, draft: Draft) -> Problem:
         unsolvable=draft.unsolvable,
         meta={**draft.meta, "unsplit": True} if setting.unsplit else draft.meta,
     )
+
+
+def instance(family: Family, level: int, *names: object) -> Problem:
+    """The item that a stream of these names gives at a level, of whichever split.
+
+    What never varies may not reach the split that `generate` is asked for; this shows it.
+    """
+    setting = _setting(family, level, {}, split="", seed=0)
+    return _finish(setting, family.make(Stream(*names), **setting.knobs))
 
 
 def _draws(setting: _Setting, index: int) -> Iterator[Draft]:

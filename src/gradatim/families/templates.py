@@ -18,7 +18,7 @@ from gradatim.checkers import registry as checkers
 from gradatim.checkers.extract import UNPARSED
 from gradatim.errors import ArgumentError, MissingExtra
 from gradatim.families.gate import NO_TEXT, Notes, Outcome, asked, shorten, solver, verdict
-from gradatim.families.generation import LEVELS, generate
+from gradatim.families.generation import LEVELS, generate, instance
 from gradatim.families.knobs import resolve
 from gradatim.families.stock import single_valued
 from gradatim.files import dumps
@@ -137,24 +137,18 @@ def _extractable(thing: Any) -> Outcome:
     return notes.outcome()
 
 
-def _made(source: Family, level: int, i: int) -> Problem:
-    """An item straight from `make`: what never varies may not reach the split that is asked for."""
-    knobs = resolve(source, source.ladder(level))
-    draft = source.make(Stream("gates", source.name, level, i), **knobs)
-    return Problem(
-        id=f"{level}.{i}",
-        prompt=draft.prompt,
-        answer=draft.answer,
-        family=source.name,
-        verifier=source.name,
-        level=level,
-        knobs=knobs,
-        compact=draft.compact,
-        compact_answer=draft.compact_answer,
-        solution=draft.solution,
-        unsolvable=draft.unsolvable,
-        meta=draft.meta,
-    )
+def _faults(problem: Problem) -> str:
+    """What keeps question and answer from being sent and compared, "" where nothing does."""
+    chat = problem.prompt
+    if not isinstance(chat, str) and not (
+        isinstance(chat, tuple)
+        and all(isinstance(m, Mapping) for m in chat)
+        and all(isinstance(m.get(k), str) for m in chat for k in ("role", "content"))
+    ):
+        return "the question must be a text, or a tuple of messages with role and content"
+    texts = (asked(problem), problem.answer)
+    blank = not all(isinstance(text, str) and text.strip() for text in texts)
+    return "question and answer must be texts" if blank else ""
 
 
 def _executable(source: Family) -> tuple[Outcome, list[Problem]]:
@@ -163,13 +157,13 @@ def _executable(source: Family) -> tuple[Outcome, list[Problem]]:
     for level in LEVELS:
         notes.tried += EACH
         try:
-            found = [_made(source, level, i) for i in range(EACH)]
+            found = [instance(source, level, "gates", source.name, level, i) for i in range(EACH)]
         except Exception as error:
             notes.fail(None, NO_TEXT, f"level {level} raised {type(error).__name__}: {error}")
             continue
         for problem in found:
-            if not all(isinstance(t, str) and t.strip() for t in (asked(problem), problem.answer)):
-                notes.fail(problem, problem.answer, "question and answer must be texts")
+            if why := _faults(problem):
+                notes.fail(problem, problem.answer, why)
                 continue
             said = verdict(source, problem, problem.answer)
             if isinstance(said, str) or said.reward != 1.0:

@@ -47,8 +47,14 @@ def check(problem: Problem, text: str | None) -> Verdict:
         verdict = verify(problem, text)
     except Exception:
         return _FAILED
-    if verdict.reward > 0 and len(text) >= 8:
-        asked = problem.prompt
-        if isinstance(asked, str) and text.strip() == asked.strip():
-            return UNPARSED
+    if verdict.reward > 0 and len(text) >= 8 and _asks(problem, text.strip()):
+        return UNPARSED
     return verdict
+
+
+def _asks(problem: Problem, text: str) -> bool:
+    """Whether a text is the question, or of a chat a message that asks."""
+    asked = problem.prompt
+    if isinstance(asked, str):
+        return text == asked.strip()
+    return any(text == m["content"].strip() for m in asked if m["role"] != "assistant")
