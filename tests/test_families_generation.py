@@ -1,5 +1,6 @@
 import hashlib
-from dataclasses import replace
+import pickle
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from gradatim.errors import ArgumentError
 from gradatim.families import lists
 from gradatim.families.generation import content_id, generate, split_of
 from gradatim.rng import Stream, digest
+from gradatim.types import Draft, Problem
 
 TINY = {"length": 1, "high": 1}  # sort 0, sort 1, reverse 0, reverse 1, keep 1 above 0: 5 in all
 
@@ -155,10 +157,71 @@ def test_many_draws_are_single_draws(n, k, seed):
     assert one.child("a").below(10**30) == many.child("a").below(10**30)
 
 
+@given(st.integers(1, 90), st.integers(0, 2**70))
+def test_shuffles_samples_and_ranges_are_single_draws(n, seed):
+    one, two = Stream("mixed", seed), Stream("mixed", seed)
+    left, right = list(range(n)), list(range(n))
+    one.shuffle(left)
+    for i in range(n - 1, 0, -1):
+        j = two.below(i + 1)
+        right[i], right[j] = right[j], right[i]
+    assert left == right
+    rest, drawn = list(range(n)), []
+    for i in range(n // 2):  # a shuffle from the front, cut short
+        j = i + two.below(n - i)
+        rest[i], rest[j] = rest[j], rest[i]
+        drawn.append(rest[i])
+    assert one.sample(range(n), n // 2) == drawn
+    assert one.between(-n, seed) == two.below(seed + n + 1) - n
+    assert one.choice(left) == right[two.below(n)]
+
+
+def test_names_keep_their_types_and_lengths():
+    # what is hashed, spelled out: of numbers, of other types, of texts longer than a table holds
+    for name in ("", "é" * 3000, 0, -5, 10**40, True, None, 1.5):
+        text = f"{type(name).__name__}:{name}".encode()
+        want = hashlib.blake2b(len(text).to_bytes(4, "big") + text, digest_size=16).digest()
+        assert digest(name) == want, name
+
+
 def test_no_draw_from_nothing():
     for bad in (0, -1):
         with pytest.raises(ArgumentError, match="`n` must be at least 1"):
             Stream("x").draws(bad, 1)
+        with pytest.raises(ArgumentError, match="`n` must be at least 1"):
+            Stream("x").between(1, bad)
+
+
+def test_problems_are_whole_and_frozen():
+    p = generate("lists", n=1, level=3, seed=4)[0]
+    named = {field.name: getattr(p, field.name) for field in fields(Problem)}
+    assert type(p) is Problem
+    assert Problem(**named) == p == pickle.loads(pickle.dumps(p))
+    assert replace(p, seed=5) == Problem(**named | {"seed": 5}) != p
+    with pytest.raises(FrozenInstanceError):
+        p.seed = 6
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_family_may_ask_early_whether_an_instance_is_wanted(split):
+    finished = []
+
+    def make(stream, **knobs):
+        whole = lists.FAMILY.make(stream, **knobs)
+        if not stream.wants(whole.canonical):
+            return Draft("", "", whole.canonical)
+        finished.append(whole.canonical)
+        return whole
+
+    for unique in (False, True):
+        early = replace(lists.FAMILY, make=make, nth=None)
+        finished.clear()
+        asked = {"n": 200, "level": 1, "split": split, "operation": "sort", "unique": unique}
+        found = generate(early, **asked)
+        assert found == generate(replace(lists.FAMILY, nth=None), **asked)
+        assert {split_of("lists", canonical) for canonical in finished} == {split}
+        assert len(finished) >= 200
+    assert Stream("alone").wants("anything")
 
 
 def test_knobs_that_cannot_be_together_are_refused():

@@ -13,6 +13,12 @@ from gradatim.errors import ArgumentError
 
 T = TypeVar("T")
 
+_SIZES = [size.to_bytes(4, "big") for size in range(1024)]  # of most names
+
+
+def _any(canonical: str) -> bool:
+    return True
+
 
 def joined(names: Sequence[object]) -> bytes:
     """The bytes that are hashed for a tuple of names: each with its type, after its length.
@@ -23,11 +29,19 @@ def joined(names: Sequence[object]) -> bytes:
     >>> joined(("a", 1)) == joined(("a",)) + joined((1,))
     True
     """
-    out = b""
+    parts = []
     for name in names:
-        part = f"{type(name).__name__}:{name}".encode()
-        out += len(part).to_bytes(4, "big") + part
-    return out
+        kind = type(name)
+        if kind is str:  # what most names are, without a format
+            part = b"str:" + name.encode()  # type: ignore[attr-defined]
+        elif kind is int:
+            part = b"int:%d" % name
+        else:
+            part = f"{kind.__name__}:{name}".encode()
+        size = len(part)
+        parts.append(_SIZES[size] if size < len(_SIZES) else size.to_bytes(4, "big"))
+        parts.append(part)
+    return b"".join(parts)
 
 
 def digest(*names: object, size: int = 16) -> bytes:
@@ -42,30 +56,39 @@ def digest(*names: object, size: int = 16) -> bytes:
 class Stream:
     """A stream of random choices that depends on its names only.
 
+    Attributes:
+        wants: canonical form -> whether an instance of that form will be kept. A family that knows
+            the form long before the rest may ask, and where the answer is no return a draft with
+            that form and nothing else: it is drawn again. No instance that is kept depends on it.
+
     >>> Stream(0, "lists", 3).below(1000) == Stream(0, "lists", 3).below(1000)
     True
     """
 
-    __slots__ = ("_bits", "names")
+    __slots__ = ("_bits", "names", "wants")
 
     def __init__(self, *names: object) -> None:
         self.names = names
+        self.wants: Callable[[str], bool] = _any
         self._bits = Random(int.from_bytes(digest(*names), "big")).getrandbits
 
     @classmethod
-    def branch(cls, *names: object) -> Callable[..., "Stream"]:
+    def branch(cls, *names: object, wants: Callable[[str], bool] = _any) -> Callable[..., "Stream"]:
         """A maker of streams: `branch(*names)(*more)` is `Stream(*names, *more)`, but sooner.
 
         >>> Stream.branch(0, "lists")(3).below(1000) == Stream(0, "lists", 3).below(1000)
         True
         """
-        head = joined(names)
+        head = blake2b(joined(names), digest_size=16)
+        new, read = cls.__new__, int.from_bytes
 
         def make(*more: object) -> "Stream":
-            stream = cls.__new__(cls)
+            stream = new(cls)
             stream.names = names + more
-            hashed = blake2b(head + joined(more), digest_size=16).digest()
-            stream._bits = Random(int.from_bytes(hashed, "big")).getrandbits
+            stream.wants = wants
+            hashed = head.copy()
+            hashed.update(joined(more))
+            stream._bits = Random(read(hashed.digest(), "big")).getrandbits
             return stream
 
         return make
@@ -100,7 +123,14 @@ class Stream:
 
     def between(self, low: int, high: int) -> int:
         """Uniform integer in [low, high], both ends included."""
-        return low + self.below(high - low + 1)
+        n = high - low + 1
+        if n < 2:
+            return low + self.below(n)
+        width = (n - 1).bit_length()
+        value = self._bits(width)
+        while value >= n:
+            value = self._bits(width)
+        return low + value
 
     def uniform(self) -> float:
         """Uniform float in [0, 1) with 53 random bits."""
@@ -112,18 +142,29 @@ class Stream:
 
     def shuffle(self, items: MutableSequence[T]) -> None:
         """Shuffle in place (Fisher-Yates)."""
+        bits = self._bits
         for i in range(len(items) - 1, 0, -1):
-            j = self.below(i + 1)
+            width = i.bit_length()
+            j = bits(width)
+            while j > i:
+                j = bits(width)
             items[i], items[j] = items[j], items[i]
 
     def sample(self, options: Sequence[T], k: int) -> list[T]:
         """k different positions of `options`, in random order."""
-        if not 0 <= k <= len(options):
-            raise ArgumentError(f"`k` must lie in [0, {len(options)}], got {k}")
+        size = len(options)
+        if not 0 <= k <= size:
+            raise ArgumentError(f"`k` must lie in [0, {size}], got {k}")
+        bits = self._bits
         taken: dict[int, int] = {}  # a partial shuffle that touches k positions only
         drawn = []
         for i in range(k):
-            j = i + self.below(len(options) - i)
+            last = size - i - 1
+            width = last.bit_length()
+            j = bits(width)
+            while j > last:
+                j = bits(width)
+            j += i
             drawn.append(options[taken.get(j, j)])
             taken[j] = taken.get(i, i)
         return drawn

@@ -6,7 +6,8 @@ to test is decided by its content; what falls on the other side is drawn again.
 """
 
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -31,7 +32,8 @@ class _Setting(NamedTuple):
 
     Attributes:
         stream: (index, redraw) -> the stream of a draw.
-        content, place: bytes that the ids and the splits of its items are hashed after.
+        keeps: canonical form -> whether it belongs to the split, see `split_of`.
+        content: a hash of what the ids of its items begin with.
     """
 
     family: Family
@@ -42,19 +44,18 @@ class _Setting(NamedTuple):
     split: str
     seed: int
     stream: Callable[..., Stream]
-    content: bytes
-    place: bytes
+    keeps: Callable[[str], bool]
+    content: blake2b
 
     @property
     def unsplit(self) -> bool:
         return self.space < UNSPLIT
 
-    def holds(self, draft: Draft) -> bool:
-        """Whether a draft belongs to the split, by its content; see `split_of`."""
-        if self.space < UNSPLIT:
-            return True
-        hashed = blake2b(self.place + joined((draft.canonical,)), digest_size=1).digest()
-        return (hashed[0] < TEST) == (self.split == "test")
+
+class _Open:
+    """A problem while it is written: its slots, and not yet frozen, which costs ten times less."""
+
+    __slots__ = Problem.__slots__
 
 
 def content_id(
@@ -89,6 +90,23 @@ def split_of(family: str, canonical: str) -> str:
     return "test" if digest("split", family, canonical, size=1)[0] < TEST else "train"
 
 
+def _keeper(family: str, split: str) -> Callable[[str], bool]:
+    """`split_of` for many instances of one family; the last answers are remembered.
+
+    A family that asks its stream what is wanted hears what is asked again when it is done.
+    """
+    head = blake2b(joined(("split", family)), digest_size=1)
+    wanted = split == "test"
+
+    @lru_cache(maxsize=2)
+    def keeps(canonical: str) -> bool:
+        hashed = head.copy()
+        hashed.update(joined((canonical,)))
+        return (hashed.digest()[0] < TEST) == wanted
+
+    return keeps
+
+
 def _whole(value: Any) -> int | None:
     """A whole number as Python's own (numpy's would name other streams); None if it is none."""
     try:
@@ -120,35 +138,38 @@ def _setting(
     base = family.ladder(level) if level is not None else {}
     knobs = resolve(family, base | given)
     names = (family.name, family.version, dumps(knobs))
+    space = family.space(knobs)
+    keeps = (lambda canonical: True) if space < UNSPLIT else _keeper(family.name, split)
+    head = joined(("problem", family.name, family.version, family.name))
     return _Setting(
-        *(family, level, knobs, names, family.space(knobs), split, seed),
-        stream=Stream.branch("family", *names, split, seed),
-        content=joined(("problem", family.name, family.version, family.name)),
-        place=joined(("split", family.name)),
+        *(family, level, knobs, names, space, split, seed),
+        stream=Stream.branch("family", *names, split, seed, wants=keeps),
+        keeps=keeps,
+        content=blake2b(head, digest_size=10),
     )
 
 
 def _finish(setting: _Setting, draft: Draft) -> Problem:
-    family, level, knobs, *_ = setting
-    name = family.name
-    content = setting.content + joined((_hashed(draft.prompt), draft.answer))
-    return Problem(
-        id=blake2b(content, digest_size=10).hexdigest(),  # content_id of name, version, verifier
-        prompt=draft.prompt,
-        answer=draft.answer,
-        family=name,
-        verifier=name,
-        version=family.version,
-        level=level,
-        knobs=knobs,
-        split=setting.split,
-        seed=setting.seed,
-        compact=draft.compact,
-        compact_answer=draft.compact_answer,
-        solution=draft.solution,
-        unsolvable=draft.unsolvable,
-        meta={**draft.meta, "unsplit": True} if setting.unsplit else draft.meta,
-    )
+    family = setting.family
+    hashed = setting.content.copy()  # content_id of name, version, verifier
+    hashed.update(joined((_hashed(draft.prompt), draft.answer)))
+    made: Any = _Open()
+    made.id = hashed.hexdigest()
+    made.prompt = draft.prompt
+    made.answer = draft.answer
+    made.family = made.verifier = family.name
+    made.version = family.version
+    made.level = setting.level
+    made.knobs = setting.knobs
+    made.split = setting.split
+    made.seed = setting.seed
+    made.compact = draft.compact
+    made.compact_answer = draft.compact_answer
+    made.solution = draft.solution
+    made.unsolvable = draft.unsolvable
+    made.meta = {**draft.meta, "unsplit": True} if setting.unsplit else draft.meta
+    made.__class__ = Problem
+    return made
 
 
 def instance(family: Family, level: int, *names: object) -> Problem:
@@ -160,13 +181,14 @@ def instance(family: Family, level: int, *names: object) -> Problem:
     return _finish(setting, family.make(Stream(*names), **setting.knobs))
 
 
-def _draws(setting: _Setting, index: int) -> Iterator[Draft]:
-    """Candidates for item `index`, in order: those of the wanted split."""
-    make, knobs = setting.family.make, setting.knobs
+def _drawn(setting: _Setting, index: int, seen: Container[str] = ()) -> Draft | None:
+    """The first candidate for item `index` that is of the wanted split and was not seen."""
+    make, knobs, stream, keeps = setting.family.make, setting.knobs, setting.stream, setting.keeps
     for redraw in range(PATIENCE):
-        draft = make(setting.stream(index, redraw), **knobs)
-        if setting.holds(draft):
-            yield draft
+        draft = make(stream(index, redraw), **knobs)
+        if keeps(draft.canonical) and draft.canonical not in seen:
+            return draft
+    return None
 
 
 def _count(setting: _Setting) -> str:
@@ -183,7 +205,7 @@ def _walk(setting: _Setting) -> Iterator[Draft]:
         j = i + stream.below(setting.space - i)
         draft = nth(moved.get(j, j), **setting.knobs)
         moved[j] = moved.pop(i, i)
-        if setting.holds(draft):
+        if setting.keeps(draft.canonical):
             yield draft
 
 
@@ -195,9 +217,9 @@ def _unique(turns: list[_Setting], n: int) -> Iterator[tuple[_Setting, Draft]]:
         walked = setting.family.nth is not None and setting.space <= ENUMERATED
         if walked:
             candidates = walks.setdefault(setting.names, _walk(setting))
+            draft = next((d for d in candidates if d.canonical not in seen), None)
         else:
-            candidates = _draws(setting, i)
-        draft = next((d for d in candidates if d.canonical not in seen), None)
+            draft = _drawn(setting, i, seen)
         if draft is None:
             at = f" at level {setting.level}" if setting.level is not None else ""
             raise ArgumentError(
@@ -257,7 +279,7 @@ def generate(
     out = []
     for i in range(wanted):
         setting = turns[i % len(turns)]
-        draft = next(_draws(setting, i), None)
+        draft = _drawn(setting, i)
         if draft is None:
             raise ArgumentError(
                 f"`split` '{split}' of {record.name} {setting.knobs} gave nothing in {PATIENCE} "
