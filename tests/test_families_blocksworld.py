@@ -1,4 +1,5 @@
 from collections import deque
+from itertools import permutations, product
 
 import pytest
 
@@ -46,11 +47,41 @@ def test_s029_plans_of_five_and_six_blocks_have_optimal_length():
                 assert len(stacks.fewest(stacks.below(start, n), want)) == table[frozenset(start)]
 
 
+def after(on, moves):
+    """Where the blocks are after legal moves; None where a move is not legal."""
+    on = on[:]
+    for block, source, to in moves:
+        if on[block] != source or block in on or to == block or (to >= 0 and to in on):
+            return None
+        on[block] = to
+    return on
+
+
+def test_the_plan_that_is_found_at_once_is_legal_and_at_most_twice_the_shortest():
+    ratios = []
+    for n in (3, 4):
+        for goal, start in product(stacks.positions(n), repeat=2):
+            pair = stacks.pair_of(stacks.below(start, n), stacks.below(goal, n))
+            plan, best = stacks.greedy(pair), stacks.fewest(pair.on, pair.want)
+            assert after(pair.on, plan) == pair.want
+            assert len(best) <= len(plan) <= 2 * len(best)
+            assert stacks.out_of_place(pair) <= len(best)
+            assert len({move[0] for move in plan}) == stacks.out_of_place(pair)
+    for p in generate("blocksworld", n=100, level=range(1, 11)):
+        ratios.append(len(p.answer.split(", ")) / bw.effort(p))
+        assert 1 <= ratios[-1] <= 2
+    assert sum(ratios) / len(ratios) < 1.1
+
+
 def test_s029_instances_are_solvable_and_corrupted_plans_rejected():
     for p in generate("blocksworld", n=100, level=range(1, 11)):
-        actions = p.answer.split(", ")
+        pair = stacks.pair_of(*(bw._position(p.meta[key]) for key in ("start", "goal")))
+        best = bw._text(stacks.fewest(pair.on, pair.want), "plain")
+        actions = best.split(", ")
         assert bw.check(p, p.answer).solved
+        assert bw.check(p, best).solved
         assert len(actions) == bw.effort(p) >= 2 * p.knobs["least"]
+        assert stacks.out_of_place(pair) >= p.knobs["least"]
         for i in range(len(actions)):  # an optimal plan cannot lose an action, nor repeat one
             for bad in (actions[:i] + actions[i + 1 :], [*actions[:i], actions[i], *actions[i:]]):
                 assert not bw.check(p, ", ".join(bad)).solved
@@ -90,13 +121,19 @@ def test_by_hand():
         assert bw.check(p, text).reason == "unparsed", text
 
 
-def test_other_names_are_the_same_instance():
+def test_other_names_are_the_same_instance_and_nothing_else_is():
     on, want = [-1, 0, 1, -1], [1, -1, 3, -1]
-    order = [2, 0, 3, 1]
-    place = {x: i for i, x in enumerate(order)} | {-1: -1}
-    renamed = [[place[side[x]] for x in order] for side in (on, want)]
-    assert stacks.canonical(on, want) == stacks.canonical(*renamed)
-    assert stacks.canonical(on, want) != stacks.canonical(want, on)
+    assert stacks.canonical(stacks.pair_of(on, want)) != stacks.canonical(stacks.pair_of(want, on))
+    forms = {}
+    for goal, start in product(stacks.positions(4), repeat=2):
+        sides = [stacks.below(side, 4) for side in (start, goal)]
+        form = stacks.canonical(stacks.pair_of(*sides))
+        everyone = []
+        for order in permutations(range(4)):
+            place = {x: i for i, x in enumerate(order)} | {-1: -1}
+            everyone.append([[place[side[x]] for x in order] for side in sides])
+        assert forms.setdefault(form, min(everyone)) == min(everyone)
+    assert len(set(map(str, forms.values()))) == len(forms)
 
 
 def test_all_positions_and_the_space():

@@ -32,6 +32,9 @@ from gradatim.families.stacks import (
     canonical,
     count,
     fewest,
+    greedy,
+    out_of_place,
+    pair_of,
     random_stacks,
 )
 from gradatim.rng import Stream
@@ -41,7 +44,7 @@ COMPACT = 5  # blocks up to which there is a compact form
 
 KNOBS = {
     "blocks": Knob("number of blocks", 4, 3, 16),
-    "least": Knob("fewest blocks that a shortest plan moves, at most `blocks`", 2, 1, 16),
+    "least": Knob("fewest blocks that are out of place at the start, at most `blocks`", 2, 1, 16),
     "goal": Knob("shape of the goal", "any", choices=("any", "one_stack", "lexicographic")),
     "names": Knob("words for actions and facts", "plain", choices=("plain", "mystery")),
 }
@@ -53,9 +56,6 @@ LADDER = {
 
 _PLAIN = ("pick-up", "put-down", "stack", "unstack")
 _MYSTERY = ("praise", "forget", "wake", "paint")
-_KINDS = {
-    word: kind for words in (_PLAIN, _MYSTERY) for word, kind in zip(words, "pdsu", strict=True)
-}
 
 _RULES = {
     "plain": """Blocks {names} stand in stacks on a table. A hand holds one block at most. Actions:
@@ -89,15 +89,29 @@ def _facts(stacks: Stacks, whole: bool) -> str:
     return ", ".join(facts + ["peace"] * whole)
 
 
-def _texts(plan: list[Move], words: tuple[str, ...]) -> tuple[str, str]:
-    """A plan in words, and in its compact form."""
-    long, short = [], ""
-    for block, source, to in plan:
-        x = LETTERS[block]
-        for place, flat, high in ((source, words[0], words[3]), (to, words[1], words[2])):
-            long.append(f"{flat} {x}" if place < 0 else f"{high} {x} {LETTERS[place]}")
-            short += x.lower() + ("0" if place < 0 else LETTERS[place].lower())
-    return ", ".join(long), short
+def _spoken(word: str, high: str) -> list[list[str]]:
+    """What is done with each block at each place, the table last, so that place -1 finds it."""
+    return [[*(f"{high} {x} {y}" for y in LETTERS), f"{word} {x}"] for x in LETTERS]
+
+
+_WORDS = {"plain": _PLAIN, "mystery": _MYSTERY}
+_TAKEN = {names: _spoken(words[0], words[3]) for names, words in _WORDS.items()}
+_PUT = {names: _spoken(words[1], words[2]) for names, words in _WORDS.items()}
+_SHORT = [[f"{x}{y}".lower() for y in f"{LETTERS}0"] for x in LETTERS]
+
+
+def _text(plan: list[Move], names: str) -> str:
+    take, put = _TAKEN[names], _PUT[names]
+    steps = [f"{take[block][source]}, {put[block][to]}" for block, source, to in plan]
+    return ", ".join(steps)
+
+
+def _short(plan: list[Move]) -> str:
+    return "".join([_SHORT[block][place] for block, *places in plan for place in places])
+
+
+def _spaced(piles: list[str]) -> str:
+    return "; ".join([" ".join(pile) for pile in piles])
 
 
 def _need(setting: Mapping[str, Any]) -> None:
@@ -109,11 +123,11 @@ def _need(setting: Mapping[str, Any]) -> None:
 
 
 def make(stream: Stream, *, blocks: int, least: int, goal: str, names: str) -> Draft:
-    """Two positions at least `least` block moves apart, and a plan with the fewest."""
+    """Two positions with at least `least` blocks out of place, and a plan."""
     _need({"blocks": blocks, "least": least})
-    plan: list[Move] = []
     start = end = ()
-    while len(plan) < least:
+    pair = pair_of([], [])
+    while out_of_place(pair) < least:
         start = end = random_stacks(stream, blocks)
         if goal == "any":
             end = random_stacks(stream, blocks)
@@ -122,29 +136,39 @@ def make(stream: Stream, *, blocks: int, least: int, goal: str, names: str) -> D
             if goal == "one_stack":
                 stream.shuffle(order)
             end = (tuple(order),)
-        plan = fewest(below(start, blocks), below(end, blocks))
-    letters = ["".join([LETTERS[x] for x in pile]) for pile in sorted(start)]
-    wanted = ["".join([LETTERS[x] for x in pile]) for pile in sorted(end)]
-    answer, short = _texts(plan, _PLAIN if names == "plain" else _MYSTERY)
-    shown = {"start": "; ".join(map(" ".join, letters)), "goal": "; ".join(map(" ".join, wanted))}
+        pair = pair_of(below(start, blocks), below(end, blocks))
+    plan = greedy(pair)
+    letters = sorted(["".join([LETTERS[x] for x in pile]) for pile in start])
+    wanted = sorted(["".join([LETTERS[x] for x in pile]) for pile in end])
     if names == "mystery":
         shown = {"start": _facts(start, True), "goal": _facts(end, False)}
+    else:
+        shown = {"start": _spaced(letters), "goal": _spaced(wanted)}
     small = blocks <= COMPACT and names == "plain"
     meta = {"start": ".".join(letters), "goal": ".".join(wanted)}
     return Draft(
         prompt=_RULES[names].format(names=", ".join(LETTERS[:blocks]), **shown)
         + "Answer with the actions in order, separated by commas, and nothing else.",
-        answer=answer,
-        canonical=canonical(below(start, blocks), below(end, blocks)),
+        answer=_text(plan, names),
+        canonical=canonical(pair),
         compact=f"b{meta['start']}+{meta['goal']}=".lower() if small else None,
-        compact_answer=short if small else None,
+        compact_answer=_short(plan) if small else None,
         meta=meta,
     )
 
 
+_INDEX = {letter: i for i, letter in enumerate(LETTERS)}
+
+
 def _position(code: str) -> list[int]:
-    stacks = tuple(tuple(LETTERS.index(x) for x in pile) for pile in code.split("."))
-    return below(stacks, sum(map(len, stacks)))
+    on, lower = [-1] * (len(code) - code.count(".")), -1
+    for letter in code:
+        if letter == ".":
+            lower = -1
+        else:
+            block = _INDEX[letter]
+            on[block], lower = lower, block
+    return on
 
 
 HAND = -2  # where a held block is
@@ -155,14 +179,22 @@ def _begin(problem: Problem) -> tuple[list[int], list[int]]:
     return on, [-1]  # what each block is on, what the hand holds
 
 
+# every action as (is it a take, block, what it leaves or lands on: -1 for the table)
+_ACTIONS = {
+    table[block][place]: (take, block, place)
+    for take, tables in ((True, _TAKEN), (False, _PUT))
+    for table in tables.values()
+    for block in range(len(LETTERS))
+    for place in range(-1, len(LETTERS))
+}
+
+
 def _step(state: tuple[list[int], list[int]], move: str) -> tuple[list[int], list[int]] | None:
     on, hand = state
-    word, *names = move.split()
-    kind, places = _KINDS[word], [LETTERS.index(name) for name in names]
-    block, other = places[0], places[-1] if len(places) > 1 else -1
-    if max(places) >= len(on):
+    take, block, other = _ACTIONS[move]
+    if block >= len(on) or other >= len(on):
         return None
-    if kind in "pu":
+    if take:
         if hand[0] >= 0 or block in on or on[block] != other:
             return None
         on[block], hand[0] = HAND, block
@@ -192,6 +224,7 @@ def _form(plan: list[str]) -> list[str]:
     ]
 
 
+_ACTION = "(?:(?:pick-up|put-down|praise|forget) [A-P]|(?:stack|unstack|wake|paint) [A-P] [A-P])"
 GAME = moves.Game(
     patterns=(
         re.compile(
@@ -205,6 +238,7 @@ GAME = moves.Game(
     done=lambda problem, state: state[0] == _position(problem.meta["goal"]),
     form=_form,
     joint=", ",
+    written=re.compile(f"{_ACTION}(?:, {_ACTION})*"),
 )
 
 
@@ -238,7 +272,7 @@ def floor(knobs: Mapping[str, Any]) -> float:
 
 
 def space(knobs: Mapping[str, Any]) -> int:
-    """Pairs of positions at least `least` block moves apart, up to names: exact or a lower bound.
+    """Pairs of positions, `least` blocks or more out of place, up to names: exact or a lower bound.
 
     >>> space({"blocks": 3, "least": 3, "goal": "one_stack"})
     9
@@ -317,7 +351,7 @@ def solve(problem: Problem) -> str:
 FAMILY = Family(
     name="blocksworld",
     doc="rebuild stacks of blocks with one hand",
-    version="1",
+    version="2",  # since 2 the answer is a plan found at once, not always a shortest one
     knobs=KNOBS,
     make=make,
     check=check,

@@ -188,6 +188,7 @@ GAME = moves.Game(
     step=_step,
     done=lambda problem, row: "".join(row) == problem.meta["goal"],
     form=_form,
+    written=re.compile("[0-9]{1,4}(?: [0-9]{1,4})*"),
 )
 
 

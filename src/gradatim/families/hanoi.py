@@ -255,6 +255,7 @@ GAME = moves.Game(
     step=_step,
     done=_done,
     form=_form,
+    written=re.compile("[ABC]{2}(?: [ABC]{2})*"),
 )
 
 

@@ -199,6 +199,7 @@ GAME = moves.Game(
     done=lambda problem, walk: walk[0][walk[1]][walk[2]] == "G",
     form=lambda path: [move.upper() for move in path],
     joint="",
+    written=re.compile("[UDLR]+"),
 )
 
 

@@ -31,6 +31,7 @@ class Game(NamedTuple):
         done: (problem, state) -> whether the goal is reached.
         form: moves as written -> moves as `step` knows them.
         joint: what stands between the moves of a plan.
+        written: a whole plan as the family itself writes it; such a text needs no search.
     """
 
     patterns: tuple[re.Pattern[str], ...]
@@ -39,6 +40,7 @@ class Game(NamedTuple):
     done: Callable[[Problem, Any], bool]
     form: Callable[[list[str]], list[str]] = lambda moves: moves
     joint: str = " "
+    written: re.Pattern[str] | None = None
 
 
 def _pattern(game: Game, answer: str) -> re.Pattern[str] | None:
@@ -64,6 +66,13 @@ def _located(game: Game, text: str | None) -> tuple[re.Pattern[str], str] | None
 
 def read(game: Game, text: str | None) -> list[str] | None:
     """The moves that a reply states, None where its answer is anything else."""
+    if (
+        game.written is not None
+        and isinstance(text, str)
+        and len(text) <= LONGEST
+        and game.written.fullmatch(text)
+    ):
+        return text.split(game.joint) if game.joint else list(text)
     located = _located(game, text)
     return None if located is None else game.form(located[0].findall(located[1]))
 

@@ -282,6 +282,7 @@ GAME = moves.Game(
     start=_begin,
     step=_step,
     done=lambda problem, state: state[:2] == _state(problem.meta["goal"]),
+    written=re.compile("[A-Ga-g]+(?: [A-Ga-g]+)*"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Stacks of blocks: random ones, what tells two positions apart, and the fewest moves between them.
+"""Stacks of blocks: random ones, what tells two positions apart, plans and the fewest moves.
 
 Blocks are numbers; a position is what each block stands on, -1 for the table.
 """
@@ -6,6 +6,7 @@ Blocks are numbers; a position is what each block stands on, -1 for the table.
 import itertools
 from functools import lru_cache
 from math import comb, factorial
+from typing import NamedTuple
 
 from gradatim.rng import Stream
 
@@ -23,9 +24,10 @@ def _piles(n: int) -> tuple[int, ...]:
 
 def random_stacks(stream: Stream, n: int) -> Stacks:
     """Stacks of n blocks, all ways alike: an order of the blocks, cut at some places."""
-    at, cuts = stream.below(sum(_piles(n))), 0
-    while at >= _piles(n)[cuts]:
-        at -= _piles(n)[cuts]
+    piles = _piles(n)
+    at, cuts = stream.below(sum(piles)), 0
+    while at >= piles[cuts]:
+        at -= piles[cuts]
         cuts += 1
     order = list(range(n))
     stream.shuffle(order)
@@ -118,33 +120,120 @@ def fewest(on: list[int], want: list[int]) -> list[Move]:
     return plan
 
 
-def canonical(on: list[int], want: list[int]) -> str:
-    """Both positions with blocks renamed: each group of linked blocks in its first order of all."""
-    links = list(zip(on, want, _above(on), _above(want), strict=True))
-    kinds = [tuple([y < 0 for y in link]) for link in links]
-    left, parts = set(range(len(on))), []
+class Pair(NamedTuple):
+    """A start and a goal: what each block stands on, and what stands on it, -1 for nothing."""
+
+    on: list[int]
+    want: list[int]
+    above: list[int]
+    there: list[int]
+
+
+def pair_of(on: list[int], want: list[int]) -> Pair:
+    """A start and a goal, each as what is below each block."""
+    return Pair(on, want, _above(on), _above(want))
+
+
+def out_of_place(pair: Pair) -> int:
+    """Blocks that must move: those not yet on their last place, or above one that is not.
+
+    >>> out_of_place(pair_of([-1, 0, 1], [-1, 0, -1]))
+    1
+    """
+    on, want, _, there = pair
+    left = len(on)
+    for block, lower in enumerate(on):
+        if lower < 0 and want[block] < 0:
+            left -= 1
+            upper = there[block]
+            while upper >= 0 and on[upper] == block:
+                left -= 1
+                block, upper = upper, there[upper]
+    return left
+
+
+def greedy(pair: Pair) -> list[Move]:
+    """A plan of at most two moves a block: to the last place where it can be, else to the table.
+
+    Ref: Gupta and Nau 1992, Artificial Intelligence 56 (at most twice as long as a shortest plan).
+
+    >>> greedy(pair_of([-1, 0], [1, -1]))
+    [(1, 0, -1), (0, -1, 1)]
+    """
+    on, want, above, there = pair.on[:], pair.want, pair.above[:], pair.there
+    placed = [False] * len(on)
+    for block, lower in enumerate(on):
+        upper = block if lower < 0 and want[block] < 0 else -1
+        while upper >= 0 and on[upper] == lower:
+            placed[upper] = True
+            lower, upper = upper, there[upper]
+    plan: list[Move] = []
+    free = [block for block, upper in enumerate(above) if upper < 0]
+    while True:
+        while free:  # blocks that may have become free to go to their last place
+            block = free.pop()
+            to = want[block] if block >= 0 else 0
+            if block < 0 or placed[block] or above[block] >= 0:
+                continue
+            if to >= 0 and (above[to] >= 0 or not placed[to]):
+                continue
+            source = on[block]
+            plan.append((block, source, to))
+            _carry(on, above, plan[-1])
+            placed[block] = True
+            free.append(there[block])
+            if source >= 0:
+                free.append(there[source] if placed[source] else source)
+        for block, source in enumerate(on):
+            if source >= 0 and above[block] < 0 and not placed[block]:
+                plan.append((block, source, -1))
+                _carry(on, above, plan[-1])
+                free.append(there[source] if placed[source] else source)
+                break
+        else:
+            return plan
+
+
+def canonical(pair: Pair) -> str:
+    """Both positions with blocks renamed: each group of linked blocks in its first order of all.
+
+    An order starts at the bottom of a goal's stack, one of those whose stacks look alike: how high
+    they are, and where in them a block is at the bottom or at the top of the start.
+    """
+    on, want, above, there = pair
+    links = list(zip(on, want, above, there, strict=True))
+    left = []
+    for root, lower in enumerate(want):
+        if lower < 0:
+            looks, block = 1, root
+            while block >= 0:
+                looks = looks * 4 + (on[block] < 0) * 2 + (above[block] < 0)
+                block = there[block]
+            left.append((looks, root))
+    left.sort()
+    parts = []
     while left:
-        group = _order(links, min(left))
-        left.difference_update(group)
-        first = min(kinds[x] for x in group)
-        parts.append(min(_code(links, x) for x in group if kinds[x] == first))
+        looks, root = left[0]
+        text, group = _code(links, root)
+        for other, block in left[1:]:
+            if other == looks and block in group:
+                text = min(text, _code(links, block)[0])
+        parts.append(text)
+        left = [known for known in left if known[1] not in group]
     return "|".join(sorted(parts))
 
 
-def _order(links: list[tuple[int, ...]], root: int) -> list[int]:
-    order, seen = [root], {root, -1}
+def _code(links: list[tuple[int, ...]], root: int) -> tuple[str, list[int]]:
+    """A group as seen from one of its blocks: all links by names in order of discovery."""
+    order, place, out = [root], {-1: "-", root: LETTERS[0]}, []
     for x in order:
-        for y in links[x]:
-            if y not in seen:
-                seen.add(y)
+        known = links[x]
+        for y in known:
+            if y not in place:
+                place[y] = LETTERS[len(order)]
                 order.append(y)
-    return order
-
-
-def _code(links: list[tuple[int, ...]], root: int) -> str:
-    order = _order(links, root)
-    place = {x: LETTERS[i] for i, x in enumerate(order)} | {-1: "-"}
-    return "".join([place[links[x][0]] + place[links[x][1]] for x in order])
+        out += place[known[0]], place[known[1]]
+    return "".join(out), order
 
 
 def positions(n: int) -> list[Stacks]:
@@ -164,7 +253,7 @@ def positions(n: int) -> list[Stacks]:
 
 @lru_cache(maxsize=64)
 def count(n: int, least: int, any_goal: bool) -> int:
-    """Pairs of positions `least` moves apart or more, the goal one stack, up to names.
+    """Pairs of positions with `least` blocks out of place or more, the goal one stack, up to names.
 
     Exact up to 6 blocks (for any goal up to 4). Beyond, one-stack goals whose lowest block does not
     stand on the table at the start, so that every block must move: a lower bound.
@@ -174,7 +263,7 @@ def count(n: int, least: int, any_goal: bool) -> int:
         return sum(piles) - sum(k * ways for k, ways in enumerate(piles, 1)) // n
     starts = [below(stacks, n) for stacks in positions(n)]
     if any_goal and n <= 4:
-        pairs = ((a, b) for a in starts for b in starts)
-        return len({canonical(a, b) for a, b in pairs if len(fewest(a, b)) >= least})
+        pairs = (pair_of(a, b) for a in starts for b in starts)
+        return len({canonical(pair) for pair in pairs if out_of_place(pair) >= least})
     tower = list(range(-1, n - 1))
-    return sum(len(fewest(start, tower)) >= least for start in starts)
+    return sum(out_of_place(pair_of(start, tower)) >= least for start in starts)
