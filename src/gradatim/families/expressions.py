@@ -10,18 +10,20 @@ answers are exact and right or wrong, not scored by distance.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import gcd
 from typing import Any
 
 from gradatim.errors import ArgumentError
 from gradatim.families.knobs import complete
-from gradatim.families.numbers import check, instance, question, written
+from gradatim.families.numbers import check, instance, question
 from gradatim.families.steps import evaluate, worked
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem
 
 LIMIT = 10**9  # numerators and denominators stay below, where some sign allows it
 SIGNS = "+-*/"
+ORDERS = [SIGNS[i:] + SIGNS[:i] for i in range(4)]
 FRACTIONS = [(p, q) for q in range(2, 13) for p in range(1, 13) if gcd(p, q) == 1]
 POWERS = [(n, 2) for n in range(2, 13)] + [(n, 3) for n in range(2, 7)]
 KINDS = ("integers", "integers", "fractions", "powers")  # a mixed expression draws one for each
@@ -43,86 +45,111 @@ KNOBS = {
     "high": Knob("largest whole number", 100, 3, 1000),
 }
 
-Node = tuple[str, int, int, int]  # text, how strongly it binds (1, 2, 3), numerator, denominator
+# text, how strongly it binds (1, 2, 3), numerator, denominator, its value as an operand of a line
+# of working, and the line of working that it needs before
+Node = tuple[str, int, int, int, str, str]
 
 
-def _operand(stream: Stream, kind: str, high: int, lines: list[str]) -> Node:
-    if kind == "mixed":
-        kind = KINDS[stream.below(4)]
+@lru_cache(maxsize=64)
+def _leaves(kind: str, high: int) -> list[Node]:
+    """All operands of a kind."""
     if kind == "fractions":
-        above, below = FRACTIONS[stream.below(len(FRACTIONS))]
-        return f"({above}/{below})", 3, above, below
+        return [(f"({p}/{q})", 3, p, q, f"({p}/{q})", "") for p, q in FRACTIONS]
     if kind == "powers":
-        base, power = POWERS[stream.below(len(POWERS))]
-        lines.append(f"{base}^{power} = {base**power}\n")
-        return f"{base}^{power}", 3, base**power, 1
-    number = stream.below(high + 1)
-    return str(number), 3, number, 1
+        texts = [(f"{base}^{power}", base**power) for base, power in POWERS]
+        return [(text, 3, value, 1, str(value), f"{text} = {value}\n") for text, value in texts]
+    return [(str(n), 3, n, 1, str(n), "") for n in range(high + 1)]
 
 
-def _result(sign: str, left: Node, right: Node) -> tuple[int, int] | None:
-    _, _, a, b = left
-    _, _, c, d = right
-    if sign == "*":
-        above, below = a * c, b * d
-    elif sign == "/":
-        if not c:
-            return None
-        above, below = (a * d, b * c) if c > 0 else (-a * d, -b * c)
-    else:
-        above, below = (a * d + c * b if sign == "+" else a * d - c * b), b * d
-    common = gcd(above, below)
-    return above // common, below // common
+def _operands(stream: Stream, n: int, kind: str, high: int) -> list[Node]:
+    if kind != "mixed":
+        leaves = _leaves(kind, high)
+        return [leaves[i] for i in stream.draws(len(leaves), n)]
+    kinds = [_leaves(kind, high) for kind in KINDS]
+    return [
+        leaves[stream.below(len(leaves))] for leaves in map(kinds.__getitem__, stream.draws(4, n))
+    ]
 
 
-def _choose(stream: Stream, left: Node, right: Node) -> tuple[str, int, int]:
-    """A sign and its result: the first of the four, from a random one on, that stays small."""
-    first = stream.below(4)
+def _signed(signs: str, left: Node, right: Node) -> tuple[str, int, int]:
+    """The first of the signs whose result stays small, and that result, reduced."""
+    _, _, a, b, _, _ = left
+    _, _, c, d, _, _ = right
     best: tuple[int, str, int, int] | None = None
-    for i in range(4):
-        sign = SIGNS[(first + i) % 4]
-        found = _result(sign, left, right)
-        if found is None:
-            continue
-        size = max(abs(found[0]), found[1])
-        if size < LIMIT:
-            return sign, *found
+    for sign in signs:
+        if sign == "*":
+            above, below = a * c, b * d
+        elif sign == "/":
+            if not c:
+                continue
+            above, below = (a * d, b * c) if c > 0 else (-a * d, -b * c)
+        else:
+            above, below = (a * d + c * b if sign == "+" else a * d - c * b), b * d
+        if below != 1:
+            common = gcd(above, below)
+            above, below = above // common, below // common
+        if -LIMIT < above < LIMIT and below < LIMIT:
+            return sign, above, below
+        size = max(abs(above), below)
         if best is None or size < best[0]:
-            best = (size, sign, *found)
+            best = (size, sign, above, below)
     assert best is not None  # sums always exist
     return best[1:]
 
 
-def _shown(node: Node) -> str:
-    text = written(node[2], node[3])
-    return text if text.isdigit() else f"({text})"
+Step = tuple[Node, str, Node, str]  # two operands with the sign between them, and the result
 
 
-def _grow(stream: Stream, size: int, knobs: tuple[str, int], lines: list[str]) -> Node:
-    """A random expression with `size` signs; working is appended to `lines`."""
-    if not size:
-        return _operand(stream, *knobs, lines)
-    before = stream.below(size)
-    left = _grow(stream, before, knobs, lines)
-    right = _grow(stream, size - 1 - before, knobs, lines)
-    sign, above, below = _choose(stream, left, right)
-    binds = 1 if sign in "+-" else 2
-    lines.append(f"{_shown(left)} {sign} {_shown(right)} = {written(above, below)}\n")
+def _joined(stack: list[Node], signs: str, steps: list[Step]) -> None:
+    """Replace the last two operands by what a sign makes of them."""
+    right = stack.pop()
+    left = stack.pop()
+    sign, above, below = _signed(signs, left, right)
+    binds = 1 if sign == "+" or sign == "-" else 2
     a = left[0] if left[1] >= binds else f"({left[0]})"
     b = right[0] if right[1] > binds else f"({right[0]})"
-    return f"{a} {sign} {b}", binds, above, below
+    value = str(above) if below == 1 else f"{above}/{below}"
+    shown = value if below == 1 and above >= 0 else f"({value})"
+    stack.append((f"{a} {sign} {b}", binds, above, below, shown, ""))
+    steps.append((left, sign, right, value))
+
+
+def _grown(stream: Stream, leaves: list[Node]) -> tuple[str, list[Step]]:
+    """A random expression over the operands in their order, and its steps.
+
+    Every sign gets a rank of its own, at random, and one of higher rank is applied before its
+    neighbours: so every sign is the last one with the same chance, and in its parts again.
+    """
+    ranks = list(range(len(leaves) - 1))
+    stream.shuffle(ranks)
+    firsts = stream.draws(4, len(ranks))
+    stack, waiting, steps = leaves[:1], [], []
+    for leaf, rank in zip(leaves[1:], ranks, strict=True):
+        while waiting and waiting[-1] > rank:
+            waiting.pop()
+            _joined(stack, ORDERS[firsts.pop()], steps)
+        waiting.append(rank)
+        stack.append(leaf)
+    while firsts:
+        _joined(stack, ORDERS[firsts.pop()], steps)
+    return stack[0][0], steps
 
 
 def make(stream: Stream, *, operations: int, operands: str, high: int) -> Draft:
     """One expression; the sizes of its parts, operands and signs are uniform."""
-    lines: list[str] = []
-    text, _, above, below = _grow(stream, operations, (operands, high), lines)
+    text, steps = _grown(stream, _operands(stream, operations + 1, operands, high))
+    if not stream.wants(text):
+        return Draft("", "", text)
+    lines = [
+        f"{left[5]}{right[5]}{left[4]} {sign} {right[4]} = {value}\n"
+        for left, sign, right, value in steps
+    ]
     return question(
         "Calculate the exact value. Multiplication and division come before addition and "
         "subtraction, and ^ is a power.",
         text,
         "a whole number or a reduced fraction numerator/denominator",
-        answer=written(above, below),
+        answer=steps[-1][3],
         working="".join(lines),
         short=text.replace(" ", "") + "=",
         canonical=text,
@@ -175,7 +202,7 @@ def effort(problem: Problem) -> float:
 FAMILY = Family(
     name="arithmetic.expression",
     doc="random calculations with whole numbers, fractions and powers (RandomCalculation)",
-    version="1",
+    version="2",
     knobs=KNOBS,
     make=make,
     check=check,
