@@ -26,7 +26,7 @@ STEPS = [
 ]
 LAYER = {name: height for height, names in enumerate(STEPS) for name in names}
 BASE = STEPS[0]  # the base modules may use each other; they are checked for cycles below
-TORCH = ("learning/objectives.py", "solvers/tiny", "solvers/checkpoints/", "engine/loop.py")
+TORCH = ("learning/objectives", "solvers/tiny", "solvers/checkpoints/", "engine/loop.py")
 BASES = {"NamedTuple", "Protocol", "Exception", "GradatimError", "ValueError", "RuntimeError"}
 BASES |= {"ImportError", "Enum", "HTMLParser"}
 
