@@ -5,10 +5,14 @@ that one assignment solves the puzzle. Compact form: "cAB+CB=DAC=" -> the digits
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import combinations, permutations
 from math import comb, factorial, perm
 from typing import Any
+
+import numpy as np
 
 from gradatim.checkers.extract import UNPARSED, extract
 from gradatim.checkers.lists import parse
@@ -19,6 +23,7 @@ from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 COMPACT = 40  # characters of the longest compact form
+_DIGITS = np.arange(10)
 DRAWS = 200_000  # sums drawn for one puzzle
 BILLION = 10**9
 # Of a billion sums drawn, at least so many have one solution, for 4 .. 10 letters, by (addends,
@@ -46,54 +51,73 @@ KNOBS = {
     "digits": Knob("letters of each word that is added", 4, 3, 6),
 }
 _SETTINGS = (
-    *((4, 2, 3), (5, 2, 4), (6, 2, 4), (7, 2, 5), (7, 3, 5)),
-    *((8, 3, 6), (9, 3, 6), (10, 3, 6), (10, 4, 6), (10, 4, 5)),
+    *((4, 2, 4), (4, 4, 4), (5, 2, 5), (6, 2, 5), (6, 3, 4)),
+    *((7, 3, 5), (8, 3, 6), (9, 3, 6), (10, 3, 6), (10, 4, 6)),
 )
 LADDER = {i: dict(zip(KNOBS, setting, strict=True)) for i, setting in enumerate(_SETTINGS, 1)}
 
 
-def search(words: list[str], most: int = 2) -> tuple[list[str], int]:
-    """Solutions of a puzzle (the last word is the sum), up to `most`, and the nodes searched.
-
-    As one linear equation, sum of weight x digit = 0: letters by falling weight, digits ascending,
-    cut where what the letters left can still add or take cannot bring the sum back to 0. A node
-    is a digit given to a letter that is not cut. A solution is the digits of the letters from A
-    to Z.
-
-    >>> search(["AB", "AB", "CB"])[0]  # 10 + 10 = 20, 20 + 20 = 40 and more
-    ['102', '204']
-    """
+def _weights(words: list[str]) -> dict[str, int]:
+    """The puzzle (the last word is the sum) as one equation: sum of weight x digit = 0."""
     weight: dict[str, int] = {}
     for i, word in enumerate(words):
-        sign = -1 if i == len(words) - 1 else 1
-        for place, letter in enumerate(reversed(word)):
-            weight[letter] = weight.get(letter, 0) + sign * 10**place
+        step = -1 if i == len(words) - 1 else 1
+        for letter in reversed(word):
+            weight[letter] = weight.get(letter, 0) + step
+            step *= 10
+    return weight
+
+
+def _most(weights: list[int]) -> int:
+    """The most that letters of these weights can add, each with a digit of its own."""
+    rising = sorted(weights)
+    cut = bisect_left(rising, 0)
+    least = sum(w * digit for digit, w in enumerate(rising[:cut]))
+    return least + sum(w * (9 - i) for i, w in enumerate(reversed(rising[cut:])))
+
+
+def search(words: list[str]) -> tuple[list[str], int]:
+    """All solutions of a puzzle (the last word is the sum), and the nodes searched.
+
+    Letters by falling weight, all digits for each at once, those kept after which the letters
+    left, with different digits each, can still bring the sum back to 0. A node is a digit given
+    to a letter and kept. A solution is the digits of the letters from A to Z.
+
+    >>> search(["AB", "AB", "CB"])[0]  # 10 + 10 = 20, 20 + 20 = 40 and more
+    ['102', '204', '306', '408']
+    """
+    weight, first = _weights(words), {word[0] for word in words}
     order = sorted(weight, key=lambda letter: -abs(weight[letter]))
-    up = [9 * sum(max(weight[c], 0) for c in order[i:]) for i in range(len(order) + 1)]
-    down = [9 * sum(min(weight[c], 0) for c in order[i:]) for i in range(len(order) + 1)]
-    first = {word[0] for word in words}
-    terms = [(weight[c], range(c in first, 10)) for c in order]
-    found: list[str] = []
-    chosen: dict[str, int] = {}
+    each = [weight[letter] for letter in order]
+    need, used, path = np.zeros((3, 1), np.int64)  # what the letters left must add, and so on
     nodes = 0
+    for i, letter in enumerate(order):
+        rest = each[i + 1 :]
+        digits = _DIGITS[letter in first :]
+        left = need[:, None] - each[i] * digits
+        fits = (left <= _most(rest)) & (left >= -_most([-w for w in rest]))
+        kept = np.flatnonzero(fits & (used[:, None] >> digits & 1 == 0))
+        row, column = np.divmod(kept, len(digits))
+        digit = digits[column]
+        need, used, path = left.ravel()[kept], used[row] | 1 << digit, path[row] * 10 + digit
+        nodes += len(kept)
+    rank = [order.index(letter) for letter in sorted(order)]
+    found = (f"{number:0{len(order)}d}" for number in path.tolist())
+    return sorted("".join([digits[i] for i in rank]) for digits in found), nodes
 
-    def place_from(i: int, total: int, used: int) -> None:
-        nonlocal nodes
-        if i == len(terms):
-            found.append("".join(str(chosen[letter]) for letter in sorted(chosen)))
-            return
-        each, digits = terms[i]
-        low, high = -up[i + 1], -down[i + 1]
-        for digit in digits:
-            if not used >> digit & 1 and low <= total + each * digit <= high:
-                nodes += 1
-                chosen[order[i]] = digit
-                place_from(i + 1, total + each * digit, used | 1 << digit)
-                if len(found) >= most:
-                    return
 
-    place_from(0, 0, 0)
-    return found, nodes
+def _alone(words: list[str]) -> bool:
+    """Whether a right sum of numbers, read as words, is solved by its own digits only.
+
+    Two digits of one weight can be exchanged, unless that puts a 0 first: many sums end here.
+    """
+    weight = _weights(words)
+    if len(set(weight.values())) < len(weight):
+        first = {word[0] for word in words}
+        for x, y in combinations(weight, 2):
+            if weight[x] == weight[y] and not (("0" in (x, y)) and (x in first or y in first)):
+                return False
+    return len(search(words)[0]) == 1
 
 
 @lru_cache(maxsize=256)
@@ -109,15 +133,25 @@ def _share(letters: int, addends: int, digits: int) -> int:
     return share
 
 
-def _sum(stream: Stream, letters: int, addends: int, digits: int) -> list[int] | None:
-    """Numbers that use exactly some `letters` digits together with their sum, or None."""
-    names = [str(d) for d in stream.sample(range(10), letters)]
-    numbers = ["".join([stream.choice(names) for _ in range(digits)]) for _ in range(addends)]
-    if any(number[0] == "0" for number in numbers):
+@lru_cache(maxsize=16)
+def _choices(letters: int) -> list[str]:
+    """All sets of so many digits."""
+    return ["".join(chosen) for chosen in combinations("0123456789", letters)]
+
+
+def _sum(stream: Stream, letters: int, addends: int, digits: int) -> list[str] | None:
+    """Numbers, the sum last, that use exactly some `letters` digits together, or None.
+
+    The digits are a uniform set, and each place of each number is one of them, uniform.
+    """
+    sets = _choices(letters)
+    names = sets[stream.below(len(sets))]
+    text = "".join([names[i] for i in stream.draws(letters, addends * digits)])
+    numbers = [text[i : i + digits] for i in range(0, len(text), digits)]
+    total = str(sum(map(int, numbers)))
+    if total.strip(names) or len(set(text + total)) != letters or "0" in text[::digits]:
         return None
-    values = [int(number) for number in numbers]
-    used = set("".join(numbers) + str(sum(values)))
-    return [*values, sum(values)] if used == set(names) else None
+    return [*numbers, total]
 
 
 def make(stream: Stream, *, letters: int, addends: int, digits: int) -> Draft:
@@ -125,22 +159,17 @@ def make(stream: Stream, *, letters: int, addends: int, digits: int) -> Draft:
     _share(letters, addends, digits)
     for _ in range(DRAWS):
         numbers = _sum(stream, letters, addends, digits)
-        if numbers is None:
-            continue
-        text = " ".join(map(str, numbers))
-        shown = sorted(set(text) - {" "})
-        names = dict(zip(shown, stream.sample(LETTERS, letters), strict=True))
-        words = ["".join([names[c] for c in word]) for word in text.split()]
-        found, nodes = search(words)
-        if len(found) == 1:
-            return _draft(numbers, words, nodes)
+        if numbers is not None and _alone(numbers):
+            shown = "".join(sorted(set("".join(numbers))))
+            names = str.maketrans(shown, "".join(stream.sample(LETTERS, letters)))
+            return _draft([int(n) for n in numbers], [n.translate(names) for n in numbers])
     raise ArgumentError(
         f"`cryptarithm.letters` = {letters} gave no puzzle with one solution in {DRAWS} sums of "
         f"{addends} words of {digits} letters; give more digits or fewer letters"
     )
 
 
-def _draft(numbers: list[int], words: list[str], nodes: int) -> Draft:
+def _draft(numbers: list[int], words: list[str]) -> Draft:
     value = dict(zip("".join(words), "".join(map(str, numbers)), strict=True))
     listed = ", ".join(sorted(value))
     answer = "".join(value[letter] for letter in sorted(value))
@@ -163,7 +192,7 @@ def _draft(numbers: list[int], words: list[str], nodes: int) -> Draft:
             "\n".join(f"{letter} = {value[letter]}" for letter in sorted(value))
             + f"\n{added} = {words[-1]} reads {shown} = {numbers[-1]}\n{answer}"
         ),
-        meta={"words": words, "nodes": nodes},
+        meta={"words": words},
     )
 
 
@@ -218,36 +247,47 @@ def _read(prompt: str) -> list[str]:
     return re.findall(r"[A-Z]+", prompt.split("\n")[1])
 
 
-def solutions(prompt: str) -> list[str]:
-    """All answers of a puzzle, from the prompt's text alone, column by column from the right.
+@lru_cache(maxsize=16)
+def _orders(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """All ways to give n letters different digits, (way, letter), and each way's digits as bits."""
+    ways = np.array(list(permutations(range(10), n)), np.int64).reshape(-1, n)
+    return ways, (1 << ways).sum(axis=1)
 
-    Every state is (digits of letters seen, carry); each column extends each state in all ways.
+
+def solutions(prompt: str) -> list[str]:
+    """All answers of a puzzle, from the prompt's text alone, by meeting in the middle.
+
+    What half of the letters add must be what the other half takes away; all pairs of halves with
+    such sums are found by sorting, and those that share no digit are kept.
+
+    Ref: Horowitz and Sahni 1974, Computing partitions with applications to the knapsack problem.
     """
-    *added, total = (word[::-1] for word in _read(prompt))
-    first = {word[-1] for word in (*added, total)}
-    states: list[tuple[dict[str, int], int]] = [({}, 0)]
-    for i, below in enumerate(total):
-        column = [word[i] for word in added if i < len(word)]
-        for letter in column:
-            states = [
-                ({**value, letter: digit}, carry)
-                for value, carry in states
-                for digit in ([value[letter]] if letter in value else range(letter in first, 10))
-                if letter in value or digit not in value.values()
-            ]
-        kept = []
-        for value, carry in states:
-            carry, digit = divmod(carry + sum(value[letter] for letter in column), 10)
-            new = below not in value and digit not in value.values()
-            if value.get(below) == digit or (new and (digit or below not in first)):
-                kept.append(({**value, below: digit}, carry))
-        states = kept
-    right = [value for value, carry in states if not carry]
-    return sorted("".join(str(value[letter]) for letter in sorted(value)) for value in right)
+    words = _read(prompt)
+    letters = sorted(set("".join(words)))
+    numbers = np.zeros(len(letters), np.int64)
+    for i, letter in enumerate(letters):
+        ones = [int("".join("1" if c == letter else "0" for c in word)) for word in words]
+        numbers[i] = sum(ones[:-1]) - ones[-1]
+    half = len(letters) // 2
+    sides = []
+    for part in (slice(0, half), slice(half, None)):
+        ways, bits = _orders(len(letters[part]))
+        leading = [any(word[0] == letter for word in words) for letter in letters[part]]
+        right = ~((ways == 0) & np.array(leading, bool)).any(axis=1)
+        sides.append((ways[right], bits[right], ways[right] @ numbers[part]))
+    (ways, bits, sums), (others, other_bits, taken) = sides
+    rank = np.argsort(-taken, kind="stable")
+    others, other_bits, taken = others[rank], other_bits[rank], -taken[rank]
+    start, stop = (np.searchsorted(taken, sums, side) for side in ("left", "right"))
+    found = []
+    for i in np.flatnonzero(stop > start):
+        fits = np.flatnonzero(other_bits[start[i] : stop[i]] & bits[i] == 0) + start[i]
+        found += ["".join(map(str, (*ways[i], *others[j]))) for j in fits]
+    return sorted(found)
 
 
 def solve(problem: Problem) -> str:
-    """The first answer from the prompt's text alone, by a search of all columns."""
+    """The first answer from the prompt's text alone, by meeting in the middle."""
     found = solutions(str(problem.prompt))
     if not found:
         raise ArgumentError(f"`problem` {problem.id} has no solution")
@@ -256,13 +296,13 @@ def solve(problem: Problem) -> str:
 
 def effort(problem: Problem) -> float:
     """Nodes of `search` to find the solution and prove that there is no other."""
-    return search(_read(str(problem.prompt)))[1]
+    return float(search(_read(str(problem.prompt)))[1])
 
 
 FAMILY = Family(
     name="cryptarithm",
     doc="digits for letters so that a sum of random words is right",
-    version="1",
+    version="2",
     knobs=KNOBS,
     make=make,
     check=check,
