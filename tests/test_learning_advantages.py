@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradatim.errors import ArgumentError
-from gradatim.learning.advantages import ADVANTAGES, dr_grpo, grpo, rloo
+from gradatim.learning.advantages import dr_grpo, grpo, opo, reinforce_pp, remax, rloo
 
 ALL = [grpo, dr_grpo, rloo]
 ragged = st.lists(
@@ -121,5 +121,40 @@ def test_eps_of_frameworks():
         grpo(reward, group, eps=-1.0)
 
 
-def test_table_holds_the_functions():
-    assert set(ADVANTAGES) == {"grpo", "dr_grpo", "rloo"}
+def test_opo_by_hand_and_where_it_is_dr_grpo():
+    reward, group = np.array([1.0, 0, 0]), np.zeros(3, int)
+    # baseline (10 x 1) / (10 + 10 + 20) = 1/4
+    np.testing.assert_allclose(opo(reward, group, np.array([10, 10, 20]))[0], [0.75, -0.25, -0.25])
+    same, _ = opo(reward, group, np.full(3, 7))
+    np.testing.assert_allclose(same, dr_grpo(reward, group)[0], atol=1e-15)
+    empty, _ = opo(reward, group, np.zeros(3))  # no tokens at all: the plain mean
+    np.testing.assert_allclose(empty, dr_grpo(reward, group)[0])
+    with pytest.raises(ArgumentError, match="`length` must be at least 0, got -1"):
+        opo(reward, group, np.full(3, -1))
+    # a masked attempt may have no length
+    mask = np.array([True, True, False])
+    assert opo(reward, group, np.array([4, 4, -1]), mask=mask)[0].tolist() == [0.5, -0.5, 0]
+
+
+def test_reinforce_pp_by_hand():
+    # deviations 1/2, -1/2, 0, 0: their deviation over the batch is sqrt(1/8), so sqrt(2)
+    reward, group = np.array([1.0, 0, 1, 1]), np.array([0, 0, 1, 1])
+    got, keep = reinforce_pp(reward, group, eps=0.0)
+    np.testing.assert_allclose(got, [2**0.5, -(2**0.5), 0, 0])
+    assert keep.tolist() == [True, True, False, False]
+
+
+def test_remax_by_hand():
+    reward, group = np.array([1.0, 0, 0, 1, 0]), np.array([0, 0, 0, 1, 1])
+    greedy = np.array([False, False, True, False, False])
+    got, keep = remax(reward, group, greedy)
+    assert got.tolist() == [1, 0, 0, 0, 0]  # the second group has no greedy attempt
+    assert keep.tolist() == [True, False, False, False, False]
+    assert remax(np.zeros(0), np.zeros(0, int), np.zeros(0, bool))[0].tolist() == []
+
+
+def test_columns_must_fit():
+    with pytest.raises(ArgumentError, match="axis 'attempt' is 2 in `reward` but 3 in `length`"):
+        opo(np.ones(2), np.zeros(2), np.ones(3))
+    with pytest.raises(ArgumentError, match="`length` must be finite"):
+        opo(np.ones(2), np.zeros(2), np.array([1, np.nan]))

@@ -95,16 +95,53 @@ def mixed(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
     return np.bincount(code, weights=differs, minlength=n_groups) > 0
 
 
+def order(values: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """(row,) int: rows by group, then by value, ties in row order.
+
+    Group, value and row are packed into one integer where they fit into 63 bits, because sorting
+    integers is some ten times faster than sorting by two keys.
+
+    >>> order(np.array([5, 1, 3, 1]), np.array([0, 1, 0, 1]))
+    array([2, 0, 1, 3])
+    """
+    checks.shapes(values=(values, "row"), code=(code, "row"))
+    size = len(code)
+    if not size:
+        return np.zeros(0, dtype=np.int64)
+    place = _places(np.asarray(values))
+    width = int(place.max()) + 1
+    if int(code.min()) < 0 or (int(code.max()) + 1) * width * size >= 2**63:
+        return np.lexsort((place, code))
+    key = (code.astype(np.int64) * width + place) * size + np.arange(size)
+    key.sort()
+    return key % size
+
+
+def _places(values: np.ndarray) -> np.ndarray:
+    """(row,) int64 >= 0 in the order of the values, equal for equal ones."""
+    if values.dtype.kind in "iu":
+        low = int(values.min())
+        if int(values.max()) - low < 2**31:
+            return values.astype(np.int64) - low
+    by_value = np.argsort(values)
+    ordered = values[by_value]
+    place = np.empty(len(values), dtype=np.int64)
+    place[by_value] = np.cumsum(np.concatenate(([False], ordered[1:] != ordered[:-1])))
+    return place
+
+
 def ranks(values: np.ndarray, code: np.ndarray) -> np.ndarray:
     """(row,) int: 0-based rank of each row inside its group; ties by row order.
 
     >>> ranks(np.array([5, 1, 3, 2]), np.array([0, 1, 0, 1]))
     array([1, 0, 0, 1])
     """
-    order = np.lexsort((np.arange(len(code)), values, code))
-    sorted_code = code[order]
-    starts = np.flatnonzero(np.r_[True, sorted_code[1:] != sorted_code[:-1]])
-    sizes = np.diff(np.r_[starts, len(code)])
-    rank = np.empty(len(code), dtype=int)
-    rank[order] = np.arange(len(code)) - np.repeat(starts, sizes)
+    rows = order(values, code)
+    if not len(rows):
+        return rows
+    sorted_code = code[rows]
+    starts = np.flatnonzero(np.concatenate(([True], sorted_code[1:] != sorted_code[:-1])))
+    sizes = np.diff(np.append(starts, len(code)))
+    rank = np.empty(len(code), dtype=np.int64)
+    rank[rows] = np.arange(len(code)) - np.repeat(starts, sizes)
     return rank

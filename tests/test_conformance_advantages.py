@@ -1,0 +1,182 @@
+"""Every registered advantage keeps the promises that its record makes.
+
+Batches carry every column that an entry may ask for. Advantages are per attempt, or per token in
+the flat order of gradatim.learning.credit.
+"""
+
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gradatim.errors import ArgumentError
+from gradatim.recipes import registry
+from gradatim.types import Batch
+
+NAMES = registry.names("advantage")
+COLUMNS = ("problem", "role", "parent", "reward", "solved", "length", "mask", "logp", "entropy")
+TOKENS = ("prefix_value", "anchor")  # (token,) columns
+SILENT = {  # batches that an advantage of this kind leaves without any gradient
+    "silent": {"singletons", "all right", "all wrong", "one"},
+    "silent_right": {"all right", "one"},
+    "silent_wrong": {"all wrong"},
+}
+KINDS = {"zero_sum", "length_zero_sum", "shift", "scale", "linear", "monotone", *SILENT}
+
+
+def batch_of(reward, group, mask=None):
+    """A batch whose other columns are drawn from its size."""
+    reward, group = np.asarray(reward, float), np.asarray(group)
+    size = len(reward)
+    rng = np.random.default_rng(size)
+    length = rng.integers(1, 9, size)
+    tokens = int(length.sum())
+    with np.errstate(invalid="ignore"):
+        solved = reward >= 1
+    return Batch(
+        step=0,
+        group=group,
+        problem=group,
+        role=np.zeros(size, int),
+        parent=np.full(size, -1),
+        reward=reward,
+        solved=solved,
+        length=length,
+        mask=np.ones(size, bool) if mask is None else np.asarray(mask),
+        logp=-5 * rng.random(size),
+        entropy=rng.random(size),
+        prefix_value=np.where(rng.random(tokens) < 0.4, rng.random(tokens), np.nan),
+        anchor=rng.integers(-1, 3, tokens),
+    )
+
+
+def tokens_of(batch, order):
+    """Tokens of the attempts in another order of attempts."""
+    starts = np.cumsum(batch.length) - batch.length
+    spans = [np.arange(starts[i], starts[i] + batch.length[i]) for i in order]
+    return np.concatenate([np.zeros(0, int), *spans])
+
+
+def permuted(batch, order, group):
+    """The same attempts in another order, their groups under other names."""
+    changed = {name: getattr(batch, name)[order] for name in COLUMNS}
+    changed |= {name: getattr(batch, name)[tokens_of(batch, order)] for name in TOKENS}
+    return dataclasses.replace(batch, group=group[order], **changed)
+
+
+RNG = np.random.default_rng(0)
+BATCHES = {
+    "ragged": batch_of(RNG.integers(0, 2, 60), np.sort(RNG.integers(0, 9, 60))),
+    "shuffled": batch_of(RNG.integers(0, 2, 60), RNG.integers(0, 9, 60)),
+    "graded": batch_of(RNG.random(40), RNG.integers(0, 6, 40)),
+    "singletons": batch_of(RNG.integers(0, 2, 8), np.arange(8)),
+    "all right": batch_of(np.ones(24), np.arange(24) // 4),
+    "all wrong": batch_of(np.zeros(24), np.arange(24) // 4),
+    "near ties": batch_of(0.5 + np.array([0, 2**-20, 2**-21, 0, 0, 2**-20]), [0, 0, 0, 1, 1, 1]),
+    "one": batch_of([1.0], [0]),
+    "none": batch_of([], np.zeros(0, int)),
+    "masked": batch_of(RNG.integers(0, 2, 30), RNG.integers(0, 5, 30), RNG.random(30) < 0.5),
+}
+
+
+def advantage(name, batch, **options):
+    record = registry.entry("advantage", name)
+    return record.suggest(batch, **{**record.options, **options})
+
+
+def per_token(name):
+    return "token_advantage" in registry.entry("advantage", name).needs
+
+
+def moved(batch, *, scale=1.0, offset=0.0):
+    return dataclasses.replace(batch, reward=scale * batch.reward + offset)
+
+
+@pytest.mark.parametrize("kind", BATCHES)
+@pytest.mark.parametrize("name", NAMES)
+def test_advantage_contract(name, kind):
+    batch = BATCHES[kind]
+    before = copy.deepcopy(batch)
+    value, keep = advantage(name, batch)
+    assert keep.shape == batch.reward.shape
+    assert value.shape == ((batch.length.sum(),) if per_token(name) else keep.shape)
+    assert value.dtype == np.float64
+    assert keep.dtype == bool
+    assert np.isfinite(value).all()
+    assert not value[~(np.repeat(keep, batch.length) if per_token(name) else keep)].any()
+    assert not keep[~batch.mask].any()
+    for field in dataclasses.fields(batch):  # arguments are not written
+        old, new = getattr(before, field.name), getattr(batch, field.name)
+        np.testing.assert_array_equal(new, old)
+    declared = registry.entry("advantage", name).invariances
+    if any(kind in SILENT[promise] for promise in declared & set(SILENT)):
+        assert not keep.any()
+
+
+@pytest.mark.parametrize("kind", BATCHES)
+@pytest.mark.parametrize("name", NAMES)
+def test_declared_invariances(name, kind):
+    batch, declared = BATCHES[kind], registry.entry("advantage", name).invariances
+    assert declared <= KINDS
+    exact = {"eps": 0.0} if "eps" in registry.entry("advantage", name).options else {}
+    value, keep = advantage(name, batch, **exact)
+    if "zero_sum" in declared and len(value):
+        sums = np.bincount(batch.group, weights=value)
+        np.testing.assert_allclose(sums, 0, atol=1e-12)
+    if "length_zero_sum" in declared and len(value):
+        sums = np.bincount(batch.group, weights=value * batch.length)
+        np.testing.assert_allclose(sums, 0, atol=1e-12)
+    if "shift" in declared and kind != "graded":  # graded rewards are not exact beside 1e6
+        shifted, kept = advantage(name, moved(batch, offset=1e6), **exact)
+        np.testing.assert_allclose(shifted, value, rtol=1e-12, atol=0)
+        assert (kept == keep).all()
+    if "scale" in declared:
+        for scale in (2.0**-30, 3.0, 1e6):
+            scaled, _ = advantage(name, moved(batch, scale=scale), **exact)
+            np.testing.assert_allclose(scaled, value, rtol=1e-9, atol=1e-12)
+    if "linear" in declared:
+        scaled, _ = advantage(name, moved(batch, scale=4.0), **exact)
+        np.testing.assert_allclose(scaled, 4 * value, rtol=1e-12)
+    if "monotone" in declared:
+        for group in np.unique(batch.group[batch.mask]):
+            at = np.flatnonzero((batch.group == group) & batch.mask)
+            order = np.argsort(batch.reward[at])
+            assert (np.diff(value[at][order]) >= -1e-15).all()
+
+
+@pytest.mark.parametrize("kind", ["graded", "masked"])
+@pytest.mark.parametrize("name", NAMES)
+def test_order_of_rows_and_names_of_groups_do_not_matter(name, kind):
+    batch = BATCHES[kind]
+    order = np.random.default_rng(1).permutation(len(batch.reward))
+    value, keep = advantage(name, batch)
+    other, kept = advantage(name, permuted(batch, order, 90 - 7 * batch.group))
+    expected = value[tokens_of(batch, order) if per_token(name) else order]
+    np.testing.assert_allclose(other, expected, atol=1e-12)
+    assert (kept == keep[order]).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_float32_rewards_give_the_same(name):
+    batch = BATCHES["ragged"]
+    single = dataclasses.replace(batch, reward=batch.reward.astype(np.float32))
+    assert (advantage(name, single)[0] == advantage(name, batch)[0]).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", NAMES)
+def test_nan_is_refused_unless_masked(name, bad):
+    reward, group = np.array([1.0, 0.0, bad]), np.zeros(3, int)
+    with pytest.raises(ArgumentError, match="`reward` must be finite"):
+        advantage(name, batch_of(reward, group))
+    value, _ = advantage(name, batch_of(reward, group, [True, True, False]))
+    assert np.isfinite(value).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_columns_that_are_needed_and_missing_are_named(name):
+    for column in registry.entry("advantage", name).needs & set(COLUMNS + TOKENS):
+        lacking = dataclasses.replace(BATCHES["ragged"], **{column: None})
+        with pytest.raises(ArgumentError, match=column):
+            advantage(name, lacking)
