@@ -79,14 +79,14 @@ def test_partial_plans_are_allowed_and_counted():
     with pytest.raises(ArgumentError, match="has 3 attempts but the plan of step 0 asked for 16"):
         cur.observe(plan, [1, 0, 1])
     with pytest.raises(ArgumentError, match="has 5 attempts on row 2, the plan asked for 4"):
-        cur.observe(plan, [1] * 5, group=[2] * 5)
-    with pytest.raises(ArgumentError, match=r"`group` must lie in \[0, 3\], got 4"):
-        cur.observe(plan, [1], group=[4])
-    batch = cur.observe(plan, [1, 0, 1], group=[3, 1, 3])
+        cur.observe(plan, [1] * 5, row=[2] * 5)
+    with pytest.raises(ArgumentError, match=r"`row` must lie in \[0, 3\], got 4"):
+        cur.observe(plan, [1], row=[4])
+    batch = cur.observe(plan, [1, 0, 1], row=[3, 1, 3])
     assert batch.problem.tolist() == plan.problem[[3, 1, 3]].tolist()
     assert (cur.metrics()["asked"], cur.metrics()["spent"]) == (16, 3)
     nothing = cur.suggest(4, rollouts=16)
-    assert len(cur.observe(nothing, [], group=[]).reward) == 0
+    assert len(cur.observe(nothing, [], row=[]).reward) == 0
     assert cur.metrics()["spent"] == 3
 
 
@@ -196,7 +196,7 @@ def test_load_refuses_what_it_cannot_go_on_with(tmp_path):
     notes, arrays = saving.read(path)
     text = json.dumps({**notes, "version": saving.VERSION + 1}).encode()
     np.savez(tmp_path / "new.npz", notes=np.frombuffer(text, np.uint8), **arrays)
-    with pytest.raises(FormatError, match="got version 2; update gradatim"):
+    with pytest.raises(FormatError, match="got version 3; update gradatim"):
         Curriculum.load(tmp_path / "new.npz", problems())
 
 

@@ -276,11 +276,21 @@ class Pool:
         source: (problem,) int, code of the family and level, the arms of source bandits.
         sources: (source,) names.
         floor: (problem,) float, chance of a guess.
+        family: (problem,) int, code of the family; None: all of one.
+        level: (problem,) float, 1 .. 10, NaN = unknown; None: unknown of all.
+        features: (problem, feature) float, numbers that describe a problem; None: none.
+        difficulty, discrimination: (problem,) float of a bank's scale, NaN = not in it; None: no
+            bank.
     """
 
     source: np.ndarray
     sources: tuple[str, ...]
     floor: np.ndarray
+    family: np.ndarray | None = None
+    level: np.ndarray | None = None
+    features: np.ndarray | None = None
+    difficulty: np.ndarray | None = None
+    discrimination: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +312,7 @@ ROLES = ("rollout", "probe", "rewrite", "refine", "demo")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to try next: flat columns, one entry per plan row.
+    """What to try next: one round of a step, as flat columns, one entry per plan row.
 
     Attributes:
         step: the curriculum's step that asked; feedback may come back any number of steps later.
@@ -310,9 +320,14 @@ class Plan:
         n: (row,) int, attempts to make.
         role: (row,) int, index into ROLES.
         hint: (row,) float in [0, 1], share of the worked solution that is shown.
-        parent, cut: (row,) int, attempt to continue and the token to continue from; -1 = none.
+        parent, cut: (row,) int, attempt of this step to continue, refine or explain, and the
+            token to continue from; -1 = none.
         propensity: (row,) float, expected number of times this step draws the problem.
         why: (row,) str, one word for people.
+        group: (row,) int, label within the step; attempts of one label are compared.
+        posed: (row,) object, the Problem as it is posed where it is not the pool's, else None.
+        round: of the step, from 0; `start`: rows of the step's earlier rounds.
+        paid: attempts that planning itself has cost (a scaffold's writer).
     """
 
     step: int
@@ -324,15 +339,20 @@ class Plan:
     cut: np.ndarray
     propensity: np.ndarray
     why: np.ndarray
+    group: np.ndarray
+    posed: np.ndarray
+    round: int = 0
+    start: int = 0
+    paid: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Finished attempts of one plan, as flat, ragged columns (attempt,).
+    """Finished attempts of a step, as flat, ragged columns (attempt,).
 
     Attributes:
         step: the plan's step.
-        group: plan row of each attempt; rows of one group share a prompt.
+        group: label of each attempt within the step; those of one group are compared.
         problem: index into the curriculum's problems.
         role: index into ROLES.
         parent: attempt it continues, -1 = none.
@@ -340,7 +360,11 @@ class Batch:
         solved: bool; feeds the belief.
         length: tokens of the reply.
         mask: bool, False where an attempt gives no gradient (provider errors, say).
-        logp, entropy, value ...: present when a slot asks for them.
+        row: row of the step's plan, over all its rounds; None: the group.
+        hint: share of the solution that was shown; None: nothing was.
+        logp: float, log-probability of the whole reply under the policy that sampled it.
+        entropy: float, mean over the reply's tokens of the policy's entropy, in nats.
+        value, prefix_value, anchor, weight ...: present when a slot asks for them.
     """
 
     step: int
@@ -352,6 +376,8 @@ class Batch:
     solved: np.ndarray
     length: np.ndarray
     mask: np.ndarray
+    row: np.ndarray | None = None
+    hint: np.ndarray | None = None
     logp: np.ndarray | None = None
     entropy: np.ndarray | None = None
     value: np.ndarray | None = None
@@ -362,17 +388,21 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a sampler, budget or scaffold is asked with.
+    """What a sampler, budget or scaffold is asked with, in each round of a step.
 
     Attributes:
         pool, belief: what there is, and what is believed of it.
-        plan: rows so far (None for the sampler of a fresh step).
+        plan: the round's rows so far (None for the sampler, which begins the round).
         so_far: attempts of this step that came back (None in the first round).
-        prompts: how many prompts a step wants.
-        left: attempts left to spend in this step; totals are exact on it.
+        prompts: how many prompts the sampler shall draw; for others, how many a step wants.
+        left: attempts left to spend in this step; never overspent.
         step: number of the step.
-        drawn: plan rows of all earlier steps, for samplers that sweep through the pool.
+        drawn: rows that samplers drew in all rounds so far, for sweeps through the pool.
         seed: of the run, for choices that must be the same at every step (a sweep's order).
+        round: of the step, from 0, of at most `rounds`.
+        rows: plan rows of the step's earlier rounds (None in the first round).
+        problems: the curriculum's problems, for scaffolds.
+        progress: share of the whole run that is spent, where the trainer says its length, else 0.
     """
 
     pool: Pool
@@ -384,6 +414,11 @@ class Ask:
     step: int
     drawn: int = 0
     seed: int = 0
+    round: int = 0
+    rounds: int = 1
+    rows: Plan | None = None
+    problems: Sequence[Any] = ()
+    progress: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,9 +426,13 @@ class Slot:
     """One registered choice for a slot of a recipe: an init/observe/suggest triple.
 
     Attributes:
-        suggest: sampler, budget, scaffold: (state, ask, rng, **options) -> Plan;
+        suggest: sampler, budget, scaffold: (state, ask, rng, **options) -> Plan of the round;
             belief: (state, pool, **options) -> Belief; advantage: (batch, **options) ->
-            ((attempt,) float, (attempt,) bool keep).
+            ((attempt,) or (token,) float, (attempt,) bool keep); objective: (tokens, advantage,
+            scale, **options) -> (loss, metrics).
+        want: budget: (state, ask, **options) -> prompts to draw in this round; without it all in
+            the first round.
+        hold: scaffold: (state, ask, **options) -> attempts that the budget shall leave to it.
         init: (pool, **options) -> state, a NamedTuple of arrays; None for no state.
         observe: (state, batch, **options) -> state.
         options: the names and defaults of the options.
@@ -403,6 +442,8 @@ class Slot:
     """
 
     suggest: Callable[..., Any]
+    want: Callable[..., int] = lambda state, ask, **options: 0 if ask.round else ask.prompts
+    hold: Callable[..., int] = lambda state, ask, **options: 0
     init: Callable[..., Any] = lambda pool, **options: ()
     observe: Callable[..., Any] = lambda state, batch, **options: state
     options: Mapping[str, Any] = field(default_factory=dict)

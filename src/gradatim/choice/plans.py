@@ -7,9 +7,11 @@ import numpy as np
 from gradatim.errors import ArgumentError
 from gradatim.types import Plan
 
+COLUMNS = tuple(f.name for f in dataclasses.fields(Plan) if f.type not in (int, "int"))
+
 
 def rows(problem: np.ndarray, *, step: int, propensity: np.ndarray, why: np.ndarray) -> Plan:
-    """Plain rollouts of these problems, with no attempts given yet.
+    """Plain rollouts of these problems, each a group of its own, with no attempts given yet.
 
     >>> rows(np.array([4]), step=0, propensity=np.array([0.5]), why=np.array(["even"])).n
     array([0])
@@ -25,13 +27,22 @@ def rows(problem: np.ndarray, *, step: int, propensity: np.ndarray, why: np.ndar
         cut=np.full(size, -1, dtype=np.int64),
         propensity=np.asarray(propensity, dtype=float),
         why=np.asarray(why, dtype=str),
+        group=np.arange(size),
+        posed=np.full(size, None),
     )
 
 
 def take(plan: Plan, index: np.ndarray) -> Plan:
     """Some rows of a plan, in the order of `index`."""
-    columns = (f.name for f in dataclasses.fields(plan) if f.name != "step")
-    return Plan(step=plan.step, **{name: getattr(plan, name)[index] for name in columns})
+    return dataclasses.replace(plan, **{name: getattr(plan, name)[index] for name in COLUMNS})
+
+
+def join(first: Plan | None, second: Plan) -> Plan:
+    """Rows of two plans of one step, those of `first` before; notes are the second's."""
+    if first is None:
+        return second
+    pairs = {name: (getattr(first, name), getattr(second, name)) for name in COLUMNS}
+    return dataclasses.replace(second, **{k: np.concatenate(pair) for k, pair in pairs.items()})
 
 
 def give(plan: Plan, n: np.ndarray) -> Plan:

@@ -222,7 +222,7 @@ class _Session:
             reward,
             solved=solved,
             lengths=rollouts.replies.lengths.numpy(),
-            group=asked[rollouts.owner],
+            row=asked[rollouts.owner],
         )
         advantage, keep = self.curriculum.advantages(batch)
         moved = self.learner.update(

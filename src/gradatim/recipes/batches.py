@@ -1,5 +1,6 @@
 """Rewards as they come back from a trainer, checked and turned into a Batch."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,29 +9,31 @@ from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.types import Batch, Plan
 
+COLUMNS = ("logp", "entropy", "value", "prefix_value", "anchor", "weight")
 
-def _groups(plan: Plan, group: Any, attempts: int) -> np.ndarray:
+
+def _rows(plan: Plan, row: Any, attempts: int) -> np.ndarray:
     """Plan row of each attempt, checked against what was asked for."""
     rows = len(plan.n)
-    if group is None:
+    if row is None:
         if attempts != plan.n.sum():
             raise ArgumentError(
                 f"`rewards` has {attempts} attempts but the plan of step {plan.step} asked for "
-                f"{plan.n.sum()}; give `group` (the plan row of each) where some are missing"
+                f"{plan.n.sum()}; give `row` (the plan row of each) where some are missing"
             )
         return np.repeat(np.arange(rows), plan.n)
-    code = np.asarray(group)
+    code = np.asarray(row)
     if code.size == 0:
         code = code.astype(np.int64)
     if code.dtype.kind not in "iu":
-        raise ArgumentError(f"`group` must hold integers, the rows of the plan; got {code.dtype}")
-    checks.within(0, rows - 1, group=code)
+        raise ArgumentError(f"`row` must hold integers, the rows of the plan; got {code.dtype}")
+    checks.within(0, rows - 1, row=code)
     over = np.flatnonzero(np.bincount(code.ravel(), minlength=rows) > plan.n)
     if len(over):
-        row = int(over[0])
+        at = int(over[0])
         raise ArgumentError(
-            f"`group` has {np.count_nonzero(code == row)} attempts on row {row}, "
-            f"the plan asked for {plan.n[row]}"
+            f"`row` has {np.count_nonzero(code == at)} attempts on row {at}, "
+            f"the plan asked for {plan.n[at]}"
         )
     return code
 
@@ -52,13 +55,21 @@ def _solved(solved: Any, reward: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def build(
-    plan: Plan, rewards: Any, solved: Any = None, *, lengths: Any, group: Any, mask: Any
+    plan: Plan,
+    rewards: Any,
+    solved: Any = None,
+    *,
+    lengths: Any,
+    row: Any,
+    mask: Any,
+    columns: Mapping[str, Any],
 ) -> Batch:
     """The attempts of a plan as a Batch; see Curriculum.observe for the arguments.
 
     Raises:
         ArgumentError: lengths that differ, NaN rewards, rows or attempts the plan has not.
     """
+    checks.known_keys("observe", columns, COLUMNS)
     reward = np.asarray(rewards, dtype=np.float64)
     if reward.ndim != 1:
         raise ArgumentError(
@@ -67,7 +78,7 @@ def build(
         )
     live = np.ones(len(reward), bool) if mask is None else np.asarray(mask, dtype=bool)
     checks.shapes(rewards=(reward, "attempt"), mask=(live, "attempt"))
-    code = _groups(plan, group, len(reward))
+    code = _rows(plan, row, len(reward))
     bad = np.flatnonzero(live & ~np.isfinite(reward))
     if len(bad):
         raise ArgumentError(
@@ -77,22 +88,27 @@ def build(
     reward = np.where(live, reward, 0.0)
     passed = _solved(solved, reward, live) & live
     length = np.full(len(reward), -1) if lengths is None else np.asarray(lengths)
+    more = {name: np.asarray(value) for name, value in columns.items() if value is not None}
     checks.shapes(
         rewards=(reward, "attempt"),
-        group=(code, "attempt"),
+        row=(code, "attempt"),
         solved=(passed, "attempt"),
         lengths=(length, "attempt"),
+        **{name: (value, "attempt") for name, value in more.items()},
     )
     return Batch(
         step=plan.step,
-        group=code,
+        group=plan.group[code],
         problem=plan.problem[code],
         role=plan.role[code],
-        parent=np.full(len(reward), -1),
+        parent=plan.parent[code],
         reward=reward,
         solved=passed,
         length=length,
         mask=live,
+        row=plan.start + code,
+        hint=plan.hint[code],
+        **more,
     )
 
 

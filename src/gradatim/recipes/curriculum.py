@@ -2,23 +2,25 @@
 
 Our own loop, TRL, verl and anyone's use this and nothing else:
 `plan = cur.suggest(64, rollouts=512)`, run it, `batch = cur.observe(plan, rewards)`,
-`advantage, keep = cur.advantages(batch)`. Feedback may come back any number of steps later and in
+`advantage, keep = cur.advantages(batch)`. Recipes of several rounds go on in between:
+`plan = cur.more(batch)` until it is None. Feedback may come back any number of steps later and in
 any order, each plan once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gradatim import checks
+from gradatim import checks, groups
 from gradatim.choice.budgets import mixed_share
 from gradatim.errors import ArgumentError, FormatError
-from gradatim.recipes import batches, pools, registry, saving
-from gradatim.types import SLOTS, Ask, Batch, Belief, Plan, Recipe, Use
+from gradatim.recipes import batches, pools, registry, rounds, saving
+from gradatim.recipes.rounds import Entry, Under
+from gradatim.types import Ask, Bank, Batch, Belief, Plan, Pool, Recipe
 
-_STATEFUL = ("belief", "sampler", "budget")
+_STATEFUL = ("belief", "sampler", "budget", "scaffold")
 
 
 class Curriculum:
@@ -30,7 +32,9 @@ class Curriculum:
         recipe: name, or Recipe.
         seed: decides every random choice.
         provides: what the trainer gives (columns, roles, "rounds"); default: registry.PROVIDES.
-        source: (problem,) labels instead of family x level.
+        source: (problem,) labels instead of family x level; or a whole Pool.
+        bank: calibrated difficulties of the problems, for slots that need them.
+        total: attempts of the whole run, for slots that follow its progress.
         changes: slots to change: `budget={"min": 4}` changes options, `advantage="rloo"` the
             entry, `sampler=("window", {"low": 0.1})` both.
 
@@ -57,24 +61,30 @@ class Curriculum:
         seed: int = 0,
         *,
         provides: Iterable[str] = registry.PROVIDES,
-        source: Sequence[Any] | None = None,
+        source: Sequence[Any] | Pool | None = None,
+        bank: Bank | None = None,
+        total: int = 0,
         **changes: Any,
     ) -> None:
-        checks.within(0, np.inf, seed=seed)
+        checks.within(0, np.inf, seed=seed, total=total)
         base = registry.get(recipe) if isinstance(recipe, str) else recipe
         self.recipe = registry.adapt(base, changes)
-        registry.fits(self.recipe, provides)
-        self.problems = problems
-        self.pool = pools.pool(problems, source)
-        self.seed = seed
-        self.step = 0
-        self._rng = np.random.default_rng(seed)
         self._slots = {
             slot: registry.resolve(slot, getattr(self.recipe, slot))
-            for slot in ("belief", "sampler", "budget", "advantage")
+            for slot in (*_STATEFUL, "advantage")
         }
+        needs = frozenset().union(*(record.needs for record, _ in self._slots.values()))
+        self.problems, self.provides = problems, frozenset(provides)
+        if isinstance(source, Pool):
+            self.pool = source
+        else:
+            self.pool = pools.pool(problems, source, bank=bank, features="features" in needs)
+        registry.fits(self.recipe, self.provides | pools.provides(self.pool))
+        self.seed, self.total = seed, total
+        self.step = 0
+        self._rng = np.random.default_rng(seed)
         self._states = {slot: self._init(slot) for slot in _STATEFUL}
-        self._pending: dict[int, Plan] = {}
+        self._open: dict[int, Under] = {}
         self._belief: Belief | None = None
         self._tally = {"drawn": 0, "asked": 0, "spent": 0, "primed": 0, "groups": 0, "mixed": 0}
         self._last: dict[str, float] = {}
@@ -83,9 +93,45 @@ class Curriculum:
         record, options = self._slots[slot]
         return record.init(self.pool, **options)
 
-    def _call(self, slot: str, ask: Ask) -> Plan:
-        record, options = self._slots[slot]
-        return record.suggest(self._states[slot], ask, self._rng, **options)
+    def _round(self, step: int, under: Under) -> Under | None:
+        """The step with its next round planned; None when its slots have no more to ask."""
+        fresh = under.rows is None
+        ask = Ask(
+            pool=self.pool,
+            belief=self.belief(),
+            plan=None,
+            so_far=under.batch,
+            prompts=under.prompts,
+            left=under.left,
+            step=step,
+            drawn=self._tally["drawn"],
+            seed=self.seed,
+            round=0 if fresh else under.round + 1,
+            rounds=self.recipe.max_rounds,
+            rows=under.rows,
+            problems=self.problems,
+            progress=min(self._tally["asked"] / self.total, 1.0) if self.total else 0.0,
+        )
+        slots = {
+            slot: Entry(*self._slots[slot], self._states[slot])
+            for slot in ("sampler", "budget", "scaffold")
+        }
+        plan, drawn = rounds.plan_round(slots, ask, self._rng)
+        self._tally["drawn"] += drawn
+        if plan is None:
+            return None
+        asked = int(plan.n.sum()) + plan.paid
+        if self.recipe.max_rounds == 1:
+            assert asked == under.left, "a budget must be exact"
+        self._tally["asked"] += asked
+        self._tally["spent"] += plan.paid
+        alpha, beta = ask.belief.alpha[plan.problem], ask.belief.beta[plan.problem]
+        self._last |= {
+            "rows": len(plan.n),
+            "expected_mixed_share": float(mixed_share(alpha, beta, plan.n).mean()),
+            "expected_pass_rate": float((plan.n * alpha / (alpha + beta)).sum() / plan.n.sum()),
+        }
+        return rounds.begin(under, plan)
 
     # -- the conversation ---------------------------------------------------------------------
 
@@ -93,38 +139,20 @@ class Curriculum:
         """What to try next: about `prompts` rows with exactly `rollouts` attempts in all.
 
         There can be fewer rows than `prompts`: a pool may be smaller, or `rollouts` too few for
-        that many groups.
+        that many groups. A recipe of several rounds asks for a part of them and comes back for
+        the rest (`more`).
 
         Raises:
             ArgumentError: prompts or rollouts below 1.
         """
         checks.within(1, np.inf, prompts=prompts, rollouts=rollouts)
-        ask = Ask(
-            pool=self.pool,
-            belief=self.belief(),
-            plan=None,
-            so_far=None,
-            prompts=int(prompts),
-            left=int(rollouts),
-            step=self.step,
-            drawn=self._tally["drawn"],
-            seed=self.seed,
-        )
-        drawn = self._call("sampler", ask)
-        asked = Ask(ask.pool, ask.belief, drawn, None, ask.prompts, ask.left, ask.step)
-        plan = self._call("budget", asked)
-        assert plan.n.sum() == rollouts, "a budget must be exact"
-        self._pending[plan.step] = plan
+        fresh = Under(None, None, None, int(prompts), int(rollouts), 0)
+        under = self._round(self.step, fresh)
+        assert under is not None, "the first round asks for attempts"
+        assert under.waiting is not None
+        self._open[self.step] = under
         self.step += 1
-        self._tally["drawn"] += len(drawn.problem)
-        self._tally["asked"] += int(rollouts)
-        alpha, beta = ask.belief.alpha[plan.problem], ask.belief.beta[plan.problem]
-        self._last |= {
-            "rows": len(plan.n),
-            "expected_mixed_share": float(mixed_share(alpha, beta, plan.n).mean()),
-            "expected_pass_rate": float((plan.n * alpha / (alpha + beta)).sum() / rollouts),
-        }
-        return plan
+        return under.waiting
 
     def observe(
         self,
@@ -133,47 +161,82 @@ class Curriculum:
         *,
         solved: Any = None,
         lengths: Any = None,
-        group: Any = None,
+        row: Any = None,
         mask: Any = None,
+        **columns: Any,
     ) -> Batch:
         """Learn what came of a plan, once, in any order and at any lag.
 
         Args:
-            plan: one that `suggest` returned.
-            rewards: (attempt,) float; without `group` in the order of the plan's rows.
+            plan: one that `suggest` or `more` returned.
+            rewards: (attempt,) float; without `row` in the order of the plan's rows.
             solved: (attempt,) bool; default: reward 1, which needs rewards in [0, 1].
             lengths: (attempt,) tokens of the replies; default -1, unknown.
-            group: (attempt,) int, plan row of each attempt, in any order; needed where fewer
+            row: (attempt,) int, plan row of each attempt, in any order; needed where fewer
                 attempts came back than were asked for.
             mask: (attempt,) bool; False = paid for, but neither believed nor learned from
                 (provider errors), and its reward may be NaN.
+            columns: further columns of a Batch (`logp`, `entropy` ...), (attempt, ...) each.
 
         Returns:
-            Batch with the attempts in the order given.
+            Batch of the step so far, earlier rounds first, attempts in the order given.
 
         Raises:
             ArgumentError: an unknown plan or one seen before; wrong lengths; NaN rewards; more
                 attempts on a row than planned.
         """
-        known = self._pending.get(plan.step)
-        if known is None:
-            past = "was observed before" if plan.step < self.step else "was never suggested here"
+        under = self._open.get(plan.step)
+        known = None if under is None else under.waiting
+        if under is None or known is None or plan.round != known.round:
+            seen = plan.step < self.step
+            past = "was observed before" if seen else "was never suggested here"
             raise ArgumentError(f"`plan` of step {plan.step} {past}; every plan counts once")
         if not (np.array_equal(known.problem, plan.problem) and np.array_equal(known.n, plan.n)):
             raise ArgumentError(f"`plan` of step {plan.step} is not the one suggested here")
-        batch = batches.build(known, rewards, solved, lengths=lengths, group=group, mask=mask)
-        del self._pending[plan.step]
-        self._absorb(batch)
-        live, passed = batch.mask, batch.solved[batch.mask]
-        got = np.bincount(batch.group[live], minlength=len(plan.n))
-        right = np.bincount(batch.group[live], weights=passed, minlength=len(plan.n))
-        mixed = int(np.count_nonzero((right > 0) & (right < got)))
-        self._tally["spent"] += len(batch.reward)
-        self._tally["groups"] += int(np.count_nonzero(got))
-        self._tally["mixed"] += mixed
-        self._last["mixed_share"] = mixed / max(np.count_nonzero(got), 1)
-        self._last["pass_rate"] = float(passed.mean()) if len(passed) else float("nan")
+        found = batches.build(
+            known, rewards, solved, lengths=lengths, row=row, mask=mask, columns=columns
+        )
+        self._tally["spent"] += len(found.reward)
+        batch = rounds.join(under.batch, found)
+        self._absorb("belief", found)
+        self._open[plan.step] = under._replace(waiting=None, batch=batch)
+        if known.round + 1 >= self.recipe.max_rounds or not under.left:
+            self._close(plan.step)
         return batch
+
+    def more(self, batch: Batch) -> Plan | None:
+        """The next round of a batch's step; None when the step is complete.
+
+        Raises:
+            ArgumentError: a round of this step is still out.
+        """
+        under = self._open.get(batch.step)
+        if under is None:
+            return None
+        if under.waiting is not None:
+            raise ArgumentError(
+                f"step {batch.step} waits for round {under.waiting.round}: observe its plan first"
+            )
+        following = self._round(batch.step, under)
+        if following is None:
+            self._close(batch.step)
+            return None
+        self._open[batch.step] = following
+        return following.waiting
+
+    def _close(self, step: int) -> None:
+        """A step is complete: slots other than the belief learn from all of it."""
+        batch = self._open.pop(step).batch
+        assert batch is not None
+        for slot in _STATEFUL[1:]:
+            self._absorb(slot, batch)
+        live, passed = batch.mask, batch.solved[batch.mask]
+        label, code = np.unique(batch.group[live], return_inverse=True)
+        mixed = int(groups.mixed(passed.astype(float), code.reshape(-1), len(label)).sum())
+        self._tally["groups"] += len(label)
+        self._tally["mixed"] += mixed
+        self._last["mixed_share"] = mixed / max(len(label), 1)
+        self._last["pass_rate"] = float(passed.mean()) if len(passed) else float("nan")
 
     def prime(self, problem: Any, solved: Any, tried: Any) -> None:
         """Start from attempts the current policy made before (graded, probed, from a ledger).
@@ -187,16 +250,13 @@ class Curriculum:
         batch = batches.from_counts(
             problem, solved, tried, step=max(self.step - 1, 0), problems=len(self.problems)
         )
-        record, options = self._slots["belief"]
-        self._states["belief"] = record.observe(self._states["belief"], batch, **options)
-        self._belief = None
+        self._absorb("belief", batch)
         self._tally["spent"] += len(batch.reward)
         self._tally["primed"] += len(batch.reward)
 
-    def _absorb(self, batch: Batch) -> None:
-        for slot in _STATEFUL:
-            record, options = self._slots[slot]
-            self._states[slot] = record.observe(self._states[slot], batch, **options)
+    def _absorb(self, slot: str, batch: Batch) -> None:
+        record, options = self._slots[slot]
+        self._states[slot] = record.observe(self._states[slot], batch, **options)
         self._belief = None
 
     def advantages(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
@@ -215,7 +275,8 @@ class Curriculum:
 
     def pending(self) -> list[Plan]:
         """Plans not observed yet, oldest first; after a load, what was under way."""
-        return [self._pending[step] for step in sorted(self._pending)]
+        out = (self._open[step].waiting for step in sorted(self._open))
+        return [plan for plan in out if plan is not None]
 
     def metrics(self) -> dict[str, float]:
         """Figures of the last plan and the last batch, and totals.
@@ -230,7 +291,7 @@ class Curriculum:
         weight = belief.alpha + belief.beta
         return {
             "steps": self.step,
-            "pending": len(self._pending),
+            "pending": len(self.pending()),
             **{name: tally[name] for name in ("asked", "spent", "primed")},
             **self._last,
             "total_mixed_share": tally["mixed"] / max(tally["groups"], 1),
@@ -249,16 +310,10 @@ class Curriculum:
         arrays = {}
         for slot, state in self._states.items():
             arrays |= saving.state_arrays(slot, state)
-        for step, plan in self._pending.items():
-            arrays |= saving.plan_arrays(f"plan.{step}", plan)
+        for step, under in self._open.items():
+            arrays |= saving.under_arrays(f"step.{step}", under)
         notes = {
-            "recipe": {
-                "name": self.recipe.name,
-                "doc": self.recipe.doc,
-                "paper": self.recipe.paper,
-                "max_rounds": self.recipe.max_rounds,
-                "slots": {slot: list(getattr(self.recipe, slot)) for slot in SLOTS},
-            },
+            "recipe": saving.recipe_notes(self.recipe),
             "problems": pools.fingerprint(self.problems),
             "sources": list(self.pool.sources),
             "seed": self.seed,
@@ -266,9 +321,11 @@ class Curriculum:
             "rng": self._rng.bit_generator.state,
             "tally": self._tally,
             "last": self._last,
-            "pending": sorted(self._pending),
+            "total": self.total,
+            "provides": sorted(self.provides),
+            "open": sorted(self._open),
         }
-        saving.write(path, notes, {**arrays, "pool.source": self.pool.source})
+        saving.write(path, notes, arrays | saving.pool_arrays(self.pool))
 
     @classmethod
     def load(cls, path: str | Path, problems: Sequence[Any]) -> "Curriculum":
@@ -285,12 +342,13 @@ class Curriculum:
                 expected="the problems it was saved with, in the same order",
                 got=f"{len(problems)} others",
             )
-        sources = notes["sources"]
         found = cls(
             problems,
-            _recipe(notes["recipe"]),
+            saving.recipe_from(notes["recipe"]),
             notes["seed"],
-            source=[sources[code] for code in arrays["pool.source"].tolist()],
+            provides=notes["provides"],
+            source=saving.pool_from(arrays, notes["sources"]),
+            total=notes["total"],
         )
         found.step = notes["step"]
         found._rng.bit_generator.state = notes["rng"]
@@ -298,13 +356,5 @@ class Curriculum:
         found._states = {
             slot: saving.state_like(slot, state, arrays) for slot, state in found._states.items()
         }
-        found._pending = {s: saving.plan_from(f"plan.{s}", arrays) for s in notes["pending"]}
+        found._open = {s: saving.under_from(f"step.{s}", arrays) for s in notes["open"]}
         return found
-
-
-def _recipe(notes: Mapping[str, Any]) -> Recipe:
-    fields: dict[str, Any] = {
-        slot: Use(name, options) for slot, (name, options) in notes["slots"].items()
-    }
-    fields |= {name: notes[name] for name in ("name", "doc", "paper", "max_rounds")}
-    return Recipe(**fields)

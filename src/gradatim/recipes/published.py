@@ -77,3 +77,16 @@ WINDOW = Recipe(
     paper="The pass-rate filter of open post-training reports, online. Differs: the posterior "
     "mean decides, so a problem never tried is inside.",
 )
+
+DAPO = Recipe(
+    name="dapo",
+    doc="Groups that came out equal are replaced by fresh ones; clip-higher; mean over tokens.",
+    belief=_COUNTS,
+    sampler=Use("uniform"),
+    budget=Use("refill"),
+    advantage=Use("grpo"),
+    objective=Use("clip", {"high": 0.28, "aggregate": "token"}),
+    max_rounds=4,
+    paper="Yu et al. 2025, arXiv:2503.14476. Differs: a step spends at most its rollouts; no "
+    "penalty on overlong replies.",
+)

@@ -33,12 +33,24 @@ ENTRIES: dict[str, dict[str, str]] = {
     "budget": {
         "equal": "gradatim.choice.budgets:BUDGETS",
         "mixed": "gradatim.choice.budgets:BUDGETS",
+        "refill": "gradatim.choice.phases:BUDGETS",
     },
     "scaffold": {"none": "gradatim.recipes.registry:SCAFFOLDS"},
     "advantage": {
         "grpo": "gradatim.learning.advantages:ADVANTAGES",
         "dr_grpo": "gradatim.learning.advantages:ADVANTAGES",
         "rloo": "gradatim.learning.advantages:ADVANTAGES",
+        "opo": "gradatim.learning.advantages:ADVANTAGES",
+        "reinforce_pp": "gradatim.learning.advantages:ADVANTAGES",
+        "psr": "gradatim.learning.advantages_signed:ADVANTAGES",
+        "nsr": "gradatim.learning.advantages_signed:ADVANTAGES",
+        "weighted": "gradatim.learning.advantages_signed:ADVANTAGES",
+        "ngrpo": "gradatim.learning.advantages_signed:ADVANTAGES",
+        "pass_k": "gradatim.learning.advantages_signed:ADVANTAGES",
+        "relative_negative": "gradatim.learning.advantages_signed:ADVANTAGES",
+        "canon_entropy": "gradatim.learning.advantages_shaped:ADVANTAGES",
+        "canon_length": "gradatim.learning.advantages_shaped:ADVANTAGES",
+        "xrpo": "gradatim.learning.advantages_shaped:ADVANTAGES",
     },
     "objective": {"clip": "gradatim.learning.objectives:OBJECTIVES"},
 }
@@ -50,6 +62,7 @@ RECIPES: dict[str, str] = {
     "dump": "gradatim.recipes.published:DUMP",
     "knapsack": "gradatim.recipes.published:KNAPSACK",
     "window": "gradatim.recipes.published:WINDOW",
+    "dapo": "gradatim.recipes.published:DAPO",
     "gradatim": "gradatim.recipes.own:GRADATIM",
 }
 
@@ -74,7 +87,7 @@ def names(slot: str) -> list[str]:
     """Names of the entries of a slot, other packages' included.
 
     >>> names("advantage")[:3]
-    ['dr_grpo', 'grpo', 'rloo']
+    ['canon_entropy', 'canon_length', 'dr_grpo']
     """
     checks.one_of("slot", slot, SLOTS)
     prefix = slot + "."

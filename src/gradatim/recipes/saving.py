@@ -4,17 +4,20 @@ import dataclasses
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gradatim.choice.plans import COLUMNS
 from gradatim.errors import FormatError
-from gradatim.files import write_atomic
-from gradatim.types import Plan
+from gradatim.families import read as problems
+from gradatim.files import dumps, write_atomic
+from gradatim.recipes.rounds import Under
+from gradatim.types import SLOTS, Batch, Plan, Pool, Recipe, Use
 
-VERSION = 1
+VERSION = 2
 
 
 def state_arrays(name: str, state: Any) -> dict[str, np.ndarray]:
@@ -36,15 +39,77 @@ def state_like(name: str, template: Any, arrays: Mapping[str, np.ndarray]) -> An
 
 
 def plan_arrays(name: str, plan: Plan) -> dict[str, np.ndarray]:
-    """Columns of a plan under `name.column`."""
-    fields = dataclasses.fields(plan)
-    return {f"{name}.{f.name}": np.asarray(getattr(plan, f.name)) for f in fields}
+    """Columns of a plan under `name.column`; posed problems as JSON."""
+    arrays = {f"{name}.{k}": np.asarray(getattr(plan, k)) for k in COLUMNS if k != "posed"}
+    posed = ["" if p is None else dumps(problems.to_row(p)) for p in plan.posed]
+    notes = np.array([plan.step, plan.round, plan.start, plan.paid])
+    return arrays | {f"{name}.posed": np.array(posed, dtype=str), f"{name}.notes": notes}
 
 
 def plan_from(name: str, arrays: Mapping[str, np.ndarray]) -> Plan:
     """The plan that `plan_arrays` wrote."""
-    columns = {f.name: arrays[f"{name}.{f.name}"] for f in dataclasses.fields(Plan)}
-    return Plan(**{**columns, "step": int(columns["step"])})
+    columns = {k: arrays[f"{name}.{k}"] for k in COLUMNS}
+    posed = np.full(len(columns["n"]), None)
+    for i, text in enumerate(columns["posed"].tolist()):
+        posed[i] = problems.from_row(json.loads(text), name, None) if text else None
+    step, number, start, paid = arrays[f"{name}.notes"].tolist()
+    return Plan(**{**columns, "posed": posed}, step=step, round=number, start=start, paid=paid)
+
+
+def under_arrays(name: str, under: Under) -> dict[str, np.ndarray]:
+    """A step under way: its plans, what came back of it, and its counts."""
+    notes = np.array([under.prompts, under.left, under.round])
+    arrays = {f"{name}.notes": notes}
+    for part in ("rows", "waiting"):
+        plan = getattr(under, part)
+        if plan is not None:
+            arrays |= plan_arrays(f"{name}.{part}", plan)
+    if under.batch is not None:
+        for field in dataclasses.fields(Batch):
+            value = getattr(under.batch, field.name)
+            if value is not None:
+                arrays[f"{name}.batch.{field.name}"] = np.asarray(value)
+    return arrays
+
+
+def under_from(name: str, arrays: Mapping[str, np.ndarray]) -> Under:
+    """The step that `under_arrays` wrote."""
+
+    def plan(part: str) -> Plan | None:
+        at = f"{name}.{part}"
+        return plan_from(at, arrays) if f"{at}.n" in arrays else None
+
+    head = f"{name}.batch."
+    columns: dict[str, Any] = {k[len(head) :]: v for k, v in arrays.items() if k.startswith(head)}
+    batch = Batch(**{**columns, "step": int(columns["step"])}) if columns else None
+    prompts, left, number = arrays[f"{name}.notes"].tolist()
+    return Under(plan("rows"), plan("waiting"), batch, prompts, left, number)
+
+
+def pool_arrays(pool: Pool) -> dict[str, np.ndarray]:
+    """Columns of a pool under `pool.column`."""
+    found = {f.name: getattr(pool, f.name) for f in dataclasses.fields(pool)}
+    return {f"pool.{k}": v for k, v in found.items() if isinstance(v, np.ndarray)}
+
+
+def pool_from(arrays: Mapping[str, np.ndarray], sources: Iterable[str]) -> Pool:
+    """The pool that `pool_arrays` wrote; names of sources are among the notes."""
+    columns: dict[str, Any] = {k[5:]: v for k, v in arrays.items() if k.startswith("pool.")}
+    return Pool(**columns, sources=tuple(sources))
+
+
+def recipe_notes(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON."""
+    names = ("name", "doc", "paper", "max_rounds")
+    slots = {slot: list(getattr(recipe, slot)) for slot in SLOTS}
+    return {name: getattr(recipe, name) for name in names} | {"slots": slots}
+
+
+def recipe_from(notes: Mapping[str, Any]) -> Recipe:
+    """The recipe that `recipe_notes` wrote."""
+    fields: dict[str, Any] = {k: v for k, v in notes.items() if k != "slots"}
+    fields |= {slot: Use(name, options) for slot, (name, options) in notes["slots"].items()}
+    return Recipe(**fields)
 
 
 def write(path: str | Path, notes: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -80,11 +145,12 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise FormatError(path, expected=kind, got="nothing of that name") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FormatError(path, expected=kind, got=f"something else ({error})") from None
-    if notes.get("version", 0) > VERSION:
+    version = notes.get("version", 0)
+    if version != VERSION:
         raise FormatError(
             path,
-            expected=f"version {VERSION} or older",
-            got=f"version {notes['version']}",
-            remedy="update gradatim",
+            expected=f"version {VERSION}",
+            got=f"version {version}",
+            remedy="update gradatim" if version > VERSION else "start the curriculum anew",
         )
     return notes, arrays

@@ -55,12 +55,18 @@ def _aged(newest: int, step: int, half_life: float) -> tuple[float, float]:
 
 
 def _seen(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Problem and solved of the attempts that count: masked rows are as if never made."""
+    """Problem and solved of the attempts that count.
+
+    Masked ones are as if never made; hinted, continued or rewritten ones tell of another task.
+    """
     checks.shapes(problem=(batch.problem, "attempt"), solved=(batch.solved, "attempt"))
     checks.within(0, 1, solved=batch.solved)
-    if batch.mask.all():
+    counts = batch.mask & (batch.role == 0)
+    if batch.hint is not None:
+        counts &= batch.hint == 0
+    if counts.all():
         return batch.problem, batch.solved
-    return batch.problem[batch.mask], batch.solved[batch.mask]
+    return batch.problem[counts], batch.solved[counts]
 
 
 def _beta_draw(alpha: np.ndarray, beta: np.ndarray) -> Any:

@@ -1,0 +1,125 @@
+"""A step as a conversation in rounds: slots are asked for rows until they have no more to ask.
+
+One round: the sampler draws prompts, the budget gives them (and rows of earlier rounds) attempts,
+the scaffold changes how they are posed or adds rows of its own. Results come back, and the next
+round is planned from them and from what is left.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradatim.choice import plans
+from gradatim.types import Ask, Batch, Plan, Slot
+
+ROUNDS = "rounds"  # what a slot needs that plans in later rounds too
+
+
+class Under(NamedTuple):
+    """A step under way.
+
+    Attributes:
+        rows: plan rows of all rounds so far.
+        waiting: the round that is out, None between rounds.
+        batch: attempts that came back, of all rounds.
+        prompts, left: prompts the step wants, attempts it has left.
+        round: of the plan that is out, or of the last one.
+    """
+
+    rows: Plan | None
+    waiting: Plan | None
+    batch: Batch | None
+    prompts: int
+    left: int
+    round: int
+
+
+class Entry(NamedTuple):
+    """A slot's record with its options and its state."""
+
+    record: Slot
+    options: Mapping[str, Any]
+    state: Any
+
+    def plan(self, ask: Ask, rng: np.random.Generator) -> Plan | None:
+        """The rows that the slot suggests."""
+        return self.record.suggest(self.state, ask, rng, **self.options)
+
+    def want(self, ask: Ask) -> int:
+        """Prompts for this round."""
+        return self.record.want(self.state, ask, **self.options)
+
+    def hold(self, ask: Ask) -> int:
+        """Attempts kept back."""
+        return self.record.hold(self.state, ask, **self.options)
+
+
+def plan_round(
+    slots: Mapping[str, Entry], ask: Ask, rng: np.random.Generator
+) -> tuple[Plan | None, int]:
+    """Rows of one round and how many of them a sampler drew; no rows when the step is over.
+
+    Args:
+        slots: sampler, budget and scaffold.
+        ask: with `round`, `rows`, `so_far` and `left` of the step; `plan` is filled in here.
+        rng: of the curriculum.
+
+    Returns:
+        The round's plan, new groups labelled after those of earlier rounds; None: no more.
+    """
+    budget, scaffold = slots["budget"], slots["scaffold"]
+    spendable = dataclasses.replace(ask, left=max(ask.left - scaffold.hold(ask), 0))
+    wanted = budget.want(spendable)
+    base = 0 if ask.rows is None else int(ask.rows.group.max(initial=-1)) + 1
+    plan = None
+    if wanted > 0 and spendable.left > 0:
+        plan = slots["sampler"].plan(dataclasses.replace(spendable, prompts=wanted), rng)
+    drawn = 0 if plan is None else len(plan.problem)
+    if plan is not None:
+        plan = dataclasses.replace(plan, group=plan.group + base)
+    if spendable.left > 0 and (plan is not None or ROUNDS in budget.record.needs):
+        plan = budget.plan(dataclasses.replace(spendable, plan=plan), rng)
+    if plan is not None or ROUNDS in scaffold.record.needs:
+        plan = scaffold.plan(dataclasses.replace(ask, plan=plan), rng)
+    if plan is None or not plan.n.sum():
+        return None, drawn
+    assert plan.n.sum() + plan.paid <= ask.left, "a step must not spend more than it has"
+    start = 0 if ask.rows is None else len(ask.rows.problem)
+    group = _dense(plan.group, base)
+    return dataclasses.replace(plan, group=group, round=ask.round, start=start), drawn
+
+
+def _dense(group: np.ndarray, base: int) -> np.ndarray:
+    """New labels (from `base` on) without gaps, in order of appearance; old ones as they are."""
+    new = group >= base
+    names, first, code = np.unique(group[new], return_index=True, return_inverse=True)
+    rank = np.empty(len(names), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(names))
+    out = np.array(group, dtype=np.int64)
+    out[new] = base + rank[code.reshape(-1)]
+    return out
+
+
+def begin(under: Under, plan: Plan) -> Under:
+    """The step with a further round out."""
+    return under._replace(
+        rows=plans.join(under.rows, plan),
+        waiting=plan,
+        left=under.left - int(plan.n.sum()) - plan.paid,
+        round=plan.round,
+    )
+
+
+def join(first: Batch | None, second: Batch) -> Batch:
+    """Attempts of two rounds of one step; a column that one lacks is missing from both."""
+    if first is None:
+        return second
+    columns = {}
+    for field in dataclasses.fields(Batch):
+        if field.name != "step":
+            parts = getattr(first, field.name), getattr(second, field.name)
+            whole = all(part is not None for part in parts)
+            columns[field.name] = np.concatenate(parts) if whole else None
+    return Batch(step=second.step, **columns)
