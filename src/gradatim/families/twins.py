@@ -34,13 +34,17 @@ TRIES = 2000  # draws for one pair; kinds are set up so that a few are enough
 class Instance(NamedTuple):
     """One member of a pair: the lines of the prompt between task and answer format.
 
-    `plain` is the body before names were drawn, where they are: it tells instances apart.
+    Attributes:
+        plain: what tells instances apart where the body does not, as where names are drawn.
+        write: what makes the whole instance of one that has nothing but `plain` yet: it is called
+            for those that are kept.
     """
 
     body: str
     answer: str
     meta: Mapping[str, Any] = {}
     plain: str = ""
+    write: Callable[[], "Instance"] | None = None
 
 
 class Kind(NamedTuple):
@@ -73,6 +77,7 @@ class Kind(NamedTuple):
     unit: str
     right: Callable[[Problem, str], bool] | None = None
     judge: Callable[[str, str], bool] | None = None
+    version: str = "1"
 
 
 def packed(allowed: str) -> Callable[[Found, Problem], str | None]:
@@ -97,28 +102,31 @@ def stated_list(found: Found, problem: Problem) -> str | None:
 SHARE = Knob("percent of the problems that have no answer", 50, 0, 100)
 
 
-def _pair(kind: Kind, stream: Stream, knobs: Mapping[str, Any]) -> tuple[Draft, Draft]:
-    """Two drafts that differ in one line; the first has an answer, the second has none."""
+def _pair(kind: Kind, stream: Stream, knobs: Mapping[str, Any]) -> tuple[Instance, Instance]:
+    """Two instances that differ in one line; the first has an answer, the second has none."""
     for _ in range(TRIES):
         found = kind.pair(stream, **knobs)
         if found is not None:
-            solvable, twin = (_draft(kind, one, unsolvable=i > 0) for i, one in enumerate(found))
-            return solvable, twin
+            return found
     raise ArgumentError(
         f"`{kind.name}{SUFFIX}` {dict(knobs)} gave no pair in {TRIES} draws; use a ladder's knobs"
     )
 
 
-def _draft(kind: Kind, instance: Instance, *, unsolvable: bool) -> Draft:
+def _draft(kind: Kind, instance: Instance, stream: Stream, *, unsolvable: bool) -> Draft:
+    canonical = instance.plain or "\n".join(sorted(instance.body.split("\n")))
+    if not stream.wants(canonical):
+        return Draft("", "", canonical)
+    if instance.write is not None:
+        instance = instance.write()
     form = kind.form.format(**instance.meta)
-    prompt = (
-        f"{kind.task}\n{instance.body}\n{form} If there is no answer, write {UNSOLVABLE}. "
-        "Write the answer and nothing else."
-    )
     return Draft(
-        prompt=prompt,
+        prompt=(
+            f"{kind.task}\n{instance.body}\n{form} If there is no answer, write {UNSOLVABLE}. "
+            "Write the answer and nothing else."
+        ),
         answer=UNSOLVABLE if unsolvable else instance.answer,
-        canonical=instance.plain or "\n".join(sorted(instance.body.split("\n"))),
+        canonical=canonical,
         meta=instance.meta,
         unsolvable=unsolvable,
     )
@@ -128,9 +136,14 @@ def family(kind: Kind) -> Family:
     """The entry NAME.unsolvable of a kind."""
 
     def make(stream: Stream, *, unsolvable: int, **knobs: Any) -> Draft:
-        return _pair(kind, stream, knobs)[stream.below(100) < unsolvable]
+        pair = _pair(kind, stream, knobs)
+        twin = stream.below(100) < unsolvable
+        return _draft(kind, pair[twin], stream, unsolvable=twin)
 
     def check(problem: Problem, text: str | None) -> Verdict:
+        if text == problem.answer:  # short replies by the hundred thousand: no parsing
+            reason = "abstained" if problem.unsolvable else "correct"
+            return Verdict(1.0, True, problem.answer, reason)
         found = extract(text)
         if found.answer is None or len(found.answer) > LONGEST:
             return UNPARSED
@@ -162,7 +175,7 @@ def family(kind: Kind) -> Family:
     return Family(
         name=f"{kind.name}{SUFFIX}",
         doc=kind.doc,
-        version="1",
+        version=kind.version,
         knobs=known,
         make=make,
         check=check,

@@ -4,16 +4,19 @@ from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
 from itertools import combinations
-from math import comb
+from math import comb, gcd
 
 from gradatim.checkers import numbers
 from gradatim.checkers.abstention import UNSOLVABLE
 from gradatim.checkers.extract import Found
+from gradatim.families.numbers import written
 from gradatim.families.twins import Instance, Kind, family, stated_list
 from gradatim.rng import Stream
 from gradatim.types import Knob, Problem
 
 _NAMES = "abcdefghijklmnopqrstuvwxyz"
+HIGH = 20  # largest number before the division
+LIMIT = 10**6
 
 
 def _number(found: Found, problem: Problem) -> str | None:
@@ -24,61 +27,70 @@ def _number(found: Found, problem: Problem) -> str | None:
 # -- calculations -------------------------------------------------------------------------------
 
 
-def _run(lines: list[tuple[str, str, str]]) -> list[Fraction | None]:
-    """Values of the lines in order: a number, or (operand, sign, operand); None = none."""
-    values: dict[str, Fraction | None] = {}
-    for i, (left, sign, right) in enumerate(lines):
-        a, b = (values.get(x) if x.isalpha() else Fraction(x or 0) for x in (left, right))
-        if a is None or b is None or (sign == "/" and not b):
-            values[_NAMES[i]] = None
+def _move(value: int, goal: int, times: int) -> str:
+    """What leads from one number to another: a product where there is one and it is asked for."""
+    if times and goal % value == 0:
+        return f"* {goal // value}"
+    return f"+ {goal - value}" if goal > value else f"- {value - goal}"
+
+
+def _after(value: tuple[int, int], drawn: list[int]) -> tuple[str, list[str]]:
+    """Lines after the division, and the last value; no product leaves seven digits."""
+    above, below = value
+    lines = []
+    for sign, number in (divmod(one, 9) for one in drawn):
+        number += 1
+        if sign == 2 and abs(above) * number < LIMIT:
+            above *= number
+            lines.append(f"* {number}")
+        elif sign == 1:
+            above -= number * below
+            lines.append(f"- {number}")
         else:
-            results = {"+": a + b, "-": a - b, "*": a * b, "": a}
-            values[_NAMES[i]] = a / b if sign == "/" else results[sign]
-    return list(values.values())
+            above += number * below
+            lines.append(f"+ {number}")
+    common = gcd(above, below) if below > 0 else -gcd(above, below)
+    return written(above // common, below // common), lines
 
 
-def _calculation(stream: Stream, steps: int) -> list[tuple[str, str, str]]:
-    lines = [(str(stream.between(1, 9)), "", "")]
-    divided = stream.between(2, steps)  # one line divides by the line before it
-    for i in range(1, steps + 1):
-        if i == divided:
-            lines.append((str(stream.between(1, 9)), "/", _NAMES[i - 1]))
-        else:
-            sign = "-" if i == divided - 1 else "+-*"[stream.below(3)]
-            lines.append((_NAMES[i - 1], sign, str(stream.between(1, 9))))
-    return lines
+def _arithmetic_pair(stream: Stream, *, steps: int) -> tuple[Instance, Instance]:
+    """The second divides by zero, or by a value that no line before has.
 
-
-def _arithmetic_pair(stream: Stream, *, steps: int) -> tuple[Instance, Instance] | None:
-    """The second divides by zero, or by a value that no line before has."""
-    lines = _calculation(stream, steps)
-    values = _run(lines)
-    if values[-1] is None or max(abs(v.numerator) for v in values if v is not None) > 10**6:
-        return None
-    at = next(i for i, line in enumerate(lines) if line[1] == "/")
+    Values before the division are uniform from 1 to 20, and so is the number that is taken from
+    the last of them: it tells nothing of whether zero is left.
+    """
+    divided = 2 + stream.below(steps - 1)  # this line divides by the line before it
+    value = 1 + stream.below(HIGH)
+    lines = [str(value)]  # without the names
+    for drawn in stream.draws(2 * (HIGH - 1), divided - 2):
+        goal = 1 + drawn // 2
+        goal += goal >= value
+        lines.append(_move(value, goal, drawn % 2))
+        value = goal
+    less = 1 + stream.below(HIGH - 1)
+    less += less >= value
+    number = 1 + stream.below(9)
+    answer, after = _after((number, value - less), stream.draws(27, steps - divided))
+    lines += [f"- {less}", f"{number} /", *after]
     if stream.below(2):  # what is divided by becomes 0
-        left, sign, right = lines[at - 1]
-        before = values[at - 2]
-        if before is None or before.denominator > 1 or not 1 <= before <= 9:
-            return None
-        other, place = (left, sign, str(before)), at - 1
-        if right == str(before):
-            return None
+        twin, by = [*lines[: divided - 1], f"- {value}", *lines[divided:]], divided - 1
     else:  # a value that is not there yet
-        other, place = (lines[at][0], "/", _NAMES[at + stream.below(len(lines) - at)]), at
-    twin = [*lines[:place], other, *lines[place + 1 :]]
-    if _run(twin)[-1] is not None:
-        return None
-    names = str.maketrans(dict(zip(_NAMES, stream.sample(_NAMES, len(lines)), strict=False)))
-    answer, meta = str(values[-1]), {"last": _NAMES[steps].translate(names)}
-    first, second = (
-        "\n".join(f"{_NAMES[i]} = {' '.join(filter(None, line))}" for i, line in enumerate(some))
-        for some in (lines, twin)
-    )
-    return (
-        Instance(first.translate(names), answer, meta, first),
-        Instance(second.translate(names), answer, meta, second),
-    )
+        twin, by = lines, divided + stream.below(steps + 1 - divided)
+
+    def instance(lines: list[str], by: int) -> Instance:
+        def write() -> Instance:
+            names = stream.sample(_NAMES, steps + 1)
+            body = [
+                f"{name} = {before} {line}"
+                for name, before, line in zip(names[1:], names, lines[1:], strict=False)
+            ]
+            body[divided - 1] = f"{names[divided]} = {lines[divided]} {names[by]}"
+            text = "\n".join((f"{names[0]} = {lines[0]}", *body))
+            return Instance(text, answer, {"last": names[-1]})
+
+        return Instance("", "", plain=f"{' '.join(lines)} by {by}", write=write)
+
+    return instance(lines, divided - 1), instance(twin, by)
 
 
 def _arithmetic_solve(prompt: str) -> str:
@@ -117,8 +129,9 @@ ARITHMETIC = family(
         read=_number,
         solve=_arithmetic_solve,
         guess=lambda knobs: 1 / 100,
-        # the numbers of the lines; with + and - at least half divide by something else than 0
-        space=lambda knobs: 9 ** (knobs["steps"] + 1) // 2,
+        # first the division: the numbers of three lines; then a sum or a difference in each line
+        space=lambda knobs: HIGH * (HIGH - 1) * 9 * 18 ** (knobs["steps"] - 2),
+        version="2",
         work=lambda knobs: float(knobs["steps"]),
         unit="lines worked out",
     )
