@@ -1,24 +1,34 @@
 """Exact on-policy training of the tiny policy: sample, verify, weigh, update, step by step.
 
-The loop spends rollouts only as the curriculum plans them, and skips rows without advantage in
-the update, which is exact because the objective's mean still counts them (objectives.Scale).
+The loop spends rollouts only as the curriculum plans them, and skips rows that add nothing to the
+gradient (those without advantage, for most objectives), which is exact because the objective's
+mean still counts them (objectives.Scale).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from gradatim.learning.objectives import OBJECTIVES, Scale, Tokens
+from gradatim import checks, groups
+from gradatim.errors import ArgumentError
+from gradatim.learning.objectives_parts import ROWS, Scale, Tokens, needed, rows_needed
+from gradatim.recipes import registry
 from gradatim.rng import digest
 from gradatim.solvers import tiny
 from gradatim.solvers.tiny_model import Ragged, ragged, reply_logits
-from gradatim.types import Use
+from gradatim.types import ROLES, Batch, Use
 
 CHUNK = 384  # rows per backward pass: bounds memory and keeps activations near the cache
+
+
+# what objectives may ask of this loop; with `batch` it also has the columns of COLUMNS
+PROVIDES = frozenset({"logp", "reference", "entropy", *ROWS})
+COLUMNS = frozenset({"group", "solved", "foreign"})
+FOREIGN = [ROLES.index(role) for role in ("refine", "demo")]
 
 
 class Rollouts(NamedTuple):
@@ -38,16 +48,35 @@ class Learner:
         policy: where to start; its tensors are copied.
         rate: learning rate after the ramp.
         ramp: steps over which the rate rises from zero.
-        objective: a name of objectives.OBJECTIVES with its options.
+        objective: a registered objective with its options.
+        reference: what a KL term or DPO holds to; None: `policy`. Kept only if it is needed.
+
+    Raises:
+        ArgumentError: the objective needs what this loop does not give.
     """
 
-    def __init__(self, policy: tiny.Policy, *, rate: float, ramp: int, objective: Use) -> None:
+    def __init__(
+        self,
+        policy: tiny.Policy,
+        *,
+        rate: float,
+        ramp: int,
+        objective: Use,
+        reference: tiny.Policy | None = None,
+    ) -> None:
         self.weights = {k: v.clone().requires_grad_() for k, v in policy.weights.items()}
         self.shape, self.meta = policy.shape, dict(policy.meta)
         self.rate, self.ramp, self.steps = rate, ramp, 0
-        slot = OBJECTIVES[objective.name]
-        self.objective: Callable[..., Any] = slot.suggest
-        self.options = {**slot.options, **objective.options}
+        self.slot, self.options = registry.resolve("objective", objective)
+        self.needs = needed(self.slot, self.options)
+        if missing := self.needs - PROVIDES - COLUMNS:
+            raise ArgumentError(
+                f"objective '{objective.name}' needs {', '.join(map(repr, sorted(missing)))}, but "
+                f"the tiny trainer provides {', '.join(sorted(PROVIDES | COLUMNS))}"
+            )
+        held = policy if reference is None else reference
+        if "reference" in self.needs:
+            self.reference = {k: v.detach().clone() for k, v in held.weights.items()}
         self.optimiser = torch.optim.AdamW(
             list(self.weights.values()), lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
         )
@@ -85,44 +114,104 @@ class Learner:
         )
 
     def update(
-        self, rollouts: Rollouts, advantage: np.ndarray, *, longest: int, all_rows: bool = False
+        self,
+        rollouts: Rollouts,
+        advantage: np.ndarray,
+        *,
+        longest: int,
+        all_rows: bool = False,
+        batch: Batch | None = None,
+        passes: int = 1,
     ) -> dict[str, float]:
-        """One optimiser step on the rows whose advantage is not zero.
+        """Learn from a step's replies, skipping rows that the objective does not need.
 
         Args:
             rollouts: the step's replies.
             advantage: (row,) float.
             longest: the constant length of Dr.GRPO's mean.
             all_rows: compute rows without advantage too; the gradient is the same.
+            batch: of the same rows; objectives that look at groups, outcomes or roles need it.
+            passes: optimiser steps; from the second on, the policy that sampled is an older one.
 
         Returns:
-            Means over the chunks of the objective's metrics, `rows` computed and `norm` of the
-            gradient; no step is taken where no row has an advantage.
+            Means over the chunks of the objective's metrics in the last pass, `rows` computed and
+            `norm` of the gradient; no step is taken where no row is needed.
+
+        Raises:
+            ArgumentError: the objective needs `batch`.
         """
-        lengths = rollouts.replies.lengths
-        rows = np.arange(len(advantage)) if all_rows else np.flatnonzero(advantage)
+        checks.within(1, np.inf, passes=passes)
+        columns = self._columns(batch, len(advantage))
+        needs = needed(self.slot, self.options, off_policy=passes > 1)
+        rows = rows_needed(needs | ({"all_rows"} if all_rows else set()), advantage, columns)
         if not len(rows):
             return {"rows": 0.0, "norm": 0.0}
-        scale = Scale(len(advantage), int(lengths.sum()), longest)
-        sizes = np.array([len(p) for p in rollouts.prompts])
-        rows = rows[np.argsort(sizes[rollouts.owner[rows]], kind="stable")]
-        self.optimiser.zero_grad(set_to_none=True)
+        scale = _scale(rollouts, columns, longest)
+        parts = self._parts(rollouts, rows, columns.get("group"))
+        old: list[torch.Tensor | None] = [None] * len(parts)
         metrics: dict[str, float] = {}
-        parts = np.array_split(rows, max(1, round(len(rows) / CHUNK)))
-        for part in parts:
-            weight = len(part) / len(rows)
-            for name, value in self._backward(rollouts, part, advantage[part], scale).items():
-                metrics[name] = metrics.get(name, 0.0) + weight * value
-        norm = torch.nn.utils.clip_grad_norm_(list(self.weights.values()), 1.0)
-        self.steps += 1
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * min(1.0, self.steps / max(self.ramp, 1))
-        self.optimiser.step()
-        return {**metrics, "rows": float(len(rows)), "norm": float(norm)}
+        norm = 0.0
+        for _ in range(passes):
+            self.optimiser.zero_grad(set_to_none=True)
+            metrics = {}
+            for i, part in enumerate(parts):
+                tokens = self._tokens(rollouts, part, columns, old[i])
+                old[i] = tokens.logp.detach() if old[i] is None else old[i]
+                a = torch.from_numpy(advantage[part]).to(tokens.logp.dtype)
+                loss, found = self.slot.suggest(tokens, a, scale, **self.options)
+                loss.backward()
+                for name, value in found.items():
+                    metrics[name] = metrics.get(name, 0.0) + len(part) / len(rows) * value
+            norm = float(torch.nn.utils.clip_grad_norm_(list(self.weights.values()), 1.0))
+            self.steps += 1
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.rate * min(1.0, self.steps / max(self.ramp, 1))
+            self.optimiser.step()
+        return {**metrics, "rows": float(len(rows)), "norm": norm}
 
-    def _backward(
-        self, rollouts: Rollouts, rows: np.ndarray, advantage: np.ndarray, scale: Scale
-    ) -> dict[str, float]:
+    def _columns(self, batch: Batch | None, rows: int) -> dict[str, np.ndarray]:
+        """Columns of the batch that the objective asks for, and which rows take part."""
+        asked = self.needs & COLUMNS
+        if batch is None:
+            if asked:
+                raise ArgumentError(
+                    f"the objective needs {', '.join(sorted(asked))} of the attempts: give `batch`"
+                )
+            return {}
+        columns = {"mask": batch.mask, "foreign": np.isin(batch.role, FOREIGN)}
+        columns |= {name: getattr(batch, name) for name in asked - {"foreign"}}
+        if batch.weight is not None:
+            columns["weight"] = batch.weight
+        checks.shapes(advantage=(np.empty(rows), "row"), batch=(batch.mask, "row"))
+        return columns
+
+    def _parts(
+        self, rollouts: Rollouts, rows: np.ndarray, group: np.ndarray | None
+    ) -> list[np.ndarray]:
+        """Rows in chunks of similar prompts; groups whole where the objective looks at them."""
+        sizes = np.array([len(p) for p in rollouts.prompts])[rollouts.owner[rows]]
+        if group is None:
+            rows = rows[np.argsort(sizes, kind="stable")]
+        else:  # a refined reply of a group may have a longer prompt
+            code, n_groups = groups.codes(group[rows])
+            longest = np.zeros(n_groups, dtype=sizes.dtype)
+            np.maximum.at(longest, code, sizes)
+            rows = rows[np.lexsort((code, longest[code]))]
+        n = 1 if "whole" in self.needs else max(1, round(len(rows) / CHUNK))
+        if group is None or n == 1:
+            return np.array_split(rows, n)
+        begins = np.flatnonzero(np.diff(group[rows])) + 1
+        near = np.searchsorted(begins, np.arange(1, n) * len(rows) // n)
+        return np.split(rows, np.unique(begins[np.minimum(near, len(begins) - 1)]))
+
+    def _tokens(
+        self,
+        rollouts: Rollouts,
+        rows: np.ndarray,
+        columns: dict[str, np.ndarray],
+        old: torch.Tensor | None,
+    ) -> Tokens:
+        """What the objective is given of these rows."""
         used, owner = np.unique(rollouts.owner[rows], return_inverse=True)
         lengths = rollouts.replies.lengths
         begin = torch.cumsum(lengths, 0) - lengths
@@ -131,19 +220,26 @@ class Learner:
         row = torch.repeat_interleave(torch.arange(len(rows)), mine)
         inside = torch.arange(len(row)) - (torch.cumsum(mine, 0) - mine)[row]
         replies = Ragged(rollouts.replies.tokens[begin[take][row] + inside], mine)
-        logits = reply_logits(
-            self.weights,
-            self.shape,
-            ragged([rollouts.prompts[i] for i in used]),
-            owner=torch.from_numpy(owner.reshape(-1)),
-            replies=replies,
+        prompts = ragged([rollouts.prompts[i] for i in used])
+        whose = torch.from_numpy(owner.reshape(-1))
+        logits = reply_logits(self.weights, self.shape, prompts, owner=whose, replies=replies)
+        found = Tokens(
+            -functional.cross_entropy(logits, replies.tokens, reduction="none"),
+            old,
+            row,
+            mine,
+            **{k: torch.from_numpy(v[rows]) for k, v in columns.items() if k != "mask"},
         )
-        logp = -functional.cross_entropy(logits, replies.tokens, reduction="none")
-        tokens = Tokens(logp, None, row, mine)
-        a = torch.from_numpy(advantage).to(logp.dtype)
-        loss, metrics = self.objective(tokens, a, scale, **self.options)
-        loss.backward()
-        return metrics
+        if "entropy" in self.needs:
+            found = found._replace(entropy=torch.special.entr(logits.softmax(-1)).sum(-1))
+        if "reference" in self.needs:
+            with torch.no_grad():
+                logits = reply_logits(
+                    self.reference, self.shape, prompts, owner=whose, replies=replies
+                )
+            logp = -functional.cross_entropy(logits, replies.tokens, reduction="none")
+            found = found._replace(reference=logp)
+        return found
 
     def state(self) -> bytes:
         """Everything that the next step depends on."""
@@ -161,6 +257,20 @@ class Learner:
                 self.weights[name].copy_(value)
         self.optimiser.load_state_dict(saved["optimiser"])
         self.steps = saved["steps"]
+
+
+def _scale(rollouts: Rollouts, columns: dict[str, np.ndarray], longest: int) -> Scale:
+    """What the objective's mean runs over: all rows of the step, computed or not."""
+    lengths = rollouts.replies.lengths
+    foreign = columns.get("foreign", np.zeros(len(lengths), dtype=bool))
+    live = columns.get("mask", np.ones(len(lengths), dtype=bool))
+    return Scale(
+        len(lengths),
+        int(lengths.sum()),
+        longest,
+        groups=len(np.unique(columns["group"])) if "group" in columns else 0,
+        foreign=int(lengths.numpy()[foreign & live].sum()),
+    )
 
 
 def use_threads(n: int) -> None:

@@ -13,9 +13,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
-from gradatim import checks
+from gradatim import checks, groups
 from gradatim.errors import ArgumentError
 from gradatim.types import Slot
 
@@ -204,7 +205,7 @@ def weights(tokens: Tokens, scale: Scale, aggregate: str) -> torch.Tensor:
     else:
         size = scale.tokens if aggregate == "token" else scale.rows * scale.longest
         count = tokens.logp.new_full(tokens.logp.shape, 1.0 / size)
-    return count if tokens.weight is None else count * tokens.weight[tokens.row]
+    return count if tokens.weight is None else count * tokens.weight[tokens.row].to(count)
 
 
 def row_sums(values: torch.Tensor, tokens: Tokens) -> torch.Tensor:
@@ -259,7 +260,6 @@ def penalised(objective: Objective) -> Objective:
     The loss gains kl x mean KL estimate - entropy x mean entropy, with the objective's own
     aggregation. With 0 (the default) nothing is computed and nothing more is needed.
     """
-
     default = inspect.signature(objective).parameters["aggregate"].default
 
     @functools.wraps(objective)
@@ -276,7 +276,7 @@ def penalised(objective: Objective) -> Objective:
         count = weights(tokens._replace(weight=None), scale, aggregate)
         if force:
             each = kl(tokens, estimator) * count
-            factor = 1.0 if tokens.kl_scale is None else tokens.kl_scale[tokens.row]
+            factor = 1.0 if tokens.kl_scale is None else tokens.kl_scale[tokens.row].to(each)
             loss = loss + force * (each * factor).sum()
             metrics = {**metrics, "kl": each.detach().sum().item()}
         if bonus:
@@ -325,3 +325,39 @@ def needed(slot: Slot, options: Mapping[str, Any], *, off_policy: bool = False) 
     if off_policy and "trust" in found:
         found |= {"all_rows"}
     return frozenset(found)
+
+
+def rows_needed(
+    needs: frozenset[str], advantage: np.ndarray, columns: Mapping[str, np.ndarray | None]
+) -> np.ndarray:
+    """Rows that an objective must see; those left out would add nothing to its gradient.
+
+    Args:
+        needs: see `needed`.
+        advantage: (row,) float.
+        columns: (row,) columns that are there, of `group`, `solved`, `foreign` and `mask`; rows
+            whose mask is False are never seen.
+
+    Returns:
+        (n,) int, in order.
+
+    >>> solved, group = np.array([True, False, True, True]), np.array([0, 0, 1, 1])
+    >>> rows_needed(frozenset({"mixed_rows"}), np.zeros(4), {"solved": solved, "group": group})
+    array([0, 1])
+    """
+    given = {name: np.asarray(c) for name, c in columns.items() if c is not None}
+    right = given.get("solved", np.zeros(len(advantage), dtype=bool))
+    foreign = given.get("foreign", np.zeros(len(advantage), dtype=bool))
+    right = right | foreign
+    live = given.get("mask", np.ones(len(advantage), dtype=bool))
+    if needs & {"all_rows", "whole"}:
+        found = np.ones(len(advantage), dtype=bool)
+    elif "mixed_rows" in needs:
+        code, n_groups = groups.codes(given["group"])
+        good, bad = (groups.sums(x & live, code, n_groups) > 0 for x in (right, ~right))
+        found = np.logical_and(good, bad)[code]
+    elif "solved_rows" in needs:
+        found = right
+    else:
+        found = (advantage != 0) | (foreign if "foreign" in needs else False)
+    return np.flatnonzero(found & live)

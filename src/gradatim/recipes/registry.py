@@ -52,7 +52,22 @@ ENTRIES: dict[str, dict[str, str]] = {
         "canon_length": "gradatim.learning.advantages_shaped:ADVANTAGES",
         "xrpo": "gradatim.learning.advantages_shaped:ADVANTAGES",
     },
-    "objective": {"clip": "gradatim.learning.objectives:OBJECTIVES"},
+    "objective": {
+        "clip": "gradatim.learning.objectives:OBJECTIVES",
+        "clip_higher": "gradatim.learning.objectives:OBJECTIVES",
+        "dual_clip": "gradatim.learning.objectives:OBJECTIVES",
+        "gspo": "gradatim.learning.objectives:OBJECTIVES",
+        "reinforce": "gradatim.learning.objectives:OBJECTIVES",
+        "cispo": "gradatim.learning.objectives:OBJECTIVES",
+        "shaped": "gradatim.learning.objectives:OBJECTIVES",
+        "hpt": "gradatim.learning.objectives:OBJECTIVES",
+        "clip_cov": "gradatim.learning.objectives_covariance:OBJECTIVES",
+        "kl_cov": "gradatim.learning.objectives_covariance:OBJECTIVES",
+        "dpo": "gradatim.learning.objectives_contrast:OBJECTIVES",
+        "drpo": "gradatim.learning.objectives_contrast:OBJECTIVES",
+        "sft": "gradatim.learning.objectives_imitation:OBJECTIVES",
+        "redi": "gradatim.learning.objectives_imitation:OBJECTIVES",
+    },
 }
 
 RECIPES: dict[str, str] = {
