@@ -17,6 +17,7 @@ from gradatim.checkers.lists import parse
 from gradatim.errors import ArgumentError
 from gradatim.families import lists_operations as more
 from gradatim.families.lists_steps import effort, solve
+from gradatim.families.lists_trace import trace
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
@@ -145,10 +146,10 @@ def check(problem: Problem, text: str | None) -> Verdict:
     if isinstance(text, str):  # compact replies by the hundred thousand: no parsing
         if text == problem.compact_answer or text == problem.answer:
             return Verdict(1.0, True, problem.answer, "correct")
+        if problem.meta.get("operation") in more.OPERATIONS:
+            return more.check(problem, text)
         if packed and text.isascii() and text.isdigit():
             return Verdict(0.0, False, text, "wrong")
-    if problem.meta.get("operation") in more.OPERATIONS:
-        return more.check(problem, text)
     found = extract(text)
     values = None
     if found.answer is not None:
@@ -199,6 +200,7 @@ FAMILY = Family(
     space=space,
     nth=nth,
     solve=solve,
+    trace=trace,
     effort=effort,
     effort_unit="steps on digits",
 )

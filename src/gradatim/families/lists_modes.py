@@ -19,13 +19,19 @@ LADDERS = {
 }
 
 
+WIDENED = ("multiplication", "division", "mode", "count_unique", "sum_of_max_indices")
+
+
 def _mode(operation: str, doc: str, name: str = "") -> Family:
     def ladder(level: int) -> dict[str, Any]:
         if operation in lists_operations.OPERATIONS:
             return lists_operations.ladder(operation, level)
         return LADDERS[level] | {"operation": operation}
 
-    return mode(replace(FAMILY, ladder=ladder), name or operation, doc, operation=operation)
+    # version 2: levels with spaces too small for a thousand different items
+    version = "2" if operation in WIDENED else FAMILY.version
+    parent = replace(FAMILY, ladder=ladder, version=version)
+    return mode(parent, name or operation, doc, operation=operation)
 
 
 SORTING = _mode("sort", "sort a list in ascending order", "sorting")
