@@ -364,6 +364,7 @@ class Batch:
         hint: share of the solution that was shown; None: nothing was.
         logp: float, log-probability of the whole reply under the policy that sampled it.
         entropy: float, mean over the reply's tokens of the policy's entropy, in nats.
+        text: object, the reply, for scaffolds that show or criticise it.
         value, prefix_value, anchor, weight ...: present when a slot asks for them.
     """
 
@@ -380,6 +381,7 @@ class Batch:
     hint: np.ndarray | None = None
     logp: np.ndarray | None = None
     entropy: np.ndarray | None = None
+    text: np.ndarray | None = None
     value: np.ndarray | None = None
     prefix_value: np.ndarray | None = None
     anchor: np.ndarray | None = None

@@ -9,7 +9,7 @@ from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.types import Batch, Plan
 
-COLUMNS = ("logp", "entropy", "value", "prefix_value", "anchor", "weight")
+COLUMNS = ("logp", "entropy", "text", "value", "prefix_value", "anchor", "weight")
 
 
 def _rows(plan: Plan, row: Any, attempts: int) -> np.ndarray:
@@ -88,7 +88,11 @@ def build(
     reward = np.where(live, reward, 0.0)
     passed = _solved(solved, reward, live) & live
     length = np.full(len(reward), -1) if lengths is None else np.asarray(lengths)
-    more = {name: np.asarray(value) for name, value in columns.items() if value is not None}
+    more = {
+        name: np.asarray(value, dtype=object if name == "text" else None)
+        for name, value in columns.items()
+        if value is not None
+    }
     checks.shapes(
         rewards=(reward, "attempt"),
         row=(code, "attempt"),

@@ -68,7 +68,8 @@ def under_arrays(name: str, under: Under) -> dict[str, np.ndarray]:
         for field in dataclasses.fields(Batch):
             value = getattr(under.batch, field.name)
             if value is not None:
-                arrays[f"{name}.batch.{field.name}"] = np.asarray(value)
+                texts = field.name == "text"
+                arrays[f"{name}.batch.{field.name}"] = np.asarray(value, str if texts else None)
     return arrays
 
 
