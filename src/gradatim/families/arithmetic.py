@@ -10,7 +10,7 @@ significant digit first. So no wrong answer passes as the other form of a right 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from math import log2
 from typing import Any
@@ -54,16 +54,23 @@ def _code(number: int) -> str:
     return "t" if number == 10 else str(number)
 
 
-def _chain(operands: list[int], modulus: int, width: int) -> Draft:
+Wants = Callable[[str], bool] | None
+
+
+def _chain(operands: list[int], modulus: int, width: int, wants: Wants = None) -> Draft:
+    digits = "".join(map(str, operands))
+    shown = " ".join(digits)
+    canonical = f"chain {modulus}: {shown}"
+    if wants is not None and not wants(canonical):
+        return Draft("", "", canonical)
     total, totals, lines = 0, [], []
     for operand in operands:
-        lines.append(f"{total} + {operand} = {total + operand}, modulo {modulus}: ")
-        total = (total + operand) % modulus
-        lines.append(f"{total}\n")
-        totals.append(total)
-    shown = " ".join(map(str, operands))
-    digits = shown.replace(" ", "")
-    answer = " ".join(map(str, totals))
+        after = total + operand
+        left = after % modulus
+        lines.append(f"{total} + {operand} = {after}, modulo {modulus}: {left}\n")
+        total = left
+        totals.append(str(left))
+    answer = " ".join(totals)
     fits = len(operands) <= width
     return Draft(
         prompt=(
@@ -72,7 +79,7 @@ def _chain(operands: list[int], modulus: int, width: int) -> Draft:
             "Answer with the running totals separated by spaces, and nothing else."
         ),
         answer=answer,
-        canonical=f"chain {modulus}: {shown}",
+        canonical=canonical,
         compact=f"c{_code(modulus)}{digits.ljust(width, '.')}=" if fits else None,
         compact_answer=answer.replace(" ", "") if fits else None,
         solution="".join(lines) + answer,
@@ -80,28 +87,32 @@ def _chain(operands: list[int], modulus: int, width: int) -> Draft:
     )
 
 
-def _sum(first: list[int], second: list[int], base: int, width: int) -> Draft:
-    """Operands are little-endian digits; so are the places that are added."""
+def _sum(numbers: list[int], base: int, width: int, wants: Wants = None) -> Draft:
+    """The digits of both numbers, little-endian; so are the places that are added."""
+    n = len(numbers) // 2
+    text = "".join(map(str, numbers))
+    little_a, little_b, big = text[:n], text[n:], text[::-1]
+    canonical = f"sum {base}: {big[n:]} {big[:n]}"
+    if wants is not None and not wants(canonical):
+        return Draft("", "", canonical)
     carry, places, lines = 0, [], []
-    for a, b in zip(first, second, strict=True):
-        total = a + b + carry
-        lines.append(f"{a} + {b} + carry {carry}: write {total % base}, carry {total // base}\n")
-        carry, digit = divmod(total, base)
-        places.append(digit)
-    places.append(carry)
-    little_a, little_b = "".join(map(str, first)), "".join(map(str, second))
-    little = "".join(map(str, places))
+    for a, b in zip(numbers, numbers[n:], strict=False):
+        before = carry
+        carry, digit = divmod(a + b + carry, base)
+        lines.append(f"{a} + {b} + carry {before}: write {digit}, carry {carry}\n")
+        places.append(str(digit))
+    little = f"{''.join(places)}{carry}"
     answer = little[::-1].lstrip("0") or "0"
-    fits = len(first) <= width
+    fits = n <= width
     padded = f"{little_a.ljust(width, '.')}{little_b.ljust(width, '.')}"
     return Draft(
         prompt=(
             f"Add these two numbers, which are written in base {base}:\n"
-            f"{little_a[::-1]} + {little_b[::-1]}\n"
+            f"{big[n:]} + {big[:n]}\n"
             f"Answer with the sum in base {base}, most significant digit first, and nothing else."
         ),
         answer=answer,
-        canonical=f"sum {base}: {little_a[::-1]} {little_b[::-1]}",
+        canonical=canonical,
         compact=f"+{_code(base)}{padded}=" if fits else None,
         compact_answer=f"{little}r" if fits else None,
         solution="".join(lines) + answer,
@@ -131,15 +142,20 @@ def nth(
     if kind == "chain" or (kind == "any" and index < chains):
         return _chain(_digits(index, 10, steps), modulus, width)
     both = _digits(index - chains * (kind == "any"), base, 2 * digits)
-    return _sum(both[:digits], both[digits:], base, width)
+    return _sum(both, base, width)
 
 
-def make(stream: Stream, **knobs: Any) -> Draft:
+def make(
+    stream: Stream, *, kind: str, steps: int, modulus: int, digits: int, base: int, width: int
+) -> Draft:
     """One problem, every instance of its kind equally likely; both kinds are, for "any"."""
-    if knobs["kind"] == "any":
-        knobs["kind"] = KINDS[stream.below(2)]
-    size = _space(knobs["kind"], knobs["steps"], knobs["digits"], knobs["base"])
-    return nth(stream.below(size), **knobs)
+    if kind == "any":
+        kind = KINDS[stream.below(2)]
+    if kind == "chain":
+        index = stream.below(10**steps)
+        return _chain(_digits(index, 10, steps), modulus, width, stream.wants)
+    index = stream.below(base ** (2 * digits))
+    return _sum(_digits(index, base, 2 * digits), base, width, stream.wants)
 
 
 def _number(answer: str, base: int) -> str | None:

@@ -1,7 +1,7 @@
 """Whole numbers from one base to another, 2 to 36."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import log2
 from typing import Any
 
@@ -13,6 +13,7 @@ from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+VALUES = {digit: value for value, digit in enumerate(DIGITS)}
 
 KNOBS = {
     "bits": Knob("binary digits of the number", 12, 2, 64),
@@ -31,37 +32,52 @@ def _in_base(number: int, base: int) -> str:
     return out
 
 
-def _problem(number: int, source: int, target: int) -> Draft:
+def _problem(
+    number: int, source: int, target: int, wants: Callable[[str], bool] | None = None
+) -> Draft:
     shown = _in_base(number, source)
-    values = [DIGITS.index(digit) for digit in shown]
+    short = f"b{source},{target}:{shown}="
+    if wants is not None and not wants(short):
+        return Draft("", "", short)
+    values = [VALUES[digit] for digit in shown]
     total, lines = values[0], []
     for value in values[1:]:
-        lines.append(f"{total} * {source} + {value} = {total * source + value}\n")
-        total = total * source + value
+        after = total * source + value
+        lines.append(f"{total} * {source} + {value} = {after}\n")
+        total = after
+    answer = ""
     while total:
-        lines.append(f"{total} - {total // target} * {target} = {total % target}\n")
-        total //= target
+        times, digit = divmod(total, target)
+        lines.append(f"{total} - {times} * {target} = {digit}\n")
+        answer = DIGITS[digit] + answer
+        total = times
     return question(
         f"Convert this number from base {source} to base {target}. "
         "The letters A to Z are the digits from ten on.",
         shown,
         f"the number in base {target}",
-        answer=_in_base(number, target),
+        answer=answer,
         working="".join(lines),
-        short=f"b{source},{target}:{shown}=",
+        short=short,
     )
+
+
+def _place(index: int, bits: int, top: int) -> tuple[int, int, int]:
+    """Number, source base and target base of the index-th instance."""
+    index, number = divmod(index, 1 << (bits - 1))
+    source, target = divmod(index, top - 2)
+    return number + (1 << (bits - 1)), source + 2, target + 2 + (target >= source)
 
 
 def nth(index: int, *, bits: int, top: int) -> Draft:
     """The index-th instance: by number, source base and target base."""
-    index, number = divmod(index, 1 << (bits - 1))
-    source, target = divmod(index, top - 2)
-    return _problem(number + (1 << (bits - 1)), source + 2, target + 2 + (target >= source))
+    return _problem(*_place(index, bits, top))
 
 
 def make(stream: Stream, *, bits: int, top: int) -> Draft:
     """One problem, every instance equally likely."""
-    return nth(stream.below(space({"bits": bits, "top": top})), bits=bits, top=top)
+    index = stream.below((top - 1) * (top - 2) << (bits - 1))  # `space`
+    return _problem(*_place(index, bits, top), stream.wants)
 
 
 def ladder(level: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A planted factor g times numbers that have no common factor: so the greatest com
 and every g from 2 to `factor` is equally likely.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import factorial, gcd, lcm
 from typing import Any
 
@@ -31,42 +31,44 @@ TASK = {
 }
 
 
-def _euclid(a: int, b: int) -> Iterator[tuple[int, int]]:
-    """The divisions of Euclid's algorithm: (a, b), (b, a mod b) ... while b > 0."""
-    while b:
-        yield a, b
-        a, b = b, a % b
-
-
-def _problem(kind: str, values: list[int]) -> Draft:
+def _working(kind: str, values: list[int]) -> str:
+    """Euclid's algorithm, number after number: (a, b), (b, a mod b) ... while b > 0."""
     lines, common = [], values[0]
     for value in values[1:]:
-        other = value
-        for a, b in _euclid(max(common, other), min(common, other)):
-            lines.append(f"{a} - {a // b} * {b} = {a % b}\n")
-        found = gcd(common, other)
+        a, b = (common, value) if common > value else (value, common)
+        while b:
+            times, rest = divmod(a, b)
+            lines.append(f"{a} - {times} * {b} = {rest}\n")
+            a, b = b, rest
         if kind == "lcm":
-            found = common // found * other
-            lines.append(f"{common} * {other} / {gcd(common, other)} = {found}\n")
-        common = found
-    return question(
-        TASK[kind],
-        " ".join(map(str, values)),
-        "one whole number",
-        answer=str(gcd(*values) if kind == "gcd" else lcm(*values)),
-        working="".join(lines),
-        short=f"{kind[0]}{','.join(map(str, values))}=",
-        canonical=f"{kind} {' '.join(map(str, sorted(values)))}",
-    )
+            multiple = common // a * value
+            lines.append(f"{common} * {value} / {a} = {multiple}\n")
+            a = multiple
+        common = a
+    return "".join(lines)
 
 
 def make(stream: Stream, *, kind: str, numbers: int, factor: int, high: int) -> Draft:
     """One problem: a uniform factor, and uniform numbers without another in common."""
     planted = stream.between(2, factor)
     while True:  # most draws have no common factor: six in ten pairs
-        parts = [stream.between(2, high) for _ in range(numbers)]
+        parts = [2 + part for part in stream.draws(high - 1, numbers)]
         if gcd(*parts) == 1:
-            return _problem(kind, [planted * part for part in parts])
+            break
+    values = [planted * part for part in parts]
+    canonical = f"{kind} {' '.join(map(str, sorted(values)))}"
+    if not stream.wants(canonical):
+        return Draft("", "", canonical)
+    shown = " ".join(map(str, values))
+    return question(
+        TASK[kind],
+        shown,
+        "one whole number",
+        answer=str(planted if kind == "gcd" else lcm(*values)),
+        working=_working(kind, values),
+        short=f"{kind[0]}{shown.replace(' ', ',')}=",
+        canonical=canonical,
+    )
 
 
 def ladder(level: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradatim.errors import ArgumentError
 from gradatim.families.knobs import complete
-from gradatim.families.numbers import check, columns, instance, question, written
+from gradatim.families.numbers import check, columns, instance, question
 from gradatim.families.steps import evaluate, worked
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem
@@ -27,32 +27,39 @@ def _fractions(largest: int) -> list[tuple[int, int]]:
     return [(p, q) for q in range(2, largest + 1) for p in range(1, q) if gcd(p, q) == 1]
 
 
+@lru_cache(maxsize=64)
+def _terms(largest: int) -> list[tuple[str, int, int, str]]:
+    """Every term after the first: as it is written, numerator, denominator and sign."""
+    return [(f" {sign} {p}/{q}", p, q, sign) for p, q in _fractions(largest) for sign in ("+", "-")]
+
+
 def make(stream: Stream, *, terms: int, denominator: int) -> Draft:
     """One sum; fractions and signs are uniform, the first sign is plus."""
-    choices = _fractions(denominator)
+    choices, signed = _fractions(denominator), _terms(denominator)
     above, below = choices[stream.below(len(choices))]
-    parts, lines = [f"{above}/{below}"], []
-    for _ in range(terms - 1):
-        index, minus = divmod(stream.below(2 * len(choices)), 2)
-        p, q = choices[index]
-        sign = "-" if minus else "+"
+    drawn = [signed[index] for index in stream.draws(len(signed), terms - 1)]
+    before = f"{above}/{below}"
+    shown = before + "".join([text for text, _, _, _ in drawn])
+    short = shown.replace(" ", "") + "="
+    if not stream.wants(short):
+        return Draft("", "", short)
+    lines = []
+    for text, p, q, sign in drawn:
         common = below // gcd(below, q) * q
         a, b = above * (common // below), p * (common // q)
-        total = a - b if minus else a + b
+        total = a - b if sign == "-" else a + b
         shrink = gcd(total, common)
-        before = written(above, below)
         above, below = total // shrink, common // shrink
-        widened = f"{a}/{common} {sign} {b}/{common}"
-        lines.append(f"{before} {sign} {p}/{q} = {widened} = {written(above, below)}\n")
-        parts.append(f"{sign} {p}/{q}")
-    shown = " ".join(parts)
+        after = f"{above}/{below}" if below != 1 else str(above)
+        lines.append(f"{before}{text} = {a}/{common} {sign} {b}/{common} = {after}\n")
+        before = after
     return question(
         "Calculate the exact value.",
         shown,
         "a whole number or a reduced fraction",
-        answer=written(above, below),
+        answer=before,
         working="".join(lines),
-        short=shown.replace(" ", "") + "=",
+        short=short,
     )
 
 

@@ -6,7 +6,8 @@ likely. After each step the number is reduced modulo m; reducing only at the end
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from gradatim.errors import ArgumentError
 from gradatim.families.knobs import complete
@@ -31,44 +32,55 @@ _STEP = re.compile(r"(add|subtract|multiply by|raise to the power) (\d+)")
 
 
 def _apply(sign: str, value: int, number: int) -> int:
-    if sign == "^":
-        return value**number
-    return {"+": value + number, "-": value - number, "*": value * number}[sign]
+    if sign == "+":
+        return value + number
+    if sign == "-":
+        return value - number
+    return value * number if sign == "*" else value**number
 
 
-def _problem(start: int, drawn: list[tuple[int, int]], modulus: int) -> Draft:
-    """The chain of (operation, number) pairs; operations as places in SIGNS."""
-    value, lines = start, []
-    for which, number in drawn:
-        result = _apply(SIGNS[which], value, number)
-        lines.append(f"{value} {SIGNS[which]} {number} = {result}, modulo {modulus}: ")
-        value = result % modulus
-        lines.append(f"{value}\n")
-    listed = "; ".join(TASKS[which].format(number) for which, number in drawn)
-    packed = "".join(f"{SIGNS[which]}{number}" for which, number in drawn)
-    return question(
-        f"Start from {start} and do these operations one after the other, modulo {modulus}.",
-        listed,
-        f"the final number, from 0 to {modulus - 1}",
-        answer=str(value),
-        working="".join(lines),
-        short=f"m{modulus}:{start}{packed}=",
-    )
+class _Operation(NamedTuple):
+    """One operation: its sign and number, as the list of tasks has it, and as a compact form."""
+
+    sign: str
+    number: int
+    listed: str
+    packed: str
+
+
+@lru_cache(maxsize=64)
+def _operations(modulus: int) -> list[_Operation]:
+    """All that a step may do: + and - of 0..m-1, * of 2..m-1, and powers."""
+    numbers = (range(modulus), range(modulus), range(2, modulus), POWERS)
+    return [
+        _Operation(sign, n, task.format(n), f"{sign}{n}")
+        for sign, task, some in zip(SIGNS, TASKS, numbers, strict=True)
+        for n in some
+    ]
 
 
 def make(stream: Stream, *, steps: int, modulus: int) -> Draft:
     """One chain: every operation with its number equally likely, the last one + or -."""
-    start, drawn = stream.below(modulus), []
-    for _ in range(steps - 1):
-        index = stream.below(3 * modulus - 2 + len(POWERS))
-        if index < 2 * modulus:
-            drawn.append(divmod(index, modulus))
-        elif index < 3 * modulus - 2:
-            drawn.append((2, index - 2 * modulus + 2))
-        else:
-            drawn.append((3, POWERS[index - 3 * modulus + 2]))
-    drawn.append(divmod(stream.below(2 * modulus), modulus))
-    return _problem(start, drawn, modulus)
+    operations = _operations(modulus)
+    start = value = stream.below(modulus)
+    indices = [*stream.draws(len(operations), steps - 1), stream.below(2 * modulus)]
+    chain = [operations[index] for index in indices]
+    short = f"m{modulus}:{start}{''.join([packed for _, _, _, packed in chain])}="
+    if not stream.wants(short):
+        return Draft("", "", short)
+    lines = []
+    for sign, number, _, _ in chain:
+        result = _apply(sign, value, number)
+        before, value = value, result % modulus
+        lines.append(f"{before} {sign} {number} = {result}, modulo {modulus}: {value}\n")
+    return question(
+        f"Start from {start} and do these operations one after the other, modulo {modulus}.",
+        "; ".join([listed for _, _, listed, _ in chain]),
+        f"the final number, from 0 to {modulus - 1}",
+        answer=str(value),
+        working="".join(lines),
+        short=short,
+    )
 
 
 def ladder(level: int) -> dict[str, Any]:
