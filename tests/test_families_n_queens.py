@@ -20,7 +20,7 @@ def peaceful(columns):
 
 @pytest.mark.parametrize("size", KNOWN)
 def test_all_solutions_are_known(size):
-    found = nq._solutions(size)
+    found = nq.every_solution(size)
     assert len(found) == len(set(found)) == KNOWN[size]
     assert found == sorted(found)
     assert all(peaceful(columns) for columns in found)
@@ -73,7 +73,7 @@ def test_canonical_form_is_equal_on_mirrored_and_turned_boards():
 def test_the_space_is_exact(size, given):
     forms = {
         nq._canonical([(r, columns[r]) for r in rows], size)
-        for columns in nq._solutions(size)
+        for columns in nq.every_solution(size)
         for rows in itertools.combinations(range(size), given)
     }
     assert nq.space({"size": size, "given": given}) == len(forms)

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from itertools import combinations, product
+from dataclasses import replace
+from itertools import combinations, permutations, product
 
 import pytest
 import sympy
@@ -19,6 +20,7 @@ NAMES = [
     "graph_coloring.unsolvable",
     "knights.unsolvable",
     "lists.unsolvable",
+    "n_queens.unsolvable",
     "sat.unsolvable",
     "subset_sum.unsolvable",
 ]
@@ -49,6 +51,18 @@ def answers_of_colouring(body):
     for colours in product("ABC", repeat=n):
         if all(colours[i - 1] != colours[j - 1] for i, j in edges):
             yield colours
+
+
+def answers_of_queens(body, n):
+    stand = dict(tuple(map(int, re.findall(r"\d+", line))) for line in body)
+    free = [row for row in range(1, n + 1) if row not in stand]
+    left = [column for column in range(1, n + 1) if column not in stand.values()]
+    if len(left) > len(free):
+        return
+    for columns in permutations(left):
+        board = stand | dict(zip(free, columns, strict=True))
+        if not any(abs(board[a] - board[b]) == b - a for a, b in combinations(sorted(board), 2)):
+            yield " ".join(str(board[row]) for row in sorted(board))
 
 
 def answers_of_equations(body):
@@ -96,6 +110,12 @@ def test_s032_no_answer_is_proved_by_trying_all(level):
     for solvable, twin in pairs("graph_coloring.unsolvable", n=4, level=level):
         assert any(True for _ in answers_of_colouring(lines(solvable)[1:-1]))
         assert not any(True for _ in answers_of_colouring(lines(twin)[1:-1]))
+    for solvable, twin in pairs("n_queens.unsolvable", n=25, level=level):
+        n = solvable.knobs["size"]
+        assert solvable.answer in set(answers_of_queens(lines(solvable)[1:-1], n))
+        assert not any(True for _ in answers_of_queens(lines(twin)[1:-1], n))
+        stand = [tuple(queen) for queen in twin.meta["queens"]]  # none attacks another
+        assert all(abs(a - c) != abs(b - d) != 0 for (a, b), (c, d) in combinations(stand, 2))
     for solvable, twin in pairs("equations.unsolvable", n=15, level=level):
         (only,) = answers_of_equations(lines(solvable)[1:-1])
         assert " ".join(map(str, only)) == solvable.answer
@@ -187,3 +207,23 @@ def test_pairs_keep_to_their_split_and_say_what_is_wrong():
             pairs(**{"n": 1} | options)
     with pytest.raises(ArgumentError, match=r"`sat.unsolvable.clauses` must be at most 23"):
         generate("sat.unsolvable", n=1, variables=4, clauses=30)
+
+
+def test_s032_queens_on_a_board_by_hand():
+    # 6 x 6 has four solutions, mirror images of 2 4 6 1 3 5: none has a queen in a corner
+    kind = registry.get("n_queens.unsolvable")
+    p = next(
+        p for p in generate(kind, n=400, size=6, given=2) if not p.unsolvable and p.answer[0] == "2"
+    )
+    assert p.answer == "2 4 6 1 3 5"
+    for text in ("2 4 6 1 3 5", "246135", "[2, 4, 6, 1, 3, 5]", "The answer is 2, 4, 6, 1, 3, 5."):
+        assert kind.check(p, text).solved
+    assert kind.check(p, "5 3 1 6 4 2").reason == "wrong"  # peaceful, but the queens have moved
+    for text in ("2 4 6 1 3", "2 4 6 1 3 7", "24 6 1 3 5", "x"):
+        assert kind.check(p, text).reason == "unparsed"
+    assert kind.solve(p) == p.answer
+    body = "\nrow 1: column 1\nrow 3: column 4\n"
+    corner = replace(p, prompt=p.prompt.split("\n")[0] + body + p.prompt.split("\n")[-1])
+    assert kind.solve(corner) == "unsolvable"
+    with pytest.raises(ArgumentError, match=r"`n_queens.unsolvable.given` must be at most 4"):
+        generate(kind, n=1, size=6, given=5)

@@ -31,7 +31,7 @@ COUNTED = 200  # sets of rows over which `space` and `floor` are counted
 
 
 @lru_cache(maxsize=16)
-def _solutions(size: int) -> list[tuple[int, ...]]:
+def every_solution(size: int) -> list[tuple[int, ...]]:
     """Every solution as the columns (from 0) of its rows, in lexicographic order."""
     full, found = (1 << size) - 1, []
 
@@ -55,10 +55,10 @@ def _solutions(size: int) -> list[tuple[int, ...]]:
 
 
 @lru_cache(maxsize=16)
-def _having(size: int) -> list[list[int]]:
+def solutions_with(size: int) -> list[list[int]]:
     """[row][column]: the solutions with a queen there, as bits of one integer."""
     table = [[0] * size for _ in range(size)]
-    for i, columns in enumerate(_solutions(size)):
+    for i, columns in enumerate(every_solution(size)):
         for row, column in enumerate(columns):
             table[row][column] |= 1 << i
     return table
@@ -90,13 +90,13 @@ def _check_knobs(size: int, given: int) -> None:
 def make(stream: Stream, *, size: int, given: int) -> Draft:
     """A uniform solution with all but `given` of its queens taken away."""
     _check_knobs(size, given)
-    planted = stream.choice(_solutions(size))
+    planted = stream.choice(every_solution(size))
     rows = sorted(stream.sample(range(size), given))
-    having = _having(size)
+    having = solutions_with(size)
     bits = -1
     for row in rows:
         bits &= having[row][planted[row]]
-    first = _solutions(size)[(bits & -bits).bit_length() - 1]
+    first = every_solution(size)[(bits & -bits).bit_length() - 1]
     columns = [c + 1 for c in first]
     answer = " ".join(map(str, columns))
     queens = [(row, planted[row]) for row in rows]
@@ -168,7 +168,7 @@ def _counts(size: int, given: int) -> tuple[int, float]:
     Over all sets of rows, or over 200 of them at equal steps where there are more.
     """
     _check_knobs(size, given)
-    solutions = np.array(_solutions(size), dtype=np.int64)
+    solutions = np.array(every_solution(size), dtype=np.int64)
     which = list(combinations(range(size), given))
     if len(which) > COUNTED:
         which = [which[i * len(which) // COUNTED] for i in range(COUNTED)]

@@ -91,6 +91,7 @@ FAMILIES = {
     "graph_coloring.unsolvable": "gradatim.families.twins_logic:COLORING",
     "knights.unsolvable": "gradatim.families.twins_knights:KNIGHTS",
     "lists.unsolvable": "gradatim.families.twins_numbers:LISTS",
+    "n_queens.unsolvable": "gradatim.families.twins_queens:QUEENS",
     "sat.unsolvable": "gradatim.families.twins_logic:SAT",
     "subset_sum.unsolvable": "gradatim.families.twins_numbers:SUBSET_SUM",
     "compositions": "gradatim.families.compositions:FAMILY",
