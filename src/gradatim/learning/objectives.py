@@ -18,6 +18,7 @@ from gradatim.learning.objectives_parts import (
     capped,
     column,
     everywhere,
+    near,
     own,
     penalised,
     sampled,
@@ -196,7 +197,7 @@ def shaped(
 ) -> tuple[torch.Tensor, Metrics]:
     """Own replies by their ratio; foreign ones by p / (p + gamma), which lifts unlikely tokens.
 
-    Mask: none. Reference: the policy that sampled; for foreign rows (p + gamma)^2 / gamma.
+    Mask: none (but ratios that would overflow). Reference: the policy that sampled; for foreign rows (p + gamma)^2 / gamma.
 
     Ref: Yan et al. 2025, arXiv:2504.14945 (LUFFY), eq. 8; Zhang et al. 2025, arXiv:2506.03106
     (Critique-GRPO), where the part of the policy's own replies is not clipped, as here.
@@ -213,9 +214,10 @@ def shaped(
     foreign = column(tokens, "foreign")[tokens.row]
     reference = torch.where(foreign, shaping(tokens, gamma), sampled(tokens))
     count = weights(tokens, scale, aggregate)
-    loss = surrogate(tokens, Parts(everywhere(tokens), reference, a, count))
+    loss = surrogate(tokens, Parts(near(tokens, reference), reference, a, count))
     p = own(tokens).exp()
-    ratio = torch.where(foreign, p / (p + gamma), (own(tokens) - reference).exp())
+    ratio = (own(tokens) - reference).clamp(max=LIMIT).exp()
+    ratio = torch.where(foreign, p / (p + gamma), ratio)
     return told(loss, -(ratio * a * count).sum()), {}
 
 

@@ -16,7 +16,7 @@ from gradatim.learning.objectives_parts import (
     Parts,
     Scale,
     Tokens,
-    everywhere,
+    near,
     penalised,
     sampled,
     spread,
@@ -125,7 +125,7 @@ def kl_cov(
     checks.within(0, float("inf"), coefficient=coefficient)
     a = spread(advantage, tokens)
     counts = weights(tokens, scale, aggregate)
-    loss = surrogate(tokens, Parts(everywhere(tokens), sampled(tokens), a, counts))
+    loss = surrogate(tokens, Parts(near(tokens, sampled(tokens)), sampled(tokens), a, counts))
     most = min(max(1, int(share * len(a))), len(a))
     at = torch.argsort(covariance(tokens.logp, a), descending=True, stable=True)[:most]
     away = (tokens.logp - sampled(tokens))[at].abs()

@@ -132,6 +132,11 @@ def everywhere(tokens: Tokens) -> torch.Tensor:
     return torch.ones_like(tokens.logp, dtype=torch.bool)
 
 
+def near(tokens: Tokens, reference: torch.Tensor) -> torch.Tensor:
+    """(token,) bool: only tokens whose ratio would overflow are held back."""
+    return (tokens.logp - reference).detach() <= LIMIT
+
+
 # -- reference: what the probability is divided by ------------------------------------------------
 
 
