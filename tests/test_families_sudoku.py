@@ -7,6 +7,7 @@ from pysat.solvers import Solver
 
 from gradatim.errors import ArgumentError
 from gradatim.families import sudoku, sudoku_grids
+from gradatim.families import sudoku_techniques as techniques
 from gradatim.families.generation import generate
 from gradatim.rng import Stream
 
@@ -91,22 +92,20 @@ def test_any_two_diagonal_boxes_of_side_6_can_be_filled_up():
     first = [(0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 0, 3), (1, 1, 4), (1, 2, 5)]
     for order in itertools.permutations(range(6)):
         second = [(2 + i // 3, 3 + i % 3, d) for i, d in enumerate(order)]
-        planes, done = [board.full] * 6, 0
+        some, done = board.every, 0
         for row, column, digit in (*first, *second):
-            bit = 1 << row * 6 + column
-            planes = [p & board.keep[bit] if d == digit else p & ~bit for d, p in enumerate(planes)]
-            done |= bit
-        assert sudoku_grids.search(board, planes, done) is not None
+            at = digit * 36 + row * 6 + column
+            some, done = some & board.keep[at], done | 1 << at
+        assert sudoku_grids.search(board, some, done)
 
 
 def test_search_says_when_there_is_no_grid():
     # 1 2 3 . in a row and a 4 below the dot: nothing can stand there
     board = sudoku_grids.board_of(4)
-    planes = [board.full] * 4
+    some = board.every
     for cell, digit in ((0, 0), (1, 1), (2, 2), (7, 3)):
-        bit = 1 << cell
-        planes = [p & board.keep[bit] if d == digit else p & ~bit for d, p in enumerate(planes)]
-    assert sudoku_grids.search(board, planes) is None
+        some &= board.keep[digit * 16 + cell]
+    assert not sudoku_grids.search(board, some)
 
 
 def test_full_grids_vary_in_every_cell():
@@ -123,7 +122,7 @@ def test_canonical_form_forgets_the_names_of_the_digits():
     for _ in range(5):
         names = rng.sample("1234", 4)
         named = "".join(names[d] for d in grid)
-        forms.add(sudoku._draft(4, named, 0b1101_0110_0011_1001).canonical)
+        forms.add(sudoku._draft(Stream(), 4, named, 0b1101_0110_0011_1001).canonical)
     assert len(forms) == 1
 
 
@@ -157,3 +156,84 @@ def test_effort_counts_every_empty_cell_and_rises():
         work.append(median(nodes))
     assert work == sorted(work)
     assert work[0] == 21  # no guess is needed with 60 clues
+
+
+# -- techniques ---------------------------------------------------------------------------------
+
+UNITS = [
+    *[[r * 9 + c for c in range(9)] for r in range(9)],
+    *[[r * 9 + c for r in range(9)] for c in range(9)],
+    *[
+        [r * 9 + c for r in range(a, a + 3) for c in range(b, b + 3)]
+        for a in (0, 3, 6)
+        for b in (0, 3, 6)
+    ],
+]
+
+
+def by_sets(puzzle, *, hidden):
+    """Whether single candidates alone fill a grid, worked with sets of digits."""
+    grid = list(puzzle)
+    peers = [{j for unit in UNITS if i in unit for j in unit} for i in range(81)]
+    while True:
+        left = {
+            i: set(range(1, 10)) - {grid[j] for j in peers[i]} for i in range(81) if not grid[i]
+        }
+        found = {i: min(digits) for i, digits in left.items() if len(digits) == 1}
+        if not found and hidden:
+            for unit, d in itertools.product(UNITS, range(1, 10)):
+                places = [i for i in unit if d in left.get(i, ())]
+                if len(places) == 1:
+                    found[places[0]] = d
+        if not found:
+            return not left
+        for i, d in found.items():
+            grid[i] = d
+
+
+def test_singles_are_called_singles():
+    seen = set()
+    for p in generate("sudoku.9", n=60, clues=28) + generate("sudoku.9", n=20, clues=36):
+        puzzle, technique = shown(p), p.meta["technique"]
+        assert by_sets(puzzle, hidden=False) == (technique == "naked single")
+        assert by_sets(puzzle, hidden=True) == (technique in ("naked single", "hidden single"))
+        seen.add(technique)
+    assert {"naked single", "hidden single", "guess"} <= seen
+
+
+def test_pointing_and_pairs_by_hand():
+    board = sudoku_grids.board_of(9)
+
+    def without(pairs):
+        return board.every & ~sum(1 << (d - 1) * 81 + cell for d, cell in pairs)
+
+    # digit 1 in the first box in its first row only: it goes from the rest of that row
+    some = without([(1, cell) for cell in (9, 10, 11, 18, 19, 20)])
+    gone = {divmod(i, 81) for i in range(729) if techniques._pointing(board, some) >> i & 1}
+    assert gone == {(0, cell) for cell in range(3, 9)}
+    # cells 0 and 1 hold 1 or 2: both go from the rest of the row and of the box
+    some = without([(d, cell) for d in range(3, 10) for cell in (0, 1)])
+    gone = {divmod(i, 81) for i in range(729) if techniques._naked_pairs(board, some) >> i & 1}
+    rest = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 18, 19, 20}
+    assert gone == {(d, cell) for d in (0, 1) for cell in rest}
+    # 1 and 2 have no other places in the row than cells 0 and 8: those lose all other digits
+    some = without([(d, cell) for d in (1, 2) for cell in range(1, 8)])
+    gone = {divmod(i, 81) for i in range(729) if techniques._hidden_pairs(board, some) >> i & 1}
+    assert gone == {(d, cell) for d in range(2, 9) for cell in (0, 8)}
+
+
+def test_no_technique_loses_the_solution():
+    board, used = sudoku_grids.board_of(9), [0] * len(techniques._STEPS)
+    for p in generate("sudoku.9", n=30, clues=24):
+        some, solution = board.every, 0
+        for i, (clue, digit) in enumerate(zip(shown(p), cells(p.answer), strict=True)):
+            solution |= 1 << (digit - 1) * 81 + i
+            if clue:
+                some &= board.keep[(clue - 1) * 81 + i]
+        for _ in range(12):
+            for i, step in enumerate(techniques._STEPS):
+                after = step(board, some, 0)
+                used[i] += after != some
+                some = after
+            assert some & solution == solution
+    assert min(used) > 10

@@ -16,6 +16,7 @@ from gradatim.checkers.lists import parse
 from gradatim.errors import ArgumentError, extra
 from gradatim.families.knobs import complete, mode
 from gradatim.families.sudoku_grids import BOXES, board_of, full_grid, small_grids, thin
+from gradatim.families.sudoku_techniques import hardest
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
@@ -57,50 +58,67 @@ def _setting(knobs: Mapping[str, Any]) -> tuple[int, int]:
     return size, clues
 
 
-def _draft(size: int, solution: str, cells: int) -> Draft:
-    shown = "".join(c if cells >> i & 1 else "." for i, c in enumerate(solution))
-    rows = [shown[i : i + size] for i in range(0, len(shown), size)]
-    answer = " ".join(solution[i : i + size] for i in range(0, len(solution), size))
+def prompt_of(size: int, shown: str) -> tuple[str, str, str]:
+    """The task, the grid and the form of the answer, each as a text."""
     high, wide = BOXES[size]
-    names: dict[str, str] = {".": "."}
-    for c in shown:
-        names.setdefault(c, str(len(names)))
-    drawn = "\n".join(" ".join(row) for row in rows)
+    rows = [" ".join(shown[i : i + size]) for i in range(0, len(shown), size)]
+    return (
+        f"Fill the empty cells (dots) of this Sudoku with digits from 1 to {size}, so that "
+        f"every row, every column and every box of {high} rows by {wide} columns holds each "
+        f"digit from 1 to {size} once.",
+        "\n".join(rows),
+        "Answer with the filled rows from top to bottom, each as digits without spaces, "
+        "one space between rows, and nothing else.",
+    )
+
+
+def canonical(size: int, shown: str) -> str:
+    """The clues with digits named in the order in which they occur."""
+    seen = "".join(dict.fromkeys(shown.replace(".", "")))
+    return f"{size}: {shown.translate(str.maketrans(seen, '123456789'[: len(seen)]))}"
+
+
+def _draft(stream: Stream, size: int, solution: str, cells: int) -> Draft:
+    shown = "".join([c if cells >> i & 1 else "." for i, c in enumerate(solution)])
+    form = canonical(size, shown)
+    if not stream.wants(form):
+        return Draft("", "", form)
+    rows = [solution[i : i + size] for i in range(0, len(solution), size)]
+    answer = " ".join(rows)
     small = size < 9
     return Draft(
-        prompt=(
-            f"Fill the empty cells (dots) of this Sudoku with digits from 1 to {size}, so that "
-            f"every row, every column and every box of {high} rows by {wide} columns holds each "
-            f"digit from 1 to {size} once.\n{drawn}\n"
-            "Answer with the filled rows from top to bottom, each as digits without spaces, "
-            "one space between rows, and nothing else."
-        ),
+        prompt="\n".join(prompt_of(size, shown)),
         answer=answer,
-        canonical=f"{size}: " + "".join(names[c] for c in shown),
+        canonical=form,
         compact=f"s{shown}=" if small else None,
         compact_answer=solution if small else None,
-        solution="The filled grid:\n" + answer.replace(" ", "\n") + f"\n{answer}",
-        meta={"size": size, "clues": cells.bit_count()},
+        solution="The filled grid:\n" + "\n".join(rows) + f"\n{answer}",
+        meta={"size": size, "clues": cells.bit_count(), "technique": hardest(size, shown)},
     )
 
 
 def make(stream: Stream, *, size: str, clues: int) -> Draft:
-    """One puzzle with one solution; `meta` says how many clues it shows."""
+    """One puzzle with one solution; `meta` has its clues and the hardest technique it needs."""
     side, clues = _setting({"size": size, "clues": clues})
     if side == 4:
         sets = _small_sets(clues)
         return _named(stream, *sets[stream.below(len(sets))])
+    return _draft(stream, side, *thinned(stream, side, clues))
+
+
+def thinned(stream: Stream, side: int, clues: int) -> tuple[str, int]:
+    """A random full grid of side 6 or 9, and the cells that are shown."""
     board = board_of(side)
     grid = full_grid(stream, board)
     order = list(range(side * side))
     stream.shuffle(order)
-    return _draft(side, "".join(str(d + 1) for d in grid), thin(board, grid, order, clues))
+    return "".join([str(d + 1) for d in grid]), thin(board, grid, order, clues)
 
 
 def _named(stream: Stream, grid: str, cells: int) -> Draft:
     digits = list("1234")
     stream.shuffle(digits)
-    return _draft(4, grid.translate(str.maketrans("1234", "".join(digits))), cells)
+    return _draft(stream, 4, grid.translate(str.maketrans("1234", "".join(digits))), cells)
 
 
 def nth_4(index: int, *, clues: int) -> Draft:
@@ -231,7 +249,7 @@ def effort(problem: Problem) -> float:
 FAMILY = Family(
     name="sudoku",
     doc="a Sudoku of side 4, 6 or 9 with one solution",
-    version="1",
+    version="2",  # since 2 the search for full grids sees contradictions sooner
     knobs=KNOBS,
     make=make,
     check=check,

@@ -1,7 +1,8 @@
 """Sudoku grids as sets of cells: search for full grids, and thinning that keeps one solution.
 
-A set of cells is an integer, cell i = row * size + column its bit i; `planes[d]` is the set of
-cells that may hold digit d (from 0).
+A set of cells is an integer, cell i = row * size + column its bit i. A set of candidates is one
+integer, too: bit digit * size^2 + cell is set where that digit (from 0) may stand in that cell, so
+that a few shifts count the candidates of all cells, or of all digits in all rows, at once.
 """
 
 from functools import lru_cache
@@ -14,113 +15,167 @@ from gradatim.rng import Stream
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # rows and columns of a box
 
 
-class Board(NamedTuple):
-    """Geometry of one size: `units` are rows, columns and boxes, `own[i]` the three of cell i.
+class Rule(NamedTuple):
+    """One kind of rule: just one candidate of each group is true.
 
-    `peers[i]`: cells that share a row, column or box with i. `keep[1 << i]`: all cells but those.
+    Attributes:
+        first: the first candidate of every group.
+        shifts: from there to the others.
+        spread: times the first ones it gives all of their groups.
+    """
+
+    first: int
+    shifts: tuple[int, ...]
+    spread: int
+
+
+class Board(NamedTuple):
+    """Geometry of one size: `own[i]` the row, column and box of cell i.
+
+    `peers[i]`: cells that share one of these with i. `keep[c]`: all candidates but those that
+    exclude candidate c. `cells`, `units`: one digit in a cell; one place in a row, column, box.
     """
 
     size: int
     full: int
-    units: list[int]
     own: list[list[int]]
     peers: list[int]
-    keep: dict[int, int]
+    keep: list[int]
+    every: int
+    cells: Rule
+    units: tuple[Rule, ...]
+
+
+def _rule(first: int, shifts: list[int]) -> Rule:
+    return Rule(first, tuple(shifts[1:]), sum(1 << shift for shift in shifts))
 
 
 @lru_cache(maxsize=4)
 def board_of(size: int) -> Board:
     """The board of a side of 4, 6 or 9."""
-    high, wide = BOXES[size]
-    units: dict[tuple[str, int], int] = {}
-    own: list[list[int]] = []
-    for cell in range(size * size):
+    (high, wide), area = BOXES[size], size * size
+    groups: dict[tuple[str, int], int] = {}
+    keys: list[list[tuple[str, int]]] = []
+    for cell in range(area):
         row, column = divmod(cell, size)
-        box = row // high * high + column // wide
-        for key in (("row", row), ("column", column), ("box", box)):
-            units[key] = units.get(key, 0) | 1 << cell
-    for cell in range(size * size):
-        own.append([unit for unit in units.values() if unit >> cell & 1])
-    full = (1 << size * size) - 1
+        keys.append([
+            ("row", row),
+            ("column", column),
+            ("box", row // high * high + column // wide),
+        ])
+        for key in keys[-1]:
+            groups[key] = groups.get(key, 0) | 1 << cell
+    own = [[groups[key] for key in mine] for mine in keys]
+    full, planes = (1 << area) - 1, sum(1 << d * area for d in range(size))
     peers = [(a | b | c) & ~(1 << cell) for cell, (a, b, c) in enumerate(own)]
-    keep = {1 << cell: full & ~p for cell, p in enumerate(peers)}
-    return Board(size, full, list(units.values()), own, peers, keep)
+    keep = [
+        full * planes & ~(peers[cell] << d * area | (planes ^ 1 << d * area) << cell)
+        for d in range(size)
+        for cell in range(area)
+    ]
+    box = [r * size + c for r in range(high) for c in range(wide)]
+    corners = [r * size + c for r in range(0, size, high) for c in range(0, size, wide)]
+    starts = [range(0, area, size), range(size), corners]
+    steps = [list(range(size)), list(range(0, area, size)), box]
+    units = [
+        _rule(sum(1 << cell for cell in start) * planes, step)
+        for start, step in zip(starts, steps, strict=True)
+    ]
+    cells = _rule(full, [d * area for d in range(size)])
+    return Board(size, full, own, peers, keep, full * planes, cells, tuple(units))
 
 
-def _hidden(board: Board, planes: list[int], open_cells: int) -> int:
-    """Digits with one place left in a unit: their cells lose the other digits. -1: no place."""
-    found = 0
-    for d, plane in enumerate(planes):
-        if not plane & open_cells:
-            continue
-        for unit in board.units:
-            place = plane & unit
-            if place & (place - 1):
-                continue
-            if not place:
-                return -1
-            if place & open_cells & ~found:
-                found |= place
-                planes[:] = [p if e == d else p & ~place for e, p in enumerate(planes)]
-    return found
+def singles(rule: Rule, some: int) -> int:
+    """Candidates that are alone in their group; -1 where a group has none."""
+    first, shifts, spread = rule
+    ones, twos = some, 0
+    for shift in shifts:
+        moved = some >> shift
+        twos |= ones & moved
+        ones |= moved
+    if ones & first != first:
+        return -1
+    return some & (first & ~twos) * spread
 
 
-def _settle(board: Board, planes: list[int], done: int) -> int:
-    """Place all that follows by single candidates; the placed cells, or -1 for a contradiction."""
-    full, keep = board.full, board.keep
-    while True:
-        ones = twos = 0
-        for plane in planes:
-            twos |= ones & plane
-            ones |= plane
-        if ones != full:
-            return -1
-        singles = full & ~(twos | done)
-        if singles:
-            for d, plane in enumerate(planes):
-                cells = plane & singles
-                while cells:
-                    bit = cells & -cells
-                    cells ^= bit
-                    planes[d] &= keep[bit]
-            done |= singles
-        elif done == full:
-            return done
-        else:
-            found = _hidden(board, planes, full & ~done)
-            if found <= 0:
-                return done if found == 0 else -1
+def settle(
+    board: Board, some: int, done: int, units: tuple[Rule, ...] | None = None
+) -> tuple[int, int]:
+    """Place all that follows by single candidates: what is left, and what is placed.
 
-
-def search(
-    board: Board, planes: list[int], done: int = 0, stream: Stream | None = None
-) -> list[int] | None:
-    """A full grid within the candidates, as one set of cells per digit; None where there is none.
-
-    `planes[d]` holds the cells that may be d + 1. Guesses go to a cell with fewest candidates of
-    two or three, in random order where a stream is given.
+    Both are sets of candidates; what is left is -1 for a contradiction. `units`: where to look for
+    digits with one place left, None for all rows, columns and boxes.
     """
-    done = _settle(board, planes, done)
-    if done < 0:
-        return None
-    if done == board.full:
-        return planes
-    ones = twos = threes = 0
-    for plane in planes:
-        threes |= twos & plane
-        twos |= ones & plane
-        ones |= plane
-    best = twos & ~threes or board.full & ~done
-    cell = best & -best
-    digits = [d for d in range(board.size) if planes[d] & cell]
+    keep, cells = board.keep, board.cells
+    places = board.units if units is None else units
+    while True:
+        new = singles(cells, some)
+        if new < 0:
+            return -1, done
+        new &= ~done
+        if not new and some != done:
+            for rule in places:
+                found = singles(rule, some)
+                if found < 0:
+                    return -1, done
+                new |= found & ~done
+        if not new:
+            return some, done
+        while new:
+            bit = new & -new
+            new ^= bit
+            if not some & bit:  # another digit of this round stands in its way
+                return -1, done
+            done |= bit
+            some &= keep[bit.bit_length() - 1]
+
+
+def fewest(board: Board, some: int, done: int) -> int:
+    """An open cell with two candidates; the first open one where there is none such."""
+    ones, twos, threes = some, 0, 0
+    for shift in board.cells.shifts:
+        moved = some >> shift
+        threes |= twos & moved
+        twos |= ones & moved
+        ones |= moved
+    best = twos & ~threes & board.full or twos & board.full
+    return best & -best
+
+
+def search(board: Board, some: int, done: int = 0, stream: Stream | None = None) -> int:
+    """A full grid within the candidates, as a set of those; 0 where there is none.
+
+    Args:
+        board: of one size.
+        some: the candidates.
+        done: those that are placed, whose row, column and box have no other of their digit.
+        stream: guesses go to a cell with fewest candidates of two or more, in random order where a
+            stream is given.
+    """
+    some, done = settle(board, some, done)
+    if some == done or some < 0:
+        return max(some, 0)
+    cell = fewest(board, some, done)
+    column = cell * board.cells.spread
+    bits = [bit for d in range(board.size) if (bit := cell << d * board.size**2) & some]
     if stream is not None:
-        stream.shuffle(digits)
-    for d in digits:
-        tried = [plane if e == d else plane & ~cell for e, plane in enumerate(planes)]
-        solved = search(board, tried, done, stream)
-        if solved is not None:
+        stream.shuffle(bits)
+    for bit in bits:
+        solved = search(board, some & ~column | bit, done, stream)
+        if solved:
             return solved
-    return None
+    return 0
+
+
+def digits_of(board: Board, grid: int) -> list[int]:
+    """A full grid as its digits, from 0."""
+    area, found = board.size**2, [0] * board.size**2
+    while grid:
+        bit = grid & -grid
+        grid ^= bit
+        digit, cell = divmod(bit.bit_length() - 1, area)
+        found[cell] = digit
+    return found
 
 
 def full_grid(stream: Stream, board: Board) -> list[int]:
@@ -129,21 +184,49 @@ def full_grid(stream: Stream, board: Board) -> list[int]:
     Boxes down the diagonal share no row or column: they are filled at random, the rest by search.
     """
     size, (high, wide) = board.size, BOXES[board.size]
-    planes, done = [board.full] * size, 0
+    some, done = board.every, 0
     boxes = min(size // high, size // wide) if size > 4 else 1  # two of side 4 may leave nothing
     for b in range(boxes):
         digits = list(range(size))
         stream.shuffle(digits)
         for i, d in enumerate(digits):
-            bit = 1 << (b * high + i // wide) * size + b * wide + i % wide
-            planes = [p & board.keep[bit] if e == d else p & ~bit for e, p in enumerate(planes)]
-            done |= bit
-    solved = search(board, planes, done, stream)
-    assert solved is not None
-    return [
-        next(d for d, plane in enumerate(solved) if plane >> cell & 1)
-        for cell in range(size * size)
-    ]
+            at = d * size**2 + (b * high + i // wide) * size + b * wide + i % wide
+            some &= board.keep[at]
+            done |= 1 << at
+    solved = search(board, some, done, stream)
+    assert solved
+    return digits_of(board, solved)
+
+
+def swappable(board: Board, places: list[int], at: tuple[int, int], shown: int) -> bool:
+    """Whether a cell and others that are hidden may swap two digits, which is another solution.
+
+    Args:
+        board: of one size.
+        places: the cells of each digit in the solution.
+        at: the cell and its digit.
+        shown: cells with clues.
+
+    The cells of two digits fall into groups that share no row, column or box.
+    """
+    cell, digit = at
+    peers, own = board.peers, places[digit]
+    for other in places:
+        front = peers[cell] & other
+        if front & shown or other == own:
+            continue
+        group, pair = 1 << cell, own | other
+        while front and not front & shown:
+            group |= front
+            near = 0
+            while front:
+                bit = front & -front
+                front ^= bit
+                near |= peers[bit.bit_length() - 1]
+            front = near & pair & ~group
+        if not front:
+            return True
+    return False
 
 
 def thin(board: Board, grid: list[int], order: list[int], clues: int) -> int:
@@ -152,10 +235,11 @@ def thin(board: Board, grid: list[int], order: list[int], clues: int) -> int:
     Without the clue v in cell c there is another solution iff there is one with another digit in
     c. There is none where c can only hold v, or v of its unit's places only c; else we search.
     """
-    size, full, peers = board.size, board.full, board.peers
+    size, full, peers, area = board.size, board.full, board.peers, board.size**2
     shown = [0] * size  # cells of each digit that are shown
     for cell, digit in enumerate(grid):
         shown[digit] |= 1 << cell
+    whole = shown[:]
     reach = [full & ~cells for cells in shown]  # cells that see a shown digit
     left, cells_left = size * size, full
     for cell in order:
@@ -172,9 +256,15 @@ def thin(board: Board, grid: list[int], order: list[int], clues: int) -> int:
         places = empty & ~seen
         alternatives = [d for d in range(size) if d != digit and not reach[d] & bit]
         if alternatives and not any(places & unit == bit for unit in board.own[cell]):
-            planes = [cells | (empty & ~seen) for cells, seen in zip(shown, reach, strict=True)]
-            planes[digit] = without | places & ~bit
-            if search(board, planes, full & ~empty) is not None:
+            if swappable(board, whole, (cell, digit), full & ~empty):
+                continue
+            some = done = 0
+            for d in reversed(range(size)):
+                known = without if d == digit else shown[d]
+                open_cells = places & ~bit if d == digit else empty & ~reach[d]
+                some = some << area | known | open_cells
+                done = done << area | known
+            if search(board, some, done):
                 continue
         shown[digit], reach[digit] = without, seen
         cells_left ^= bit
@@ -191,17 +281,16 @@ def small_grids() -> tuple[list[str], list[np.ndarray]]:
     board = board_of(4)
     grids: list[str] = []
 
-    def fill(text: str, planes: list[int]) -> None:
+    def fill(text: str, some: int) -> None:
         if len(text) == 16:
             grids.append(text)
             return
-        bit = 1 << len(text)
         for d in range(4):
-            if planes[d] & bit:
-                left = [p & board.keep[bit] if e == d else p & ~bit for e, p in enumerate(planes)]
-                fill(text + str(d + 1), left)
+            at = d * 16 + len(text)
+            if some >> at & 1:
+                fill(text + str(d + 1), some & board.keep[at])
 
-    fill("", [board.full] * 4)
+    fill("", board.every)
     first = [grid for grid in grids if grid.startswith("1234")]
     fixing = []
     for grid in first:
