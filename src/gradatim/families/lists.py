@@ -43,9 +43,15 @@ _ASK = {
 }
 
 
-def _draft(operation: str, values: list[int], *, pivot: int, high: int) -> Draft:
+def _draft(
+    operation: str, values: list[int], *, pivot: int, high: int, stream: Stream | None = None
+) -> Draft:
     shown = " ".join(map(str, values))
-    head, letter = _ASK[operation], operation[0]
+    head = _ASK[operation]
+    letter = f"k{pivot}" if operation == "select" else operation[0]
+    canonical = f"{letter}: {shown}"
+    if stream is not None and not stream.wants(canonical):
+        return Draft("", "", canonical)
     if operation == "sort":
         out = sorted(values)
         work = "The numbers from smallest to largest"
@@ -55,14 +61,13 @@ def _draft(operation: str, values: list[int], *, pivot: int, high: int) -> Draft
     else:
         out = [v for v in values if v > pivot]
         head = head.format(pivot=pivot)
-        letter = f"k{pivot}"
         work = "; ".join(f"{v} {'stays' if v > pivot else 'goes'}" for v in values)
     answer = " ".join(map(str, out))
     small = high <= 9
     return Draft(
         prompt=f"{head}\n{shown}\nAnswer with the numbers separated by spaces, and nothing else.",
         answer=answer,
-        canonical=f"{letter}: {shown}",
+        canonical=canonical,
         compact=f"{letter}{shown.replace(' ', '')}=" if small else None,
         compact_answer=answer.replace(" ", "") if small else None,
         solution=f"{work}:\n{answer}",
@@ -87,7 +92,7 @@ def make(stream: Stream, *, length: int, high: int, operation: str) -> Draft:
         while not any(values):
             values = stream.draws(high + 1, length)
         pivot = stream.below(max(values))
-    return _draft(operation, values, pivot=pivot, high=high)
+    return _draft(operation, values, pivot=pivot, high=high, stream=stream)
 
 
 def _digits(index: int, base: int, n: int) -> list[int]:

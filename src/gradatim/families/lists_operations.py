@@ -1,5 +1,6 @@
 """Problems of the operations in `lists_table`: drawn, numbered, checked, with floor and ladder."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -27,25 +28,34 @@ def bounds(name: str, high: int) -> tuple[int, int]:
     return low, high - low + 1
 
 
-def draft(name: str, values: list[int], divisor: int = 0) -> Draft:
-    """The problem of one list, with its worked solution.
+def _every(canonical: str) -> bool:
+    return True
+
+
+def draft(
+    name: str, values: list[int], divisor: int = 0, wants: Callable[[str], bool] = _every
+) -> Draft:
+    """The problem of one list, with its worked solution; no more than its name if not wanted.
 
     In compact form it is a letter, the divisor of count_multiples, and the numbers: "X12.m7.4="
     asks for the largest of 12, -7 and 4, and comparisons are answered by first letters, "gl".
     """
-    ask, find, *_ = one = OPERATIONS[name]
     shown = " ".join(map(str, values))
-    letter, of = LETTERS[name], ""
-    if name == "count_multiples":
-        ask, of = ask.replace("{divisor}", str(divisor)), f" {divisor}"
-        letter = f"{letter}{divisor}."
+    multiples = name == "count_multiples"
+    canonical = f"{name} {divisor}: {shown}" if multiples else f"{name}: {shown}"
+    if not wants(canonical):
+        return Draft("", "", canonical)
+    ask, find, *_ = one = OPERATIONS[name]
+    letter = LETTERS[name]
+    if multiples:
+        ask, letter = ask.replace("{divisor}", str(divisor)), f"{letter}{divisor}."
         answer = str(find(values, divisor))
     else:
         answer = str(find(values))
     return Draft(
         prompt=f"{ask}\n{shown}\nAnswer with {one.reply}, and nothing else.",
         answer=answer,
-        canonical=f"{name}{of}: {shown}",
+        canonical=canonical,
         compact=f"{letter}{packed(shown)}=",
         compact_answer=initials(answer) if one.reply == WORDS else packed(answer),
         solution=WORK[name](values, divisor) + answer,
@@ -69,14 +79,15 @@ def make(stream: Stream, name: str, length: int, high: int) -> Draft:
     below = stream.below
     if not OPERATIONS[name].planted:
         low, size = bounds(name, high)
-        return draft(name, [low + value for value in stream.draws(size, length)])
+        values = [low + value for value in stream.draws(size, length)]
+        return draft(name, values, wants=stream.wants)
     divisor = DIVISORS[below(len(DIVISORS))] if name == "count_multiples" else 0
     parts = _parts(name, divisor, high)
     kinds, values = len(parts), []
     for _ in range(length):
         part = parts[below(kinds)]
         values.append(part[below(len(part))])
-    return draft(name, values, divisor)
+    return draft(name, values, divisor, stream.wants)
 
 
 def space(name: str, length: int, high: int) -> int:
