@@ -48,8 +48,8 @@ def test_turns_and_mirrors_are_one_maze():
     turned = ["".join(column)[::-1] for column in zip(*rows, strict=True)]
     other = ["S..", "#..", "..G"]
     forms = [rows, turned, rows[::-1], [row[::-1] for row in rows]]
-    assert len({mazes._canonical(form) for form in forms}) == 1
-    assert mazes._canonical(other) != mazes._canonical(rows)
+    assert len({mazes.canonical(form) for form in forms}) == 1
+    assert mazes.canonical(other) != mazes.canonical(rows)
 
 
 def paths(rows, moves):

@@ -137,6 +137,9 @@ def make(stream: Stream, *, blocks: int, least: int, goal: str, names: str) -> D
                 stream.shuffle(order)
             end = (tuple(order),)
         pair = pair_of(below(start, blocks), below(end, blocks))
+    form = canonical(pair)
+    if not stream.wants(form):
+        return Draft("", "", form)
     plan = greedy(pair)
     letters = sorted(["".join([LETTERS[x] for x in pile]) for pile in start])
     wanted = sorted(["".join([LETTERS[x] for x in pile]) for pile in end])
@@ -150,7 +153,7 @@ def make(stream: Stream, *, blocks: int, least: int, goal: str, names: str) -> D
         prompt=_RULES[names].format(names=", ".join(LETTERS[:blocks]), **shown)
         + "Answer with the actions in order, separated by commas, and nothing else.",
         answer=_text(plan, names),
-        canonical=canonical(pair),
+        canonical=form,
         compact=f"b{meta['start']}+{meta['goal']}=".lower() if small else None,
         compact_answer=_short(plan) if small else None,
         meta=meta,
@@ -275,7 +278,7 @@ def space(knobs: Mapping[str, Any]) -> int:
     """Pairs of positions, `least` blocks or more out of place, up to names: exact or a lower bound.
 
     >>> space({"blocks": 3, "least": 3, "goal": "one_stack"})
-    9
+    6
     """
     setting = complete(KNOBS, knobs)
     _need(setting)

@@ -194,6 +194,9 @@ def make(stream: Stream, *, disks: int, plan: str, **rest: Any) -> Draft:
     start, goal = (0,) * disks, (2,) * disks
     if rest["setup"] == "any":
         start, goal = _pair(stream, disks, within)
+    form = _canonical(start, goal)
+    if not stream.wants(form):
+        return Draft("", "", form)
     answer = _shortest(start, goal)
     meta: dict[str, Any] = {"start": "".join(map(str, start)), "goal": "".join(map(str, goal))}
     few = ""
@@ -211,7 +214,7 @@ def make(stream: Stream, *, disks: int, plan: str, **rest: Any) -> Draft:
             "such as AC, separated by spaces, and nothing else."
         ),
         answer=answer,
-        canonical=_canonical(start, goal),
+        canonical=form,
         compact=f"h{meta['start']}{meta['goal']}=" if small else None,
         compact_answer="".join([_CODES[m] for m in answer.split()]) if small else None,
         meta=meta,

@@ -136,7 +136,7 @@ def _rows(board: int, start: int, goal: int, size: int) -> list[str]:
     return [text[at : at + size] for at in range(0, len(text), size + 1)]
 
 
-def _canonical(rows: list[str]) -> str:
+def canonical(rows: list[str]) -> str:
     """The first in the alphabet of the eight turns and mirrors."""
     turned = ["".join(column) for column in zip(*rows, strict=True)]
     whole, side = "".join(rows), "".join(turned)
@@ -152,6 +152,9 @@ def make(stream: Stream, *, size: int, walls: int, plan: str, **bounds: int) -> 
     _need(size, least, most)
     board, layers, goal = _drawn(stream, size, walls, range(least, most + 1))
     rows = _rows(board, layers[0], goal, size)
+    form = canonical(rows)
+    if not stream.wants(form):
+        return Draft("", "", form)
     answer = _path(layers, goal, size + 1)
     few = " Use as few moves as possible." if plan == "shortest" else ""
     meta: dict[str, Any] = {"rows": rows}
@@ -168,7 +171,7 @@ def make(stream: Stream, *, size: int, walls: int, plan: str, **bounds: int) -> 
             "else."
         ),
         answer=answer,
-        canonical=_canonical(rows),
+        canonical=form,
         compact=f"m{code}=" if small else None,
         compact_answer=answer.lower() if small else None,
         meta=meta,

@@ -214,9 +214,11 @@ def make(stream: Stream, *, pairs: int, boat: int, **rest: Any) -> Draft:
     choices = _chosen({"pairs": pairs, "boat": boat, **rest})
     table, goals = stream.choice(choices)
     start, goal = table.start, stream.choice(goals)
+    form = f"{boat} {_canonical(start, goal, pairs)}"
+    if not stream.wants(form):
+        return Draft("", "", form)
     groups = _plan(table, goal)
     names, everyone = list(range(pairs)), _everyone(pairs)
-    canonical = _canonical(start, goal, pairs)
     if rest["setup"] == "any":
         stream.shuffle(names)
         if stream.below(2):
@@ -235,7 +237,7 @@ def make(stream: Stream, *, pairs: int, boat: int, **rest: Any) -> Draft:
             "without spaces such as aA, separated by spaces, and nothing else."
         ),
         answer=" ".join(plan),
-        canonical=f"{boat} {canonical}",
+        canonical=form,
         compact=f"c{boat}{_code(start, pairs, names)}{_code(goal, pairs, names)}="
         if small
         else None,
