@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from gradatim.errors import ArgumentError, MissingExtra
-from gradatim.families import sat, sat_modes
+from gradatim.families import sat, sat_modes, sat_solver
 from gradatim.families.generation import generate
 
 LEVELS = range(1, 11)
@@ -154,7 +154,7 @@ def test_without_python_sat_small_instances_are_searched(monkeypatch):
     def missing(module, name):
         raise MissingExtra(module, name)
 
-    monkeypatch.setattr(sat, "extra", missing)
+    monkeypatch.setattr(sat_solver, "extra", missing)
     p = generate("sat", n=1, level=5)[0]
     assert sat.check(p, sat.solve(p)).solved
     with pytest.raises(MissingExtra, match=r"gradatim\[sat\]"):
@@ -280,8 +280,8 @@ def test_without_python_sat_all_assignments_are_tried(monkeypatch):
     def missing(module, name):
         raise MissingExtra(module, name)
 
-    monkeypatch.setattr(sat, "extra", missing)
-    assert sat.search(2, [[1], [-2]]) == "10"
-    assert sat.search(2, [[1], [-1, 2], [-2]]) is None
+    monkeypatch.setattr(sat_solver, "extra", missing)
+    assert sat_solver.search(2, [[1], [-2]]) == "10"
+    assert sat_solver.search(2, [[1], [-1, 2], [-2]]) is None
     with pytest.raises(MissingExtra):
-        sat.search(20, [[1]])
+        sat_solver.search(20, [[1]])

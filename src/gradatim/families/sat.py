@@ -14,7 +14,7 @@ satisfies can be drawn (no cap on clause pools), and the number of models is kno
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import combinations
 from math import comb, log2
@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from gradatim.checkers.extract import UNPARSED, announced, extract, plain
-from gradatim.errors import ArgumentError, MissingExtra, extra
+from gradatim.errors import ArgumentError
 from gradatim.families.knobs import complete
+from gradatim.families.sat_solver import read, search
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
@@ -32,6 +33,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 COMPACT = 12  # letters up to which there is a compact form
 LONGEST = 1000  # characters of a reply's final line
 COUNTED = 16  # letters up to which models are counted
+KEPT = 14  # letters up to which the models of single clauses are remembered
 
 LADDER = {
     1: {"literals": 2, "variables": 4, "clauses": 4},
@@ -101,15 +103,22 @@ def _masks(k: int) -> dict[str, int]:
     return table
 
 
-def models(clauses: list[str], k: int) -> int:
+def _models_of(clause: str, k: int) -> int:
+    table, some = _masks(k), 0
+    for literal in clause:
+        some |= table[literal]
+    return some
+
+
+_kept_models = lru_cache(maxsize=1 << 13)(_models_of)
+
+
+def models(clauses: Iterable[str], k: int) -> int:
     """The satisfying assignments, as bits of one integer."""
-    table = _masks(k)
+    of = _kept_models if k <= KEPT else _models_of
     left = (1 << (1 << k)) - 1
     for clause in clauses:
-        some = 0
-        for literal in clause:
-            some |= table[literal]
-        left &= some
+        left &= of(clause, k)
     return left
 
 
@@ -132,11 +141,12 @@ def best(clauses: list[str], k: int, satisfying: int) -> str:
     if satisfying >> int(wish, 2) & 1:  # nothing has more true literals, nothing as good is smaller
         return wish
     raw = satisfying.to_bytes(max(1, (1 << k) // 8), "little")
-    true = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[: 1 << k]
-    score = np.where(true, _bits(k) @ np.array(votes, np.int32), np.iinfo(np.int32).min)
-    return format(int(score.argmax()), f"0{k}b")
+    true = np.flatnonzero(np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little"))
+    scores = _bits(k)[true] @ np.array(votes, np.int32)
+    return format(int(true[scores.argmax()]), f"0{k}b")
 
 
+@lru_cache(maxsize=1 << 14)
 def words(clause: str) -> str:
     """A clause as a line of the prompt.
 
@@ -144,6 +154,27 @@ def words(clause: str) -> str:
     'not A or C'
     """
     return " or ".join(c if c.isupper() else f"not {c.upper()}" for c in clause)
+
+
+@lru_cache(maxsize=1 << 14)
+def _because(clause: str, literal: str) -> str:
+    return f"{words(clause)}: {words(literal)}"
+
+
+@lru_cache(maxsize=1 << 13)
+def _false(assignment: str) -> str:
+    """The literals that an assignment makes false."""
+    pairs = zip(LETTERS, assignment, strict=False)
+    return "".join([c.lower() if bit == "1" else c for c, bit in pairs])
+
+
+@lru_cache(maxsize=1 << 14)
+def _clause(n: int, k: int, code: int) -> str:
+    """The clause of a set of variables and the bits of those negated, first of them leading."""
+    variables = tuples(n, k)[code >> n]
+    signs = format(code & (1 << n) - 1, f"0{n}b")
+    pairs = zip(variables, signs, strict=True)
+    return "".join(LETTERS[v] if sign == "0" else LETTERS[v].lower() for v, sign in pairs)
 
 
 def make(stream: Stream, *, literals: int, variables: int, clauses: int) -> Draft:
@@ -157,17 +188,18 @@ def make(stream: Stream, *, literals: int, variables: int, clauses: int) -> Draf
 def _draft(n: int, k: int, planted: int, drawn: list[int]) -> Draft:
     """The instance of an assignment and the numbers of some clauses that it satisfies."""
     values = format(planted, f"0{k}b")
-    sets, agreeing = tuples(n, k), (1 << n) - 1
-    clauses = []
+    sets, agreeing, bits = tuples(n, k), (1 << n) - 1, list(map(int, values))
+    codes = []
     for index in drawn:
         which, pattern = divmod(index, agreeing)
         pattern += 1  # bit i: literal i agrees with the planted assignment; at least one does
-        clause = ""
-        for i, v in enumerate(sets[which]):
-            positive = (values[v] == "1") == bool(pattern >> i & 1)
-            clause += LETTERS[v] if positive else LETTERS[v].lower()
-        clauses.append(clause)
-    clauses.sort(key=lambda clause: (clause.upper(), clause))
+        code = which
+        for v in sets[which]:
+            code = code << 1 | (bits[v] ^ pattern & 1)
+            pattern >>= 1
+        codes.append(code)
+    codes.sort()  # by letters, then capitals first
+    clauses = [_clause(n, k, code) for code in codes]
     meta: dict[str, Any] = {"clauses": " ".join(clauses)}
     meta["saturn"] = round(saturn_difficulty(n, k, len(clauses)), 6)
     answer = values
@@ -178,11 +210,10 @@ def _draft(n: int, k: int, planted: int, drawn: list[int]) -> Draft:
     letters = ", ".join(LETTERS[:k])
     listed = "\n".join(map(words, clauses))
     code = str(k) if k < 10 else "tuv"[k - 10] if k <= COMPACT else ""
-    true = [
-        next(c for c in clause if (answer[LETTERS.index(c.upper())] == "1") == c.isupper())
-        for clause in clauses
-    ]
-    because = "\n".join(f"{words(c)}: {words(t)}" for c, t in zip(clauses, true, strict=True))
+    false = "".join([
+        c.lower() if bit == "1" else c for c, bit in zip(LETTERS, answer, strict=False)
+    ])
+    because = "\n".join([_because(c, c.lstrip(false)[0]) for c in clauses])
     return Draft(
         prompt=(
             f"Give each of the letters {letters} the value 0 (false) or 1 (true) so that every "
@@ -199,17 +230,9 @@ def _draft(n: int, k: int, planted: int, drawn: list[int]) -> Draft:
     )
 
 
-@lru_cache(maxsize=1 << 14)
-def _model_bits(clauses: str, k: int) -> int:
-    return models(clauses.split(), k)
-
-
 def _satisfies(clauses: str, assignment: str) -> bool:
-    k = len(assignment)
-    if k <= COMPACT:
-        return bool(_model_bits(clauses, k) >> int(assignment, 2) & 1)
-    true = {c if bit == "1" else c.lower() for c, bit in zip(LETTERS, assignment, strict=False)}
-    return all(not true.isdisjoint(clause) for clause in clauses.split())
+    false = _false(assignment)  # a clause of these letters alone is false
+    return "" not in [clause.strip(false) for clause in clauses.split(" ")]
 
 
 def check(problem: Problem, text: str | None) -> Verdict:
@@ -323,42 +346,6 @@ def vote(problem: Problem) -> str:
     """Each letter by the majority of its signs: what a model that reads no clauses can reach."""
     clauses = problem.meta["clauses"].split()
     return "".join("1" if v > 0 else "0" for v in _votes(clauses, len(problem.answer)))
-
-
-@lru_cache(maxsize=4096)
-def read(prompt: str) -> tuple[int, list[list[int]]]:
-    """Variables and clauses (signed numbers) from the prompt's text."""
-    lines = prompt.split("\n")
-    letters = re.findall(r"\b[A-Z]\b", lines[-1].split(" values of ")[1].split(" in this order")[0])
-    numbers = {letter: i + 1 for i, letter in enumerate(letters)}
-    clauses = []
-    for line in lines[1:-1]:
-        parts = re.findall(r"(not )?([A-Z])\b", line)
-        clauses.append([-numbers[letter] if sign else numbers[letter] for sign, letter in parts])
-    return len(letters), clauses
-
-
-def search(k: int, clauses: list[list[int]]) -> str | None:
-    """Digits that satisfy signed clauses by CaDiCaL, else by trying all; None if nothing does.
-
-    Raises:
-        MissingExtra: python-sat is not installed and there are 20 letters or more.
-    """
-    try:
-        solvers = extra("pysat.solvers", "sat")
-    except MissingExtra:
-        if k >= 20:
-            raise
-        for number in range(1 << k):
-            digits = format(number, f"0{k}b")
-            if all(any((digits[abs(x) - 1] == "1") == (x > 0) for x in c) for c in clauses):
-                return digits
-        return None
-    with solvers.Solver(name="cadical153", bootstrap_with=clauses) as solver:
-        if not solver.solve():
-            return None
-        true = {x for x in solver.get_model() if x > 0}
-    return "".join("1" if v in true else "0" for v in range(1, k + 1))
 
 
 def solve(problem: Problem) -> str:

@@ -24,6 +24,7 @@ from gradatim.checkers.abstention import says_unsolvable
 from gradatim.checkers.extract import UNPARSED, announced, extract, plain
 from gradatim.families import sat
 from gradatim.families.knobs import complete
+from gradatim.families.sat_solver import read, search
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
@@ -60,15 +61,25 @@ def _clauses(n: int, k: int) -> list[str]:
     ]
 
 
+@lru_cache(maxsize=32)
+def _models(n: int, k: int) -> list[int]:
+    """For each clause the assignments that satisfy it, as bits of one integer."""
+    return [sat.models((clause,), k) for clause in _clauses(n, k)]
+
+
 def make_decide(stream: Stream, *, literals: int, variables: int) -> Draft:
     """A set of clauses, satisfiable or not by a coin."""
     every, l = _clauses(literals, variables), _even(literals, variables)  # noqa: E741
+    models_of, numbers = _models(literals, variables), range(len(every))
     wanted = bool(stream.below(2))
     while True:
-        clauses = [every[i] for i in sorted(stream.sample(range(len(every)), l))]
-        models = sat.models(clauses, variables)
+        drawn = stream.sample(numbers, l)
+        models = -1
+        for i in drawn:
+            models &= models_of[i]
         if bool(models) == wanted:
             break
+    clauses = [every[i] for i in sorted(drawn)]
     answer = sat.best(clauses, variables, models) if models else UNSAT
     letters = ", ".join(sat.LETTERS[:variables])
     short = f"d{variables}{''.join(clauses)}="
@@ -126,8 +137,8 @@ def decide_space(knobs: Mapping[str, Any]) -> int:
 
 @lru_cache(maxsize=4096)
 def _decided(prompt: str) -> str:
-    k, clauses = sat.read(prompt)
-    return sat.search(k, clauses) or UNSAT
+    k, clauses = read(prompt)
+    return search(k, clauses) or UNSAT
 
 
 def solve_decide(problem: Problem) -> str:
@@ -144,7 +155,7 @@ def judge_decide(problem: Problem, answer: str) -> bool:
 
 def decide_effort(problem: Problem) -> float:
     """Nodes of backtracking for all models; a clause is checked when its letters are set."""
-    k, clauses = sat.read(str(problem.prompt))
+    k, clauses = read(str(problem.prompt))
     due: list[list[list[int]]] = [[] for _ in range(k + 1)]
     for clause in clauses:
         due[max(map(abs, clause))].append(clause)
