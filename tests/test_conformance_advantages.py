@@ -22,7 +22,8 @@ SILENT = {  # batches that an advantage of this kind leaves without any gradient
     "silent_right": {"all right", "one"},
     "silent_wrong": {"all wrong"},
 }
-KINDS = {"zero_sum", "length_zero_sum", "shift", "scale", "linear", "monotone", *SILENT}
+KINDS = {"zero_sum", "length_zero_sum", "telescopes", "shift", "scale", "linear", "monotone"}
+KINDS |= set(SILENT)
 
 
 def batch_of(reward, group, mask=None):
@@ -51,9 +52,13 @@ def batch_of(reward, group, mask=None):
     )
 
 
+def starts_of(batch):
+    return np.cumsum(batch.length) - batch.length
+
+
 def tokens_of(batch, order):
     """Tokens of the attempts in another order of attempts."""
-    starts = np.cumsum(batch.length) - batch.length
+    starts = starts_of(batch)
     spans = [np.arange(starts[i], starts[i] + batch.length[i]) for i in order]
     return np.concatenate([np.zeros(0, int), *spans])
 
@@ -127,6 +132,13 @@ def test_declared_invariances(name, kind):
     if "length_zero_sum" in declared and len(value):
         sums = np.bincount(batch.group, weights=value * batch.length)
         np.testing.assert_allclose(sums, 0, atol=1e-12)
+    if "telescopes" in declared:
+        for i, (tokens, start) in enumerate(zip(batch.length, starts_of(batch), strict=True)):
+            part = slice(start, start + tokens)
+            marked = ~np.isnan(batch.prefix_value[part])
+            if keep[i]:
+                change = batch.reward[i] - batch.prefix_value[part][marked][0]
+                assert value[part][marked].sum() == pytest.approx(change)
     if "shift" in declared and kind != "graded":  # graded rewards are not exact beside 1e6
         shifted, kept = advantage(name, moved(batch, offset=1e6), **exact)
         np.testing.assert_allclose(shifted, value, rtol=1e-12, atol=0)

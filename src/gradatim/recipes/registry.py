@@ -51,6 +51,12 @@ ENTRIES: dict[str, dict[str, str]] = {
         "canon_entropy": "gradatim.learning.advantages_shaped:ADVANTAGES",
         "canon_length": "gradatim.learning.advantages_shaped:ADVANTAGES",
         "xrpo": "gradatim.learning.advantages_shaped:ADVANTAGES",
+        "spo_chain": "gradatim.learning.credit:ADVANTAGES",
+        "pav": "gradatim.learning.credit:ADVANTAGES",
+        "mrt": "gradatim.learning.credit:ADVANTAGES",
+        "gigpo": "gradatim.learning.credit_states:ADVANTAGES",
+        "spo_tree": "gradatim.learning.credit_states:ADVANTAGES",
+        "hpt": "gradatim.learning.gates:ADVANTAGES",
     },
     "objective": {
         "clip": "gradatim.learning.objectives:OBJECTIVES",
