@@ -64,5 +64,5 @@ def chosen(part, rows):
 
 def gradient(loss, part):
     """(token,) gradient of a loss by logp."""
-    (found,) = torch.autograd.grad(loss, part.logp)
+    (found,) = torch.autograd.grad(loss, part.logp, retain_graph=True)
     return found

@@ -182,7 +182,7 @@ def cispo(
     a = spread(advantage, tokens)
     reference = capped(tokens, 1 + high)
     parts = Parts(everywhere(tokens), reference, a, weights(tokens, scale, aggregate))
-    cut = own(tokens) - sampled(tokens) > own(tokens) - reference
+    cut = reference > sampled(tokens)
     return surrogate(tokens, parts), {"capped": _share(cut)}
 
 
@@ -197,7 +197,8 @@ def shaped(
 ) -> tuple[torch.Tensor, Metrics]:
     """Own replies by their ratio; foreign ones by p / (p + gamma), which lifts unlikely tokens.
 
-    Mask: none (but ratios that would overflow). Reference: the policy that sampled; for foreign rows (p + gamma)^2 / gamma.
+    Mask: none (but ratios that would overflow). Reference: the policy that sampled; for foreign
+    rows (p + gamma)^2 / gamma.
 
     Ref: Yan et al. 2025, arXiv:2504.14945 (LUFFY), eq. 8; Zhang et al. 2025, arXiv:2506.03106
     (Critique-GRPO), where the part of the policy's own replies is not clipped, as here.

@@ -149,8 +149,8 @@ def drpo_advantage(
     good = torch.bincount(code[right], minlength=seen)
     bad = torch.bincount(code[~right], minlength=seen)
     mixed = (good > 0) & (bad > 0)
-    brief = (1 - tokens.lengths / constants.longest) / constants.length
-    _, w = _by_group(brief.to(score.dtype), right, code, seen)
+    brief = (1 - tokens.lengths.to(score.dtype) / constants.longest) / constants.length
+    _, w = _by_group(brief, right, code, seen)
     level, push = _by_group(score / constants.tau, ~right, code, seen)
     advantage = torch.where(mixed[code], w - push, 0.0)
     pulled = score.new_zeros(seen).index_add(0, code, w * score)
@@ -200,7 +200,7 @@ def drpo(
     score = row_means(own(tokens), tokens)
     found = drpo_advantage(score, tokens, code, DRPO(tau, length, scale.longest))
     a = (found.advantage / groups)[tokens.row]
-    counts = (1.0 / tokens.lengths)[tokens.row].to(a.dtype)
+    counts = 1.0 / tokens.lengths[tokens.row].to(a.dtype)
     loss = surrogate(tokens, Parts(everywhere(tokens), own(tokens), a, counts))
     loss = told(loss, -found.value.sum() / groups)
     if tokens.old is None or not beta:

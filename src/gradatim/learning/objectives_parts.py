@@ -10,6 +10,7 @@ Ref: Lv et al. 2025, arXiv:2509.04419 (Hybrid Post-Training), the unified gradie
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -158,12 +159,12 @@ def sequence(tokens: Tokens, most: float = 10.0) -> torch.Tensor:
 
 def capped(tokens: Tokens, most: float) -> torch.Tensor:
     """Such that no ratio is above `most`, and no gradient is lost there (CISPO)."""
-    return torch.maximum(sampled(tokens), own(tokens) - torch.log(torch.tensor(most)).item())
+    return torch.maximum(sampled(tokens), own(tokens) - math.log(most))
 
 
 def shaping(tokens: Tokens, gamma: float) -> torch.Tensor:
     """(p + gamma)^2 / gamma, which makes the product the gradient of p / (p + gamma) (LUFFY)."""
-    return 2 * (own(tokens).exp() + gamma).log() - torch.log(torch.tensor(gamma)).item()
+    return 2 * (own(tokens).exp() + gamma).log() - math.log(gamma)
 
 
 # -- advantage ------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ def weights(tokens: Tokens, scale: Scale, aggregate: str) -> torch.Tensor:
     """
     checks.one_of("aggregate", aggregate, AGGREGATIONS)
     if aggregate == "sequence":
-        count = 1.0 / (scale.rows * tokens.lengths[tokens.row])
+        count = 1.0 / (scale.rows * tokens.lengths[tokens.row]).to(tokens.logp.dtype)
     else:
         size = scale.tokens if aggregate == "token" else scale.rows * scale.longest
         count = tokens.logp.new_full(tokens.logp.shape, 1.0 / size)
