@@ -201,9 +201,42 @@ def test_the_verb_prints_a_table_or_one_value(capsys):
     assert json.loads(capsys.readouterr().out)["false_positive"]["high"] < 0.12
 
 
+@pytest.fixture
+def only_two(monkeypatch):
+    """As if one family and one checker were all there is."""
+    subjects = {"family": ["family:lists.sum"], "verifier": ["verifier:number"]}
+    monkeypatch.setattr(engine, "names", subjects.get)
+
+
+def test_all_are_audited_with_progress_on_stderr(only_two, capsys):
+    ticks = []
+    rows = list(engine.audit_all(n=20, progress=ticks.append))
+    assert [row["subject"] for row in rows] == ["family:lists.sum", "verifier:number"]
+    assert [(tick.done, tick.total) for tick in ticks] == [(0, 2), (1, 2), (2, 2)]
+    assert ticks[1].figures == {"failed": 0, "now": "verifier:number"}
+    assert app.run(["audit", "--all", "-n", "20"]) == 0
+    caught = capsys.readouterr()
+    assert caught.out.splitlines()[-1] == "2 of 2 pass"
+    assert caught.err.startswith("audit: 0/2 failed 0 now family:lists.sum\n")
+    assert "audit: 2/2 in " in caught.err
+    assert app.run(["audit", "--all", "-n", "20", "--json", "--quiet"]) == 0
+    caught = capsys.readouterr()
+    assert [row["passed"] for row in json.loads(caught.out)] == [True, True]
+    assert caught.err == ""
+
+
+def test_what_fails_is_counted_and_named(monkeypatch, capsys):
+    monkeypatch.setattr(engine, "names", {"family": [], "verifier": ["verifier:none"]}.get)
+    assert app.run(["audit", "--all", "-n", "20"]) == 1
+    caught = capsys.readouterr()
+    assert caught.out.splitlines()[-1] == "0 of 1 pass; not: verifier:none"
+    assert "audit: 1/1 in 0s failed 1\n" in caught.err
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
+        (["--all", "-n", "3"], "`n` must be a whole number of at least 20, got 3"),
         (["lists"], "`subject` must be family:NAME or verifier:NAME, got 'lists'"),
         (["family:list"], "did you mean 'lists'"),
         (["verifier:numbers"], "did you mean 'number'"),

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gradatim.cli.output import Json, emit
+from gradatim.cli.output import Json, Quiet, emit, reporter
 from gradatim.engine import audit as engine
 from gradatim.errors import ArgumentError
 
@@ -19,6 +19,7 @@ def audit(
     ] = False,
     n: Annotated[int, typer.Option("-n", help="Problems of each, over levels 1 to 10.")] = 200,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Try to fool a verifier, and measure what its family promises.
 
@@ -35,11 +36,10 @@ def audit(
             raise typer.Exit(1)
         return
     rows = []
-    for found in engine.audit_all(n=n):
+    for found in engine.audit_all(n=n, progress=reporter(quiet)):
         rows.append(found)
         if not as_json:
-            sys.stdout.write(summary(found) + "\n")
-            sys.stdout.flush()
+            _line(summary(found), over_progress=not quiet)
     failed = [row["subject"] for row in rows if not row["passed"]]
     text = f"{len(rows) - len(failed)} of {len(rows)} pass" + (
         f"; not: {', '.join(failed)}" * bool(failed)
@@ -47,6 +47,15 @@ def audit(
     emit(rows, as_json=as_json, text=text)
     if failed:
         raise typer.Exit(1)
+
+
+def _line(text: str, *, over_progress: bool) -> None:
+    """A line of the result as soon as it is known, not behind the progress on a terminal's line."""
+    if over_progress and sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _share(found: Any) -> str:

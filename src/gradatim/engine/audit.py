@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from gradatim.errors import ArgumentError, MissingExtra
 from gradatim.families import gate, registry, stock, templates
 from gradatim.families.gate import NO_TEXT, Notes, Outcome
 from gradatim.families.generation import LEVELS, generate
+from gradatim.progress import Progress, Tick, silent
 from gradatim.scale.rates import pass_rate
 from gradatim.types import Estimate, Family, Problem
 
@@ -66,8 +67,7 @@ def audit(subject: str | Family | templates.Template, *, n: int = 200) -> dict[s
     >>> audit("verifier:number", n=20)["false_positive"].value
     0.0
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 20:
-        raise ArgumentError(f"`n` must be a whole number of at least 20, got {n!r}")
+    _enough(n)
     if not isinstance(subject, str):
         return _family(subject.name, subject, n, named=False)
     kind, _, name = subject.partition(":")
@@ -79,14 +79,33 @@ def audit(subject: str | Family | templates.Template, *, n: int = 200) -> dict[s
     return _verifier(name, n)
 
 
-def audit_all(*, n: int = 200) -> Iterable[dict[str, Any]]:
-    """Every family and every checker in turn; those that lack a package say so."""
-    for kind in KINDS:
-        for subject in names(kind):
-            try:
-                yield audit(subject, n=n)
-            except (ArgumentError, MissingExtra) as error:
-                yield {"subject": subject, "passed": False, "refused": str(error), "gates": []}
+def audit_all(*, n: int = 200, progress: Progress = silent) -> Iterator[dict[str, Any]]:
+    """Every family and every checker in turn; those that lack a package say so.
+
+    Args:
+        n: problems of each.
+        progress: told before each subject, and at the end, how many are done and how many failed.
+
+    Raises:
+        ArgumentError: n out of range.
+    """
+    _enough(n)
+    subjects = [subject for kind in KINDS for subject in names(kind)]
+    failed = 0
+    for done, subject in enumerate(subjects):
+        progress(Tick("audit", done, len(subjects), {"failed": failed, "now": subject}))
+        try:
+            found = audit(subject, n=n)
+        except (ArgumentError, MissingExtra) as error:
+            found = {"subject": subject, "passed": False, "refused": str(error), "gates": []}
+        failed += not found["passed"]
+        yield found
+    progress(Tick("audit", len(subjects), len(subjects), {"failed": failed}))
+
+
+def _enough(n: int) -> None:
+    if isinstance(n, bool) or not isinstance(n, int) or n < 20:
+        raise ArgumentError(f"`n` must be a whole number of at least 20, got {n!r}")
 
 
 def _verifier(name: str, n: int) -> dict[str, Any]:
