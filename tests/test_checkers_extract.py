@@ -81,6 +81,8 @@ def test_extract_never_raises(text):
         "\x00" * MB,
         "```\n" * (MB // 4),
         "is " * (MB // 3),
+        "so " * (MB // 3) + ".",
+        "it is " + "`" * MB + ".",
         "\ud800" * 1000,
     ],
 )
@@ -109,3 +111,24 @@ def test_only_an_announcement_announces():
     assert announced("**Answer:** yes.") == "yes"
     assert announced("x = 3") is None  # nothing says that it is the answer
     assert announced("Result") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("It is 5/12.", "5/12"),
+        ("So it's 42.", "42"),
+        ("And so, **it’s Paris**.", "Paris"),
+        ("Therefore that is [3, 1, 4].", "[3, 1, 4]"),
+        ("It is 3: 1 4.", "3: 1 4"),
+        ("It is 3 1, so the answer is 1 3.", "1 3"),  # the answer's own announcement comes first
+        ("It is 5/12", None),  # not finished
+        ("I think it is 5/12.", None),
+        ("Is it 5/12?", None),
+        ("It isn't 5/12.", None),
+        ("It is.", None),
+        ("its 5/12.", None),
+    ],
+)
+def test_a_finished_sentence_says_what_it_is(line, told):
+    assert announced(line) == told

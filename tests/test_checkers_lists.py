@@ -35,7 +35,13 @@ def test_a_run_of_digits_is_a_list_only_where_digits_are_meant():
     assert parse("[314]", packed=True) == [314]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "3 one 4", "3 of 4", "3.5", "s314=", "1,,2", "9" * 50])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "3 one 4", "3 of 4", "3.5", "s314=", "1,,2", "1, , 2", "1 2,  , 3", ", 1 2"),
+        *("1, 2,", "3-4", "--3", "-", "- 3", "1 -", "9" * 50, "1 " + "9" * 50),
+    ],
+)
 def test_what_is_no_list_is_none(text):
     assert parse(text) is None
 
@@ -43,6 +49,9 @@ def test_what_is_no_list_is_none(text):
 def test_a_final_line_may_announce_the_list():
     assert parse("The sorted list is 3 1 4.", how="line") == [3, 1, 4]
     assert parse("Therefore [3, 1, 4] it is", how="line") == [3, 1, 4]
+    assert parse("So it's 3, 1, 4.", how="line") == [3, 1, 4]
+    assert parse("So it's 3, 1, 4", how="line") is None  # more may have been to come
+    assert parse("The list is not [3, 1, 4].", how="line") is None
     assert parse("from [1, 3, 4] to [3, 1, 4]", how="line") is None  # which one?
     assert parse("The sorted list is 3 1 4.", how="box") is None
 

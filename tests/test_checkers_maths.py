@@ -72,6 +72,20 @@ def test_an_unfinished_calculation_is_no_answer_whatever_its_value():
     assert verdict("19", r"\boxed{12 + 7}").solved  # boxed, it is meant
 
 
+def test_percent_count_only_where_they_are_meant():
+    assert verdict("50", r"\boxed{50\%}").reason == "unparsed"
+    assert verdict("1/2", "The answer is 50%.").reason == "unparsed"
+    assert verdict(r"50\%", r"\boxed{50\%}").solved
+    asked = Problem(id="1", prompt="What percent?", answer="50", verifier="math")
+    assert maths.check(asked, "It is $50\\%$.").solved
+
+
+def test_what_is_denied_is_not_stated():
+    for text in ("It is not $5$.", "The answer is not 5.", "We cannot have $x = 5$."):
+        assert verdict("5", text).reason == "unparsed"
+    assert verdict(r"\sqrt{5}", r"It is not $5$, so it is $\sqrt{5}$.").solved
+
+
 def test_a_whole_solution_is_no_gold_answer():
     solution = "She sells 16 - 3 - 4 = 9 eggs\n#### 18"
     assert verdict(solution, solution).reason == "verifier_error"
@@ -88,6 +102,7 @@ def test_a_hang_costs_one_verdict(monkeypatch):
 def test_any_thread_may_ask():
     pairs = [(rf"\sqrt{{{n}}}", rf"\boxed{{{n}^{{1/2}}}}") for n in range(2, 10)]
     pairs += [(rf"\sqrt{{{n}}}", rf"\boxed{{{n + 1}^{{1/2}}}}") for n in range(2, 10)]
+    maths._stop()  # the child, too, is started by a thread that is not the main one
     with ThreadPoolExecutor(4) as pool:
         solved = list(pool.map(lambda pair: verdict(*pair).solved, pairs))
     assert solved == [True] * 8 + [False] * 8

@@ -35,7 +35,6 @@ def problem(answer, **meta):
         (r"-\dfrac12", Fraction(-1, 2)),
         ("$72", 72),
         (r"\$1,000", 1000),
-        ("5%", 5),
         (r"90^\circ", 90),
         ("72 dollars", 72),
         (r"72\text{ km}", 72),
@@ -64,6 +63,10 @@ def test_a_number_in_any_dress(text, value):
         "5y",
         "5 pi",
         "5 million",
+        "5%",  # 5 or 0.05?
+        "5 percent",
+        "５％",
+        r"5\%",
         "5!",
         "1_000",
         "0x10",
@@ -88,6 +91,9 @@ def test_what_is_not_one_number_is_none(text):
         ("12 + 7 = 19", 19),
         ("So the answer is 3 * 4 = 12 dollars.", 12),
         ("#### 18", 18),
+        ("It is not small, it is 18.", 18),
+        ("Ann has 18 more than Bob.", 18),
+        ("I was not sure. She makes $18.", 18),
         (r"Therefore the answer is $\frac{1}{2}$.", Fraction(1, 2)),
     ],
 )
@@ -105,12 +111,77 @@ def test_a_final_line_can_state_its_number(line, value):
         "the answer is 7 of 12",
         "The answer is 5 million.",
         "It is 3 or 4.",
+        "It is not 7.",
+        "The answer is not 7.",
+        "The answer isn't $7.",
+        "The answer is not: 7",
+        "She cannot make $7 every day.",
+        "7 isn't it.",
+        "7 is wrong.",
+        "It is more than 7.",
+        "There are at least 7 of them.",
         "no number at all.",
     ],
 )
 def test_an_operand_is_no_answer(line):
     assert parse_line(line) is None
     assert check(problem("7"), line).reason == "unparsed"
+
+
+def asking(question, answer):
+    return Problem(id="1", prompt=question, answer=answer, verifier="number")
+
+
+@pytest.mark.parametrize(
+    "text", ["50%", r"\boxed{50\%}", "The answer is 50%.", "It is 50 percent.", "So 1/2 = 50%"]
+)
+def test_percent_count_only_where_they_are_meant(text):
+    for question, answer in (
+        ("What percentage of 40 is 20?", "50"),
+        ("How much?", "50%"),
+        ("How much?", "50 percent"),
+    ):
+        assert check(asking(question, answer), text).solved
+        assert not check(asking(question, "0.5"), text).solved
+    for question in ("How much?", "How much is 20 percent of 250?", "What is 20% of 250?"):
+        assert check(asking(question, "50"), text).reason == "unparsed"
+    assert check(asking("How much?", "50%"), "50").solved
+    assert check(asking("How much?", "50%"), text.replace("50", "51")).reason == "wrong"
+    assert check(asking("How much?", "50%"), "0.5").reason == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("It is 5/12.", Fraction(5, 12)),
+        ("So it's 42.", 42),
+        ("So, it’s **42**.", 42),
+        ("**Therefore it is $\\frac{5}{12}$.**", Fraction(5, 12)),
+        ("Thus that is 1 1/2 hours.", Fraction(3, 2)),
+        ("And so it equals -3/4.", Fraction(-3, 4)),
+    ],
+)
+def test_what_it_is_in_a_finished_sentence(line, value):
+    assert parse_line(line) == value
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "It is 5/12",  # cut: 5/120 may have been to come
+        "So it is 5/12 + 7.",
+        "It is 5/12 or 1/2.",
+        "It is 1/2, not 5/12.",
+        "It is more than 5/12.",
+        "It is not 5/12.",
+        "First it is 5/12.",
+        "If it is 5/12, we stop.",
+        "It is 5/12 million.",
+        "It is 5/12 plus.",
+    ],
+)
+def test_what_it_is_not(line):
+    assert parse_line(line) is None
 
 
 def test_where_a_box_is_asked_for_a_line_of_prose_does_not_count():

@@ -73,6 +73,7 @@ def test_the_same_value_in_any_dress(text):
         ('{"x": [1, 2.5', "unparsed"),
         ('<answer>{"x": [1, 2.5]}', "unparsed"),
         ("x is 1 and 2.5", "unparsed"),
+        ('It is not {"x": [1, 2.5]}.', "unparsed"),
     ],
 )
 def test_other_values_and_no_values(text, reason):

@@ -20,6 +20,7 @@ PARIS = Problem(id="1", prompt="Capital of France?", answer="Paris")
         r"\boxed{\text{Paris}}",
         '"Paris"',
         "The answer is Paris.",
+        "So it's Paris.",
         "<answer>paris</answer>",
         "Ｐａｒｉｓ",
     ],
@@ -28,7 +29,9 @@ def test_the_same_word_is_right(text):
     assert check(PARIS, text).solved
 
 
-@pytest.mark.parametrize("text", ["Pari", "Paris or London", "London", "Paris is nice"])
+@pytest.mark.parametrize(
+    "text", ["Pari", "Paris or London", "London", "Paris is nice", "It is not Paris."]
+)
 def test_another_word_is_wrong(text):
     assert check(PARIS, text).reason == "wrong"
     assert check_exact(PARIS, text).reason == "wrong"

@@ -18,13 +18,27 @@ _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _FENCE = re.compile(r"[`~]{3,}\w*")
 _DECORATION = re.compile(r"\*\*|__|`")
-_ANNOUNCED = re.compile(r"(?:\bis|\bare|[:=：])\s*(?=\S)", re.IGNORECASE)
+_ANNOUNCED = re.compile(r"(?:\bis|\bare|(?<!not)[:=：])\s*(?=\S)", re.IGNORECASE)
+# "So it's 42.": a finished sentence that says what "it" is and nothing before
+_IT = re.compile(
+    r"(?:(?:and|finally|hence|so|then|therefore|thus)\b,?\s+){0,2}"
+    r"(?:it|that|this)(?:['’]s|\s+is|\s+equals)\s+(?=\S)",
+    re.IGNORECASE,
+)
+_AROUND = " \t\"'“”‘’$"
+_CLAUSE = re.compile(r"[.!?;:,]\s")
+_DENIED = re.compile(
+    r"\b(?:not|never|cannot|neither|nor|instead of|rather than)\b|n['’]t\b"
+    r"|\b(?:than|least|most)\W*$",  # a bound is no value
+    re.IGNORECASE,
+)
 _SIGNAL = re.compile(
     r"\b(?:answer|answers|result|results|solution|output|assignment|values?|totals?|sum|list)\b",
     re.IGNORECASE,
 )
 
 
+LONGEST = 4000  # characters at the end of a line in which an announcement is looked for
 ROUNDS = 12  # layers of marks around an answer that are taken off
 
 
@@ -90,6 +104,10 @@ def _tagged(text: str) -> Found | None:
 
 
 def _final_line(text: str) -> Found:
+    text = text.strip()
+    line = text[text.rfind("\n") + 1 :].strip()
+    if line and line[0] not in "`~":  # no fence: nearly every reply
+        return Found(line, "line")
     end = len(text)
     while end >= 0:
         start = text.rfind("\n", 0, end) + 1
@@ -135,29 +153,54 @@ def plain(answer: str) -> str:
     >>> plain("**\\text{3 1 4}.**")
     '3 1 4'
     """
-    answer = _DECORATION.sub("", answer).strip()
+    if answer.isalnum():  # most answers: no marks at all
+        return answer
+    if "*" in answer or "_" in answer or "`" in answer:
+        answer = _DECORATION.sub("", answer)
+    answer = answer.strip()
     for _ in range(ROUNDS):
         before = answer
         answer = answer.strip(" \t\r\n\"'“”‘’$")
         if answer.endswith((".", "。")):
             answer = answer[:-1]
-        if answer[:2] in ("\\(", "\\[") and answer[-2:] in ("\\)", "\\]"):
-            answer = answer[2:-2]
-        if answer.startswith(("\\text{", "\\mathrm{", "\\texttt{")) and answer.endswith("}"):
-            answer = answer[answer.index("{") + 1 : -1]
+        if answer[:1] == "\\":
+            answer = _unwrapped(answer)
         if answer == before:
             break
     return answer
 
 
+def _unwrapped(answer: str) -> str:
+    r"""Without one layer of \(...\), \[...\] or \text{...}."""
+    if answer[:2] in ("\\(", "\\[") and answer[-2:] in ("\\)", "\\]"):
+        answer = answer[2:-2]
+    if answer.startswith(("\\text{", "\\mathrm{", "\\texttt{")) and answer.endswith("}"):
+        answer = answer[answer.index("{") + 1 : -1]
+    return answer
+
+
+def denied(before: str) -> bool:
+    """Whether the words before something say that it is not the answer, or only bound it.
+
+    >>> denied("It is not "), denied("It is more than "), denied("It is not 4, it is ")
+    (True, True, False)
+    """
+    clauses = _CLAUSE.split(before[-LONGEST:])
+    return _DENIED.search(clauses[-1]) is not None
+
+
 def announced(line: str) -> str | None:
     """What a line announces: the part after "answer is", "Result:" and the like, else None.
 
-    >>> announced("So the answer is 3 1 4."), announced("First add 3")
-    ('3 1 4', None)
+    A finished sentence may also announce what "it" is, with nothing else before.
+
+    >>> announced("So the answer is 3 1 4."), announced("So it's 5/12."), announced("First add 3")
+    ('3 1 4', '5/12', None)
     """
-    line = line[-4000:]
-    marks = [mark.end() for mark in _ANNOUNCED.finditer(line)]
-    if not marks or not _SIGNAL.search(line, 0, marks[-1]):
-        return None
-    return plain(line[marks[-1] :])
+    end = line[-LONGEST:]
+    marks = [mark.end() for mark in _ANNOUNCED.finditer(end)]
+    if marks and _SIGNAL.search(end, 0, marks[-1]):
+        return plain(end[marks[-1] :])
+    said = _DECORATION.sub("", line).strip(_AROUND) if len(line) <= LONGEST else ""
+    it = _IT.match(said) if said.endswith(".") else None
+    return plain(said[it.end() :]) if it else None

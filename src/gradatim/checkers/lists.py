@@ -2,7 +2,7 @@
 
 import re
 
-from gradatim.checkers.extract import UNPARSED, announced, extract, plain
+from gradatim.checkers.extract import UNPARSED, announced, denied, extract, plain
 from gradatim.types import Problem, Verdict
 
 _SEPARATORS = re.compile(r"\s*[,;，、]\s*|\s+")
@@ -13,9 +13,30 @@ _OPEN = {"[": "]", "(": ")", "{": "}"}
 LONGEST = 20_000  # characters; longer is no list that anyone asked for
 
 
+def _simple(text: str) -> list[int] | None:
+    """Whole numbers with one space or comma and space between each two; None: look closer."""
+    spaced = text.replace(", ", " ")
+    digits = spaced.replace(" ", "").replace("-", "")
+    if not (digits.isascii() and digits.isdigit()) or "  " in spaced or spaced[0] == " ":
+        return None
+    tokens = spaced.split(" ")
+    if len(text) > 40 and max(map(len, tokens)) > 40:
+        return None
+    try:
+        return [int(token) for token in tokens]
+    except ValueError:  # "3-4"
+        return None
+
+
 def _strict(text: str, packed: bool) -> list[int] | None:
-    text = text.strip().replace("\\left", "").replace("\\right", "").replace("\\,", " ")
-    text = text.replace("\\{", "{").replace("\\}", "}").strip()
+    text = text.strip()
+    if "\\" in text:
+        text = text.replace("\\left", "").replace("\\right", "").replace("\\,", " ")
+        text = text.replace("\\{", "{").replace("\\}", "}").strip()
+    if len(text) <= LONGEST and not (packed and text.isdigit()):
+        values = _simple(text)
+        if values is not None:
+            return values
     if text[:1] in _OPEN and text[-1:] == _OPEN[text[0]]:
         text = text[1:-1].strip()
     elif packed and text.isascii() and text.isdigit() and len(text) <= LONGEST:
@@ -42,17 +63,21 @@ def parse(text: str, *, packed: bool = False, how: str = "box") -> list[int] | N
     >>> parse("[3, 1, 4]"), parse("314", packed=True), parse("314"), parse("3 of 4")
     ([3, 1, 4], [3, 1, 4], [314], None)
     """
-    text = plain(text.translate(_MINUS))
+    whole = text if text.isascii() else text.translate(_MINUS)
+    text = plain(whole)
     values = _strict(text, packed)
     if values is not None or how != "line":
         return values
-    told = announced(text)
+    told = announced(whole)
     if told is not None:
         values = _strict(told, packed)
         if values is not None:
             return values
-    groups = _GROUP.findall(text[-4000:])
-    return _strict(groups[0], False) if len(groups) == 1 else None
+    text = text[-4000:]
+    groups = list(_GROUP.finditer(text))
+    if len(groups) != 1 or denied(text[: groups[0].start()]):
+        return None
+    return _strict(groups[0][1], False)
 
 
 def check(problem: Problem, text: str | None) -> Verdict:

@@ -18,7 +18,7 @@ import threading
 from typing import Any
 
 from gradatim.checkers import numbers
-from gradatim.checkers.extract import UNPARSED, Found, announced, plain
+from gradatim.checkers.extract import UNPARSED, Found, announced, denied, plain
 from gradatim.types import Problem, Verdict
 
 LIMIT = 5.0  # seconds for one verdict
@@ -43,9 +43,10 @@ def _expression(found: Found) -> str | None:
     if not text or len(text) > LONGEST:
         return None
     if found.how == "line":
-        marked = [next(filter(None, m.groups())) for m in _DOLLARS.finditer(text)]
+        marked = list(_DOLLARS.finditer(text))
         if marked:
-            return marked[-1].strip()
+            stated = next(filter(None, marked[-1].groups()))
+            return None if denied(text[: marked[-1].start()]) else stated.strip()
         told = announced(text)
         text = told if told is not None else text
         if _PROSE.search(text):
@@ -69,7 +70,7 @@ def check(problem: Problem, text: str | None) -> Verdict:
     found = numbers.search(problem, text)
     if found.answer is None:
         return UNPARSED
-    number, value = numbers.parse(gold), numbers.stated(found)
+    number, value = numbers.parse(gold, percent=True), numbers.stated(found, problem)
     if number is not None and value is not None:
         return _verdict(numbers.close(value, number, problem), str(value))
     told = announced(found.answer) if found.how == "line" else None
@@ -77,6 +78,8 @@ def check(problem: Problem, text: str | None) -> Verdict:
         return _verdict(True, gold)
     stated = _expression(found) or (str(value) if value is not None else "")
     if not any(c.isalnum() for c in stated):
+        return UNPARSED
+    if number is not None and numbers.says_percent(stated) and not numbers.takes_percent(problem):
         return UNPARSED
     if found.how == "line" and number is not None and _CALCULATION.fullmatch(stated):
         return UNPARSED  # "12 + 7" at the end of a cut reply is no answer, though it has a value

@@ -1,10 +1,11 @@
-r"""Numbers in replies: whole, decimal, rational, with separators, currency, percent or a unit.
+r"""Numbers in replies: whole, decimal, rational, with separators, currency or a unit.
 
 Values are exact fractions. In a box or a tag the whole text must be one number. A final line may
 also announce it ("The answer is 72 dollars."), end in "= 72" or "#### 72", or be a finished
 sentence with one number in it. An operand of a calculation that was cut ("12 + 7") is none of
-these. Where the question asks for a box or a tag, nothing else counts except a reply that is a
-number and no more.
+these. "50%" is 50 where the problem's answer has a percent sign or its question asks for percent;
+elsewhere it might as well be 0.5, and is unparsed. Where the question asks for a box or a tag,
+nothing else counts except a reply that is a number and no more.
 """
 
 import re
@@ -17,6 +18,7 @@ from gradatim.checkers.extract import (
     UNPARSED,
     Found,
     announced,
+    denied,
     extract,
     plain,
     without_reasoning,
@@ -30,6 +32,7 @@ _SIGNS = str.maketrans({"−": "-", "–": "-", "﹣": "-", "⁄": "/", "×": "*
 # possessive: a run of digits is taken whole or not at all, or a million digits cost a minute
 _DECIMAL = r"(?:\d{1,3}(?:,\d{3})++(?!\d)(?:\.\d*+)?|\d++(?:\.\d*+)?|\.\d++)"
 _ONE = rf"[-+]?{_DECIMAL}(?:[eE][-+]?\d{{1,3}})?"
+_NUMBER = re.compile(_ONE)
 _POWER = re.compile(rf"({_ONE})\s*(?:\*|\\times|\\cdot|x)\s*10\s*\^\s*\{{?([-+]?\d{{1,3}})\}}?")
 _RATIO = re.compile(rf"({_ONE})\s*/\s*({_ONE})")
 _MIXED = re.compile(r"([-+]?)(\d+)\s+(\d+)/(\d+)")
@@ -44,8 +47,15 @@ _NOT_UNITS |= {"than", "add", "subtract", "out", "sqrt", "mod", "log", "sin", "c
 _NOT_UNITS |= {"or", "squared", "cubed"}
 _SCALES = {"hundred", "thousand", "million", "billion", "trillion", "dozen", "factorial", "half"}
 _SCALES |= {"plus", "minus", "times", "divided", "multiplied", "over"}  # cut: more was to come
+_NO_UNITS = frozenset(_NOT_UNITS | _SCALES)
+# "What percentage ...?" asks for percent, "20 percent of 250" does not
+_ASKS_PERCENT = re.compile(r"(?<!\d)(?<!\d[ -])percent", re.IGNORECASE)
 
 _SOMEWHERE = re.compile(rf"(?<![\w.,]){_ONE}(?![\d/*^]|[.,]\d|\s*[-+*/^]\s*[\d(.])")
+# "5 isn't it.", "5 is wrong."
+_REFUTED = re.compile(
+    r"\W*(?:(?:is|was|are|were)\s+)?(?:\w+n['’]t|not|wrong|incorrect|false)\b", re.IGNORECASE
+)
 _RUN = re.compile(r"\d+")
 _AFTER_SIGN = re.compile(r"(?:=|≈|####)\s*([^=≈#]*)$")
 _LEADING = re.compile(rf"^(\\?[$€£¥₹]?\s*{_ONE}(?:\s*/\s*{_ONE})?\s*%?)(\s+[^\d+*/=^]*|)$")
@@ -67,7 +77,7 @@ def _fraction(text: str) -> Fraction:
 
 
 def _value(text: str) -> Fraction | None:
-    if re.fullmatch(_ONE, text):
+    if _NUMBER.fullmatch(text):
         return _fraction(text)
     if match := _RATIO.fullmatch(text):
         below = _fraction(match[2])
@@ -84,76 +94,114 @@ def _value(text: str) -> Fraction | None:
     return None
 
 
-def parse(text: str) -> Fraction | None:
+def parse(text: str, *, percent: bool = False) -> Fraction | None:
     r"""The number that a text is, or None where it is not one number.
 
-    A name before ("x = 5"), a currency, a percent sign and one unit word are allowed.
+    A name before ("x = 5"), a currency and one unit word are allowed. "50%" is 50 only where
+    percent are meant, else it might be 0.5, and is no number.
 
     >>> parse("1,234.50"), parse("−3/4"), parse("\\frac{1}{2}"), parse("12 + 7")
     (Fraction(2469, 2), Fraction(-3, 4), Fraction(1, 2), None)
+    >>> parse("50%", percent=True), parse("50%")
+    (Fraction(50, 1), None)
     """
-    return _parse(text) if len(text) <= LONGEST else None
+    digits = text[1:] if text[:1] == "-" else text
+    if len(text) <= LONGEST and digits.isdigit() and digits.isascii():  # nearly every answer
+        return Fraction(int(text))
+    return _parse(text, percent) if len(text) <= LONGEST else None
 
 
 @lru_cache(maxsize=4096)
-def _parse(text: str) -> Fraction | None:
+def _parse(text: str, percent: bool) -> Fraction | None:
     text = _unified(text)
     if match := _NAME.match(text):
         text = text[match.end() :]
     text = _CURRENCY.sub(r"\1", text)
     for unit in (_SIGN, _UNIT, _WORD):
         match = unit.search(text)
-        if match and not (unit.groups and match[1].lower() in _NOT_UNITS | _SCALES):
+        if match and not (unit.groups and match[1].lower() in _NO_UNITS):
+            if not percent and says_percent(match[0]):
+                return None
             text = text[: match.start()]
             break
     return _value(plain(text))
 
 
-def parse_line(line: str) -> Fraction | None:
+def says_percent(text: str) -> bool:
+    """Whether a text has a percent sign or the word."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return "%" in text or "percent" in text.lower()
+
+
+def takes_percent(problem: Problem) -> bool:
+    """Whether "50%" is 50 here: the answer has a percent sign, or the question asks for percent.
+
+    >>> takes_percent(Problem(id="1", prompt="What percentage of 40 is 20?", answer="50"))
+    True
+    >>> takes_percent(Problem(id="2", prompt="How much is 20 percent of 250?", answer="50"))
+    False
+    """
+    return says_percent(problem.answer) or _ASKS_PERCENT.search(_asked(problem)) is not None
+
+
+def parse_line(line: str, *, percent: bool = False) -> Fraction | None:
     """The number that a final line gives as its answer, or None.
 
     >>> parse_line("She makes $18 every day."), parse_line("So 12 + 7"), parse_line("12 + 7 = 19")
     (Fraction(18, 1), None, Fraction(19, 1))
     """
-    value = parse(line)
+    value = parse(line, percent=percent)
     if value is not None or not any(c.isdigit() for c in line):
         return value
     whole = line[-4000:]
     line = _unified(whole)
-    told = announced(line)
+    finished = whole.rstrip("*_` $").endswith(".")
+    told = announced(f"{line}." if finished else line)
     after = _AFTER_SIGN.search(line)
+    if after and denied(line[: after.start()]):
+        after = None
     for part in (after[1] if after else None, told):
         if part is None:
             continue
         match = _LEADING.match(plain(part))
-        value = parse(part if match is None else "" if _scaled(match[2]) else match[1])
+        if match is not None:
+            part = "" if _scaled(match[2], percent) else match[1]
+        value = parse(part, percent=percent)
         if value is not None:
             return value
-    return _sentence(whole)
+    return _sentence(whole, percent)
 
 
-def _sentence(line: str) -> Fraction | None:
+def _sentence(line: str, percent: bool) -> Fraction | None:
     """The one number of a finished sentence."""
     if line.rstrip("*_ ")[-1:] not in (".", "!"):
         return None
     numbers = list(_SOMEWHERE.finditer(line := _unified(line)))
-    if len(numbers) != 1 or _scaled(line[numbers[0].end() :]):
+    if len(numbers) != 1 or _scaled(line[numbers[0].end() :], percent):
+        return None
+    if denied(line[: numbers[0].start()]) or _REFUTED.match(line, numbers[0].end()):
         return None
     only = numbers[0][0]
     return parse(only) if len(_RUN.findall(only)) == len(_RUN.findall(line)) else None
 
 
-def _scaled(after: str) -> bool:
+def _scaled(after: str, percent: bool) -> bool:
     """Whether the word after a number makes it another number ("5 million")."""
     words = after.split(maxsplit=1)
-    return bool(words) and words[0].strip(".,;!").lower() in _SCALES
+    if not words:
+        return False
+    return words[0].strip(".,;!").lower() in _SCALES or (not percent and says_percent(words[0]))
+
+
+def _asked(problem: Problem) -> str:
+    asked = problem.prompt
+    return asked if isinstance(asked, str) else "\n".join(m["content"] for m in asked)
 
 
 def asked_explicitly(problem: Problem) -> bool:
     r"""Whether the question asks for \boxed{} or an answer tag."""
-    asked = problem.prompt
-    if not isinstance(asked, str):
-        asked = "\n".join(message["content"] for message in asked)
+    asked = _asked(problem)
     return "\\boxed" in asked or "<answer>" in asked
 
 
@@ -166,22 +214,23 @@ def search(problem: Problem, text: str | None) -> Found:
     return found
 
 
-def stated(found: Found) -> Fraction | None:
-    """The number of an extracted answer."""
-    if found.answer is None:
+def stated(found: Found, problem: Problem | None = None) -> Fraction | None:
+    """The number of an extracted answer; "50%" is one where the problem takes percent."""
+    text = found.answer
+    if text is None:
         return None
-    if found.how != "line":
-        return parse(found.answer)
-    return parse_line(found.answer)
+    percent = problem is not None and says_percent(text) and takes_percent(problem)
+    return (parse_line if found.how == "line" else parse)(text, percent=percent)
 
 
 def close(value: Fraction, gold: Fraction, problem: Problem) -> bool:
     """Equal, or within what the problem's meta allows: `tolerance`, or `relative` of the gold."""
-    allowed = max(
-        Fraction(problem.meta.get("tolerance", 0)),
-        Fraction(problem.meta.get("relative", 0)) * abs(gold),
-    )
-    return abs(value - gold) <= allowed
+    if value == gold:
+        return True
+    tolerance, relative = problem.meta.get("tolerance", 0), problem.meta.get("relative", 0)
+    if not (tolerance or relative):
+        return False
+    return abs(value - gold) <= max(Fraction(tolerance), Fraction(relative) * abs(gold))
 
 
 def check(problem: Problem, text: str | None) -> Verdict:
@@ -190,8 +239,8 @@ def check(problem: Problem, text: str | None) -> Verdict:
     >>> check(Problem(id="1", prompt="?", answer="1000"), "The total is 1,000.").solved
     True
     """
-    gold = parse(problem.answer)
-    value = stated(search(problem, text))
+    gold = parse(problem.answer, percent=True)
+    value = stated(search(problem, text), problem)
     if value is None:
         return UNPARSED
     if gold is None:

@@ -8,7 +8,14 @@ from fractions import Fraction
 from typing import Any
 
 from gradatim.checkers import numbers
-from gradatim.checkers.extract import UNPARSED, announced, extract, plain, without_reasoning
+from gradatim.checkers.extract import (
+    UNPARSED,
+    announced,
+    denied,
+    extract,
+    plain,
+    without_reasoning,
+)
 from gradatim.checkers.text import normalise
 from gradatim.types import Problem, Verdict
 
@@ -85,10 +92,10 @@ def _fenced(text: str) -> str:
 
 
 def _span(line: str) -> str:
-    """From the first bracket of a line to the last, "" where there is none."""
+    """From the first bracket of a line to the last, "" where there is none or it is denied."""
     start = min((at for at in (line.find("["), line.find("{")) if at >= 0), default=-1)
     end = max(line.rfind("]"), line.rfind("}"))
-    return line[start : end + 1] if 0 <= start < end else ""
+    return line[start : end + 1] if 0 <= start < end and not denied(line[:start]) else ""
 
 
 def _candidates(text: str) -> Iterator[str]:

@@ -15,7 +15,10 @@ def normalise(text: str) -> str:
     >>> normalise(' **The  Eiffel Tower.** ')
     'the eiffel tower'
     """
-    unified = unicodedata.normalize("NFKC", text).casefold()
+    unified = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    unified = unified.casefold()
+    if unified.isalnum():
+        return unified
     return plain(_SPACE.sub(" ", plain(unified)))
 
 

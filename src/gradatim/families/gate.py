@@ -327,11 +327,12 @@ def alike(a: str, b: str) -> bool:
 
 
 def near_misses(family: Family, problems: Sequence[Problem]) -> Outcome:
-    """Answers changed in one place, and right answers hedged with a wrong one."""
+    """Answers changed in one place; right answers denied, and hedged with a wrong one."""
 
     def texts() -> Iterator[tuple[Problem, str]]:
         for problem in problems:
             missed = ""
+            yield problem, f"The answer is not {problem.answer}."
             for text in near(problem.answer):
                 if not alike(text, problem.answer) and not right(family, problem, text):
                     missed = missed or text
