@@ -1,5 +1,6 @@
 """What the arithmetic families share: the form of a question, and the check of an exact number."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from gradatim.checkers import numbers
@@ -8,6 +9,7 @@ from gradatim.errors import ArgumentError
 from gradatim.types import Draft, Problem, Verdict
 
 COMPACT = 40  # characters up to which there is a compact form
+NO_META: Mapping[str, Any] = {}
 
 
 def columns(**values: tuple[int, ...]) -> dict[int, dict[str, Any]]:
@@ -29,7 +31,15 @@ def written(above: int, below: int) -> str:
 
 
 def question(
-    task: str, shown: str, form: str, *, answer: str, working: str, short: str, canonical: str = ""
+    task: str,
+    shown: str,
+    form: str,
+    *,
+    answer: str,
+    working: str,
+    short: str,
+    canonical: str = "",
+    meta: Mapping[str, Any] = NO_META,
 ) -> Draft:
     """A question of a task, its instance, and the form of the answer.
 
@@ -41,6 +51,7 @@ def question(
         working: lines of a worked solution, without the answer.
         short: the compact form; dropped where it has more than 40 characters.
         canonical: what tells instances apart; `short` where not given.
+        meta: what the check needs to know besides the answer.
     """
     fits = len(short) <= COMPACT
     return Draft(
@@ -50,6 +61,7 @@ def question(
         compact=short if fits else None,
         compact_answer=answer if fits else None,
         solution=working + answer,
+        meta=meta,
     )
 
 

@@ -57,6 +57,7 @@ FAMILIES = {
     "arithmetic.gcd": "gradatim.families.divisors:GCD",
     "arithmetic.lcm": "gradatim.families.divisors:LCM",
     "arithmetic.modular": "gradatim.families.modular:FAMILY",
+    "arithmetic.polynomial": "gradatim.families.polynomials:FAMILY",
     "arithmetic.sum": "gradatim.families.arithmetic:SUM",
     "horizon": "gradatim.families.horizon:FAMILY",
     "horizon.multi": "gradatim.families.horizon:MULTI",
