@@ -19,7 +19,7 @@ from gradatim.learning.objectives_parts import ROWS, Scale, Tokens, needed, rows
 from gradatim.recipes import registry
 from gradatim.rng import digest
 from gradatim.solvers import tiny
-from gradatim.solvers.tiny_model import Ragged, ragged, reply_logits
+from gradatim.solvers.tiny_model import END, Ragged, encode, ragged, reply_logits
 from gradatim.types import ROLES, Batch, Use
 
 CHUNK = 384  # rows per backward pass: bounds memory and keeps activations near the cache
@@ -32,13 +32,56 @@ FOREIGN = [ROLES.index(role) for role in ("refine", "demo")]
 
 
 class Rollouts(NamedTuple):
-    """A step's replies: `owner` is the prompt of each row, prompt by prompt."""
+    """A step's replies.
+
+    Attributes:
+        prompts: encoded, with what of a reply is given; no loss is taken on them.
+        owner: (row,) int, the prompt of each reply.
+        replies, texts, finished: (row,) what was written, and whether it came to its end.
+        logp, entropy: (row,) float, of the policy that wrote it; see tiny_sampler.Samples.
+    """
 
     prompts: list[list[int]]
     owner: np.ndarray
     replies: Ragged
     finished: np.ndarray
     texts: list[str]
+    logp: np.ndarray
+    entropy: np.ndarray
+
+
+def join(parts: Sequence[Rollouts]) -> Rollouts:
+    """Replies of several rounds, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    before = np.cumsum([0, *(len(p.prompts) for p in parts[:-1])])
+    return Rollouts(
+        [prompt for p in parts for prompt in p.prompts],
+        np.concatenate([p.owner + n for p, n in zip(parts, before, strict=True)]),
+        Ragged(
+            torch.cat([p.replies.tokens for p in parts]),
+            torch.cat([p.replies.lengths for p in parts]),
+        ),
+        np.concatenate([p.finished for p in parts]),
+        [text for p in parts for text in p.texts],
+        np.concatenate([p.logp for p in parts]),
+        np.concatenate([p.entropy for p in parts]),
+    )
+
+
+def given(prompts: Sequence[Sequence[int]], texts: Sequence[str]) -> Rollouts:
+    """Replies that are not sampled but given, one to a prompt: demonstrations."""
+    coded = [[*encode(text), END] for text in texts]
+    size = len(texts)
+    return Rollouts(
+        [list(p) for p in prompts],
+        np.arange(size),
+        ragged(coded),
+        np.ones(size, dtype=bool),
+        list(texts),
+        np.zeros(size),
+        np.zeros(size),
+    )
 
 
 class Learner:
@@ -93,6 +136,7 @@ class Learner:
         *,
         limit: int,
         seed: Sequence[object],
+        entropies: bool = False,
     ) -> Rollouts:
         """Sample counts[i] replies to prompt i at temperature 1; the seed fixes them."""
         noise = int.from_bytes(digest(*seed, size=7), "big")
@@ -103,6 +147,7 @@ class Learner:
             limit=limit,
             temperature=1.0,
             generator=torch.Generator().manual_seed(noise),
+            entropies=entropies,
         )
         owner = np.repeat(np.arange(len(prompts)), counts)
         return Rollouts(
@@ -111,6 +156,8 @@ class Learner:
             tiny.flat(samples),
             samples.finished.numpy(),
             tiny.texts(samples),
+            samples.logp.numpy(),
+            samples.entropy.numpy(),
         )
 
     def update(

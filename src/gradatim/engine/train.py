@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradatim import checks, files
-from gradatim.engine import loop
+from gradatim.choice import plans
+from gradatim.engine import loop, steps
+from gradatim.engine.rows import attempt_rows
 from gradatim.errors import ArgumentError
-from gradatim.families.verify import check
 from gradatim.progress import Progress, Tick, silent
 from gradatim.recipes import registry
 from gradatim.recipes.curriculum import Curriculum
@@ -27,7 +28,7 @@ from gradatim.scale.rates import pass_rate
 from gradatim.solvers import tiny
 from gradatim.solvers.tiny_model import encode
 from gradatim.store.ledger import Ledger
-from gradatim.store.rows import AttemptRow, GradeRow, Setting, prompt_hash
+from gradatim.store.rows import Setting, prompt_hash
 from gradatim.store.run import Run
 from gradatim.types import Estimate, Plan, Problem
 
@@ -174,14 +175,22 @@ class _Session:
         loop.use_threads(settings.threads)
         self.run, self.settings = run, settings
         self.problems, self.held_out = list(problems), list(held_out)
-        self.prompts = {p.id: encode(tiny.compact(p)) for p in (*problems, *held_out)}
-        self.hashes = {p.id: prompt_hash(tiny.compact(p)) for p in (*problems, *held_out)}
+        self.known = {p.id for p in (*problems, *held_out)}
+        hashes = {}
+        for p in (*problems, *held_out):
+            encode(tiny.compact(p))  # what cannot be read is said before anything is spent
+            hashes[p.id] = prompt_hash(tiny.compact(p))
         start = tiny.load(settings.start)
         self.start_version = start.version
-        named = files.dumps(files.plain(asdict(settings))) + start.version + "".join(self.hashes)
+        named = files.dumps(files.plain(asdict(settings))) + start.version + "".join(hashes)
         self.folder = run.checkpoints / f"{settings.recipe}-{settings.seed}-{prompt_hash(named)}"
         self.curriculum = Curriculum(
-            self.problems, settings.recipe, seed=settings.seed, **settings.overrides
+            self.problems,
+            settings.recipe,
+            settings.seed,
+            provides=steps.PROVIDES,
+            total=settings.rollouts,
+            **settings.overrides,
         )
         self.learner = loop.Learner(
             start,
@@ -203,115 +212,79 @@ class _Session:
         begin = time.process_time()
         now = min(self.settings.batch, self.settings.rollouts - self.spent)
         prompts = max(1, round(self.settings.prompts * now / self.settings.batch))
-        plan = self.curriculum.suggest(prompts, rollouts=now)
-        asked = np.flatnonzero(plan.n)
-        chosen = [self.problems[i] for i in plan.problem[asked]]
         number = len(self.curve)
-        rollouts = self.learner.sample(
-            [self.prompts[p.id] for p in chosen],
-            plan.n[asked],
+        taken = steps.take(
+            self.curriculum,
+            self.learner,
+            prompts=prompts,
+            rollouts=now,
             limit=self.settings.limit,
             seed=("train", self.settings.seed, self.start_version, number),
+            each=lambda made, plan: self._store(ledger, made, step=number, plan=plan, tag="train"),
         )
-        owners = [chosen[i] for i in rollouts.owner]
-        grades = self._store(ledger, owners, rollouts, step=number, plan=plan, tag="train")
-        reward = np.array([g.reward for g in grades])
-        solved = np.array([g.solved for g in grades])
-        batch = self.curriculum.observe(
-            plan,
-            reward,
-            solved=solved,
-            lengths=rollouts.replies.lengths.numpy(),
-            row=asked[rollouts.owner],
-        )
-        advantage, keep = self.curriculum.advantages(batch)
-        moved = self.learner.update(
-            rollouts, np.where(keep, advantage, 0.0), longest=self.settings.limit
-        )
-        self.spent += len(reward)
-        self.tokens += int(rollouts.replies.lengths.sum())
+        batch = taken.batch
+        self.spent += taken.spent
+        self.tokens += int(taken.rollouts.replies.lengths.sum())
         self.cpu += time.process_time() - begin
-        sizes = np.bincount(rollouts.owner, minlength=len(asked))
-        right = np.bincount(rollouts.owner, weights=solved, minlength=len(asked))
+        sizes = np.bincount(batch.group)
+        right = np.bincount(batch.group, weights=batch.solved)
         self.curve.append({
             "step": number,
             "rollouts": self.spent,
             "tokens": self.tokens,
-            "mixed": float(np.mean((right > 0) & (right < sizes))),
-            "solved": float(solved.mean()),
-            "rows": int(moved["rows"]),
+            "mixed": float(np.mean(((right > 0) & (right < sizes))[sizes > 0])),
+            "solved": float(batch.solved.mean()),
+            "rows": int(taken.moved["rows"]),
             "cpu": self.cpu,
         })
 
     def watch(self, ledger: Ledger) -> None:
         """Try the held-out problems when the next of the evenly spread moments has come."""
-        steps = self.settings.monitors
-        due = len(self.monitor) * self.settings.rollouts / max(steps - 1, 1)
-        if not self.held_out or not steps or len(self.monitor) >= steps or self.spent < due - 0.5:
+        moments, done = self.settings.monitors, len(self.monitor)
+        due = done * self.settings.rollouts / max(moments - 1, 1)
+        if not self.held_out or not moments or done >= moments or self.spent < due - 0.5:
             return
-        rollouts = self.learner.sample(
-            [self.prompts[p.id] for p in self.held_out],
-            np.ones(len(self.held_out), dtype=np.int64),
+        size = len(self.held_out)
+        plan = plans.give(
+            plans.rows(
+                np.arange(size),
+                step=len(self.curve),
+                propensity=np.ones(size),
+                why=np.full(size, "monitor"),
+            ),
+            np.ones(size),
+        )
+        made = steps.perform(
+            self.learner,
+            plan,
+            self.held_out,
             limit=self.settings.limit,
             seed=("monitor", self.settings.seed, self.start_version, len(self.monitor)),
         )
-        grades = self._store(
-            ledger, self.held_out, rollouts, step=len(self.curve), plan=None, tag="monitor"
-        )
+        self._store(ledger, made, step=len(self.curve), plan=None, tag="monitor")
         self.monitor.append({
             "rollouts": self.spent,
             "tokens": self.tokens,
             "cpu": self.cpu,
-            "rate": _rate([g.solved for g in grades]),
+            "rate": _rate([v.solved for v in made.verdicts]),
         })
 
     def _store(
-        self,
-        ledger: Ledger,
-        problems: Sequence[Problem],
-        rollouts: loop.Rollouts,
-        *,
-        step: int,
-        plan: Plan | None,
-        tag: str,
-    ) -> list[GradeRow]:
+        self, ledger: Ledger, made: steps.Outcome, *, step: int, plan: Plan | None, tag: str
+    ) -> None:
+        if step != self.counted:  # a held-out problem may be a training problem too
+            self.counted, self.seen = step, Counter()
         setting = Setting(
             f"tiny:{self.settings.start}",
             f"{self.start_version}/{self.folder.name}/{step:05d}",  # no two trainings share one
             files.dumps({"limit": self.settings.limit, "temperature": 1.0}),
         )
-        expected: dict[str, float] = {}
-        if plan is not None:
-            pairs = zip(plan.problem.tolist(), plan.propensity.tolist(), strict=True)
-            expected = {self.problems[i].id: value for i, value in pairs}
-        if step != self.counted:  # a held-out problem may be a training problem too
-            self.counted, self.seen = step, Counter()
-        seen = self.seen
-        attempts, grades = [], []
-        lengths, finished = rollouts.replies.lengths.tolist(), rollouts.finished.tolist()
-        for problem, text, n, ended in zip(
-            problems, rollouts.texts, lengths, finished, strict=True
-        ):
-            verdict = check(problem, text if ended else None)
-            attempts.append(
-                AttemptRow(
-                    problem.id,
-                    self.hashes[problem.id],
-                    setting,
-                    seen[problem.id],
-                    status="finished" if ended else "truncated",
-                    text=text,
-                    tokens=n,
-                    prompt_tokens=len(self.prompts[problem.id]),
-                    step=step,
-                    propensity=expected.get(problem.id),
-                    tag=tag,
-                )
-            )
-            grades.append(GradeRow(f"{problem.verifier}@{problem.version}", *verdict))
-            seen[problem.id] += 1
-        ledger.append(attempts, grades)
-        return grades
+        changed = {p.id: p for p in made.problems if p.id not in self.known}
+        if changed:  # rewritten problems are as much a part of the run as those it began with
+            self.run.add_problems(changed.values())
+            self.known |= changed.keys()
+        rows = attempt_rows(made, plan, setting=setting, step=step, tag=tag, seen=self.seen)
+        ledger.append(*rows)
 
     def tick(self) -> Tick:
         """What people watch: rollouts spent, share of groups with a gradient, pass rates."""

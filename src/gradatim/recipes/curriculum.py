@@ -40,6 +40,7 @@ class Curriculum:
 
     Attributes:
         problems, recipe, pool: what it works on, with changes applied.
+        needs: what its slots (the objective apart) need of a trainer.
         step: number of the next plan.
 
     Raises:
@@ -73,12 +74,12 @@ class Curriculum:
             slot: registry.resolve(slot, getattr(self.recipe, slot))
             for slot in (*_STATEFUL, "advantage")
         }
-        needs = frozenset().union(*(record.needs for record, _ in self._slots.values()))
+        self.needs = frozenset().union(*(record.needs for record, _ in self._slots.values()))
         self.problems, self.provides = problems, frozenset(provides)
         if isinstance(source, Pool):
             self.pool = source
         else:
-            self.pool = pools.pool(problems, source, bank=bank, features="features" in needs)
+            self.pool = pools.pool(problems, source, bank=bank, features="features" in self.needs)
         registry.fits(self.recipe, self.provides | pools.provides(self.pool))
         self.seed, self.total = seed, total
         self.step = 0

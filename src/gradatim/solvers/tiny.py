@@ -160,6 +160,7 @@ def respond(
     limit: int,
     temperature: float,
     generator: torch.Generator,
+    entropies: bool = False,
 ) -> Samples:
     """Sample counts[i] replies to each encoded prompt; see tiny_sampler.sample."""
     longest = max((len(p) for p in prompts), default=0) + limit
@@ -175,6 +176,7 @@ def respond(
         limit=limit,
         temperature=temperature,
         generator=generator,
+        entropies=entropies,
     )
 
 

@@ -16,12 +16,15 @@ class Samples(NamedTuple):
         lengths: (row,) int64, tokens of each reply with the end mark.
         finished: (row,) bool, whether the end mark came before the limit.
         logp: (row,) float32, log-probability of each reply under the sampled distribution.
+        entropy: (row,) float32, mean over its tokens of the distribution's entropy in nats;
+            zeros where it was not asked for.
     """
 
     tokens: torch.Tensor
     lengths: torch.Tensor
     finished: torch.Tensor
     logp: torch.Tensor
+    entropy: torch.Tensor
 
 
 SEATS = 8  # rows of one prompt that share a table: their queries are one matrix product
@@ -113,6 +116,7 @@ def sample(
     limit: int,
     temperature: float,
     generator: torch.Generator,
+    entropies: bool = False,
 ) -> Samples:
     """Sample `counts[i]` replies to prompt i.
 
@@ -123,15 +127,16 @@ def sample(
         limit: most tokens of a reply, the end mark included.
         temperature: 0 for greedy.
         generator: source of the noise; the same state gives the same replies.
+        entropies: fill `entropy`.
     """
     owner = torch.repeat_interleave(torch.arange(len(counts)), counts)
     total = len(owner)
     tokens = torch.full((total, limit), END, dtype=torch.int64)
     lengths = torch.full((total,), limit, dtype=torch.int64)
     finished = torch.zeros(total, dtype=torch.bool)
-    logp = torch.zeros(total)
+    logp, entropy = torch.zeros(total), torch.zeros(total)
     if not total:
-        return Samples(tokens, lengths, finished, logp)
+        return Samples(tokens, lengths, finished, logp, entropy)
     prefix = read_prompts(weights, shape, prompts)
     cache = _Cache(prefix, owner, limit)
     turns = rotary(shape)
@@ -143,6 +148,9 @@ def sample(
         drawn, score = _draw(logits, temperature, generator)
         tokens[alive[running], t] = drawn[running]
         logp[alive[running]] += score[running]
+        if entropies:
+            open_to = torch.special.entr(logits.softmax(-1)).sum(-1)
+            entropy[alive[running]] += open_to[running]
         ended = running & (drawn == END)
         lengths[alive[ended]] = t + 1
         finished[alive[ended]] = True
@@ -155,7 +163,7 @@ def sample(
             cache.keep(rows)
             alive, drawn, running = alive[rows], drawn[rows], running[rows]
         logits = _step(weights, shape, cache, tokens=drawn, turns=turns, t=t)
-    return Samples(tokens, lengths, finished, logp)
+    return Samples(tokens, lengths, finished, logp, entropy / lengths)
 
 
 def _draw(
