@@ -92,6 +92,8 @@ def test_what_is_not_one_number_is_none(text):
         ("So the answer is 3 * 4 = 12 dollars.", 12),
         ("#### 18", 18),
         ("It is not small, it is 18.", 18),
+        ("The number of melons that are not ready is 84 - 66 = 18", 18),
+        ("The number of melons that are not ready is 18.", 18),
         ("Ann has 18 more than Bob.", 18),
         ("I was not sure. She makes $18.", 18),
         (r"Therefore the answer is $\frac{1}{2}$.", Fraction(1, 2)),

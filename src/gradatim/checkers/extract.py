@@ -27,9 +27,11 @@ _IT = re.compile(
 )
 _AROUND = " \t\"'“”‘’$"
 _CLAUSE = re.compile(r"[.!?;:,]\s")
+# a negation with no statement after it, or a bound, which is no value
 _DENIED = re.compile(
-    r"\b(?:not|never|cannot|neither|nor|instead of|rather than)\b|n['’]t\b"
-    r"|\b(?:than|least|most)\W*$",  # a bound is no value
+    r"(?:\b(?:not|never|cannot|neither|nor|instead of|rather than)\b|n['’]t\b)"
+    r"(?:(?!\b(?:is|are|was|were)\b|=).)*$"
+    r"|\b(?:than|least|most)\W*$",
     re.IGNORECASE,
 )
 _SIGNAL = re.compile(
@@ -182,7 +184,7 @@ def _unwrapped(answer: str) -> str:
 def denied(before: str) -> bool:
     """Whether the words before something say that it is not the answer, or only bound it.
 
-    >>> denied("It is not "), denied("It is more than "), denied("It is not 4, it is ")
+    >>> denied("It is not "), denied("It is more than "), denied("What is not ready is ")
     (True, True, False)
     """
     clauses = _CLAUSE.split(before[-LONGEST:])

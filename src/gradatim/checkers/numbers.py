@@ -159,8 +159,6 @@ def parse_line(line: str, *, percent: bool = False) -> Fraction | None:
     finished = whole.rstrip("*_` $").endswith(".")
     told = announced(f"{line}." if finished else line)
     after = _AFTER_SIGN.search(line)
-    if after and denied(line[: after.start()]):
-        after = None
     for part in (after[1] if after else None, told):
         if part is None:
             continue
