@@ -98,7 +98,7 @@ def test_s090_one_product_gives_dpo():
     plain = -torch.nn.functional.logsigmoid(0.3 * (good - bad))
     loss, metrics = contrast.dpo(part, torch.zeros(2), made.scale(part), beta=0.3)
     same(loss, plain, part)
-    assert metrics == {"pairs": 1.0}
+    assert metrics == {"mixed": 1.0}
     # its advantage: how wrong the preference still is
     a = 0.3 * torch.sigmoid(-0.3 * (good - bad)).item() * torch.tensor([1.0, -1.0])
     product = parts.Parts(parts.everywhere(part), parts.own(part), a.double()[part.row],

@@ -105,7 +105,7 @@ def dpo(
     found = dpo_advantage(margin, _right(tokens), code, seen)
     a = (beta / groups * found.advantage)[tokens.row]
     loss = surrogate(tokens, Parts(everywhere(tokens), own(tokens), a, torch.ones_like(a)))
-    return told(loss, found.value.sum() / groups), {"pairs": float((found.value > 0).sum())}
+    return told(loss, found.value.sum() / groups), {"mixed": float((found.value > 0).sum())}
 
 
 def _by_group(
