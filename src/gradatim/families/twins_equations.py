@@ -3,6 +3,7 @@
 import re
 from fractions import Fraction
 from itertools import combinations
+from operator import mul
 
 from gradatim.checkers.abstention import UNSOLVABLE
 from gradatim.families.twins import Instance, Kind, family, stated_list
@@ -25,30 +26,25 @@ def _terms(row: Row) -> str:
     return f"{first}{shown[3:]} = {row[-1]}"
 
 
-def _eliminated(rows: list[Row]) -> list[list[Fraction]]:
-    """Reduced row echelon form, exact."""
-    table = [[Fraction(value) for value in row] for row in rows]
-    done = 0
-    for column in range(len(table[0])):
-        at = next((i for i in range(done, len(table)) if table[i][column]), None)
-        if at is None:
-            continue
-        table[done], table[at] = table[at], table[done]
-        pivot = table[done][column]
-        table[done] = [value / pivot for value in table[done]]
-        for i, row in enumerate(table):
-            if i != done and row[column]:
-                factor = row[column]
-                table[i] = [a - factor * b for a, b in zip(row, table[done], strict=True)]
-        done += 1
-    return table[:done]
-
-
 def _one_solution(rows: list[Row]) -> bool:
-    """Whether rank of the coefficients = rank with the right sides = number of unknowns."""
+    """Whether rank of the coefficients = rank with the right sides = number of unknowns.
+
+    By elimination in whole numbers: every division by the pivot before is exact (Bareiss 1968).
+    """
     unknowns = len(rows[0]) - 1
-    table = _eliminated(rows)
-    return len(table) == unknowns and not any(not any(row[:-1]) for row in table)
+    before = 1
+    for column in range(unknowns):
+        at = next((i for i, row in enumerate(rows) if row[column]), None)
+        if at is None:
+            return False
+        pivot, *rest = rows[at], *rows[:at], *rows[at + 1 :]
+        lead = pivot[column]
+        rows = [
+            [(lead * a - row[column] * b) // before for a, b in zip(row, pivot, strict=True)]
+            for row in rest
+        ]
+        before = lead
+    return not any(row[-1] for row in rows)
 
 
 def _equations_pair(
@@ -59,11 +55,12 @@ def _equations_pair(
     Contradicted: the right side of one equation is another. Removed: an equation that is needed
     is replaced by a sum of two others. Ranks prove both.
     """
-    values = [stream.between(-high, high) for _ in range(unknowns)]
+    values = [value - high for value in stream.draws(2 * high + 1, unknowns)]
+    drawn = [number - 4 for number in stream.draws(9, unknowns * (unknowns + 1))]
     rows: list[Row] = []
-    for _ in range(unknowns + 1):
-        row = [stream.between(-4, 4) for _ in range(unknowns)]
-        rows.append([*row, sum(c * v for c, v in zip(row, values, strict=True))])
+    for start in range(0, len(drawn), unknowns):
+        row = drawn[start : start + unknowns]
+        rows.append([*row, sum(map(mul, row, values))])
     if any(not any(row[:-1]) for row in rows) or not _one_solution(rows):
         return None
     i = stream.below(len(rows))
@@ -72,10 +69,10 @@ def _equations_pair(
     else:
         j, k = stream.sample([j for j in range(len(rows)) if j != i], 2)
         other = [a + b for a, b in zip(rows[j], rows[k], strict=True)]
+    if max(map(abs, other[:-1])) > 4:  # a large coefficient would tell
+        return None
     twin = [*rows[:i], other, *rows[i + 1 :]]
     if not any(other[:-1]) or _one_solution(twin):
-        return None
-    if max(abs(c) for c in other[:-1]) > 4:  # a large coefficient would tell
         return None
     names = ", ".join(_NAMES[-unknowns:])
     answer = " ".join(map(str, values))

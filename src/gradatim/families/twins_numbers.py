@@ -141,12 +141,6 @@ ARITHMETIC = family(
 # -- requests to a list -------------------------------------------------------------------------
 
 
-def _only(values: list[int], times: int) -> int | None:
-    """The one number that stands there so often; None where there is none, or several."""
-    found = [value for value, count in Counter(values).items() if count == times]
-    return found[0] if len(found) == 1 else None
-
-
 def _high(length: int) -> int:
     return max(4, length * 2 // 3)
 
@@ -154,18 +148,25 @@ def _high(length: int) -> int:
 def _lists_pair(stream: Stream, *, length: int, times: int) -> tuple[Instance, Instance] | None:
     """One number of the list is another in the second; none or several stand there so often."""
     high = _high(length)
-    values = [stream.between(1, high) for _ in range(length)]
-    answer = _only(values, times)
-    if answer is None:
+    values = [1 + value for value in stream.draws(high, length)]
+    counts = [0] * (high + 1)  # how often each number stands there
+    for value in values:
+        counts[value] += 1
+    if counts.count(times) != 1:
         return None
+    answer = counts.index(times)
     for _ in range(20):
-        i, other = stream.below(length), stream.between(1, high)
-        twin = [*values[:i], other, *values[i + 1 :]]
-        if _only(twin, times) is None:
+        i, other = stream.below(length), 1 + stream.below(high)
+        counts[values[i]] -= 1
+        counts[other] += 1
+        if counts.count(times) != 1:
+            twin = [*values[:i], other, *values[i + 1 :]]
             return tuple(  # type: ignore[return-value]
                 Instance(" ".join(map(str, some)), str(answer), {"times": times})
                 for some in (values, twin)
             )
+        counts[values[i]] += 1
+        counts[other] -= 1
     return None
 
 
@@ -224,9 +225,12 @@ def _sums(values: list[int]) -> int:
 
 def _choice(values: list[int], target: int) -> list[int]:
     """A choice with that sum, which there is: number by number, from the sums of the rest."""
+    later = [1]  # sums of the last 0, 1, 2 ... numbers
+    for value in values[:0:-1]:
+        later.append(later[-1] | later[-1] << value)
     chosen = []
-    for i, value in enumerate(values):
-        if not _sums(values[i + 1 :]) >> target & 1:
+    for value in values:
+        if not later.pop() >> target & 1:
             chosen.append(value)
             target -= value
     return chosen
@@ -234,20 +238,26 @@ def _choice(values: list[int], target: int) -> list[int]:
 
 def _subset_pair(stream: Stream, *, numbers: int, high: int) -> tuple[Instance, Instance] | None:
     """The second has one number changed so that no choice has the sum: all sums are known."""
-    values = [stream.between(2, high) for _ in range(numbers)]
+    values = [2 + value for value in stream.draws(high - 1, numbers)]
     target = stream.between(max(values) + 1, sum(values) - min(values))
     if not _sums(values) >> target & 1:
         return None
     for _ in range(20):
-        i, other = stream.below(numbers), stream.between(2, high)
+        i, other = stream.below(numbers), 2 + stream.below(high - 1)
         twin = [*values[:i], other, *values[i + 1 :]]
         if max(twin) < target <= sum(twin) - min(twin) and not _sums(twin) >> target & 1:
-            answer = " ".join(map(str, _choice(values, target)))
-            return tuple(  # type: ignore[return-value]
-                Instance(" ".join(map(str, v)), answer, {"target": target, "values": v})
-                for v in (values, twin)
-            )
+            return _subset(values, target, values), _subset(twin, target, values)
     return None
+
+
+def _subset(shown: list[int], target: int, solvable: list[int]) -> Instance:
+    body = " ".join(map(str, shown))
+
+    def write() -> Instance:
+        answer = " ".join(map(str, _choice(solvable, target)))
+        return Instance(body, answer, {"target": target, "values": shown})
+
+    return Instance("", "", plain=body, write=write)
 
 
 def _subset_judge(prompt: str, answer: str) -> bool:
