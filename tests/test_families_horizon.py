@@ -1,6 +1,6 @@
 import math
 import random
-from dataclasses import replace
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from gradatim.families.horizon import (
     step_accuracy,
 )
 from gradatim.rng import Stream
+from gradatim.solvers.tiny_model import CODE
 from gradatim.types import Problem
 
 TABLE = "Each of these words stands for a number.\nabobo = 3\nemuta = -5\nidode = 0"
@@ -29,24 +30,57 @@ def single():
 
 def chat(first="6", second="1"):
     one, two, three = PLAN.split("\n")
-    lines = [TABLE, horizon.RULE, horizon.DOUBT, one, f"Reply: {first}", two, f"Reply: {second}"]
-    prompt = "\n".join([*lines, three, horizon.LAST])
-    return Problem(id="2", prompt=prompt, answer="-1", meta={"form": "multi"})
+    told = ["\n".join([TABLE, horizon.RULE, horizon.DOUBT, one]), first, two, second, three]
+    roles = ("user", "assistant", "user", "assistant", "user")
+    prompt = tuple({"role": r, "content": c} for r, c in zip(roles, told, strict=True))
+    return Problem(id="2", prompt=prompt, answer="-1", compact_answer="m1", meta={"form": "multi"})
 
 
-def test_a_chat_of_a_problem_asks_the_same():
-    p = chat("6", "-2")
-    messages = horizon.messages(p)
-    assert [m["role"] for m in messages] == ["user", "assistant"] * 2 + ["user"]
-    assert [m["content"] for m in messages[1:]] == ["6", "Turn 2: emuta idode", "-2", PLAN[-19:]]
-    assert messages[0]["content"].endswith(f"{horizon.DOUBT}\n{PLAN[:19]}")
-    same = replace(p, prompt=messages)
-    assert horizon.solve(same) == "-1"
-    assert horizon.effort(same) == 6
-    assert horizon.check(same, "-1").solved
-    assert [s.legal for s in horizon.trace(same, "-1")] == [True]
-    with pytest.raises(ArgumentError, match=r"1 is not a horizon\.multi problem"):
-        horizon.messages(single())
+def test_both_forms_as_they_are_made():
+    """The draft of one drawn instance, put together again by hand."""
+    knobs = {"words": 3, "high": 9, "keys": 2, "turns": 3, "wrong": 50}
+    one = horizon.make(Stream("forms"), form="single", **knobs)
+    many = horizon.make(Stream("forms"), form="multi", **knobs)
+    assert one.canonical == many.canonical
+    lines = one.prompt.split("\n")
+    told = [line for line in lines if line.startswith("Turn")]
+    assert lines == [horizon.TABLE, *lines[1:4], horizon.RULE, *told, horizon.ALL]
+    values = {word: int(n) for word, n in (line.split(" = ") for line in lines[1:4])}
+    sums, total = [], 0
+    for line in told:
+        total += sum(values[word] for word in line.split()[2:])
+        sums.append(total)
+    assert one.answer == " ".join(map(str, sums))
+    assert [m["role"] for m in many.prompt] == ["user", "assistant"] * 2 + ["user"]
+    assert [m["content"] for m in many.prompt[::2]] == [
+        "\n".join([*lines[:5], horizon.DOUBT, told[0]]),
+        *told[1:],
+    ]
+    replies = [int(m["content"]) for m in many.prompt[1::2]]
+    assert sum(a != b for a, b in zip(replies, sums, strict=False)) == many.meta["false"] == 1
+    assert many.answer == str(sums[-1])
+    assert one.solution.endswith(f"\n{one.answer}")
+    assert many.solution.removesuffix(many.answer) == one.solution.removesuffix(one.answer)
+
+
+def test_compact_forms_say_the_same_in_letters():
+    knobs = {"words": 4, "high": 9, "keys": 2, "turns": 5, "wrong": 40}
+    for i in range(20):
+        one = horizon.make(Stream(i), form="single", **knobs)
+        many = horizon.make(Stream(i), form="multi", **knobs)
+        values, turns = horizon._read(Problem(id="1", prompt=one.prompt, answer=""))
+        letter = dict(zip(values, "ABCD", strict=True))
+        table = "".join(f"{letter[w]}{n}" for w, n in values.items()).replace("-", "m")
+        plan = ["".join(letter[word] for word in turn) for turn in turns]
+        assert one.compact == f"t{table}+{'+'.join(plan)}="
+        replies = [m["content"].replace("-", "m") for m in many.prompt[1::2]]
+        told = "".join(f"+{turn}={said}" for turn, said in zip(plan, replies, strict=False))
+        assert many.compact == f"u{table}{told}+{plan[-1]}="
+        assert one.compact_answer == one.answer.replace(" ", ".").replace("-", "m")
+        assert set(one.compact + many.compact + many.compact_answer) <= set(CODE)
+    assert horizon.make(Stream(1), form="multi", **knobs | {"words": 51}).compact
+    none = horizon.make(Stream(1), form="multi", **knobs | {"words": 52})
+    assert none.compact is none.compact_answer is None
 
 
 def test_a_running_sum_by_hand():
@@ -57,13 +91,20 @@ def test_a_running_sum_by_hand():
 
 
 def test_forms_of_a_reply():
-    for text in ("6 1 -1", "6, 1, -1", "[6, 1, −1]", r"\boxed{6 1 -1}", "The answer is 6 1 -1."):
+    for text in (
+        "6 1 -1",
+        "6.1.m1",
+        "6, 1, -1",
+        "[6, 1, −1]",
+        r"\boxed{6 1 -1}",
+        "The answer is 6 1 -1.",
+    ):
         assert horizon.check(single(), text).solved, text
-    for text in ("6 1 -2", "6 1", "6 1 -1 0", "-1"):
+    for text in ("6 1 -2", "6 1", "6 1 -1 0", "-1", "6.1.1", "6.1", "m1"):
         assert horizon.check(single(), text).reason == "wrong", text
-    for text in ("-1", "−1", "The running sum is -1.", r"\boxed{-1}"):
+    for text in ("-1", "−1", "The running sum is -1.", r"\boxed{-1}", "m1", r"\boxed{m1}"):
         assert horizon.check(chat(), text).solved, text
-    assert horizon.check(chat(), "1").reason == "wrong"
+    assert horizon.check(chat(), "1").reason == horizon.check(chat(), "m2").reason == "wrong"
     assert horizon.check(chat(), "unknown").reason == "unparsed"
 
 
@@ -78,6 +119,10 @@ def test_an_error_counts_once_among_the_steps():
     # a chat's one number is the last turn; all three may be worked out as well
     assert [s.legal for s in horizon.trace(chat(), "-1")] == [True]
     assert [s.legal for s in horizon.trace(chat(), worked)] == [True, False, True]
+    short = list(horizon.trace(single(), " 6.2.0\n"))
+    assert [s.state for s in short] == [s.state for s in steps]
+    assert [s.end for s in short] == [2, 4, 6]
+    assert [s.legal for s in horizon.trace(chat(), "m1")] == [True]
     assert list(horizon.trace(single(), "no idea")) == []
     assert len(list(horizon.trace(single(), "6 1 -1 4 4 4"))) == 3
 
@@ -96,11 +141,10 @@ def test_counts_by_turn():
 def test_chats_show_the_asked_share_of_false_replies():
     for wrong, count in ((0, 0), (25, 5), (100, 20)):
         p = generate("horizon.multi", n=1, turns=21, wrong=wrong, words=5, high=9)[0]
-        messages = horizon.messages(p)
-        assert [m["role"] for m in messages] == ["user", "assistant"] * 20 + ["user"]
+        assert [m["role"] for m in p.prompt] == ["user", "assistant"] * 20 + ["user"]
         values, turns = horizon._read(p)
         total, false = 0, 0
-        for turn, message in zip(turns, messages[1::2], strict=False):
+        for turn, message in zip(turns, p.prompt[1::2], strict=False):
             total += sum(values[word] for word in turn)
             off = int(message["content"]) - total
             false += off != 0
@@ -108,13 +152,33 @@ def test_chats_show_the_asked_share_of_false_replies():
         assert false == p.meta["false"] == count
 
 
+def test_false_replies_are_off_by_each_number_alike():
+    offs = Counter()
+    for i in range(400):
+        offs.update(horizon._false(Stream(i), [0] * 18, 100))
+    assert set(offs) == {*range(-9, 0), *range(1, 10)}
+    for count in offs.values():  # 7200 in 18 kinds: within five standard deviations
+        assert abs(count - 400) < 5 * 20
+
+
+def test_a_chat_of_one_turn_has_no_replies():
+    p = generate("horizon.multi", n=1, turns=1, words=3, high=9)[0]
+    assert [m["role"] for m in p.prompt] == ["user"]
+    assert horizon.solve(p) == p.answer
+    assert p.meta["false"] == 0
+
+
 def test_renamed_words_are_the_same_instance():
-    values = {"abobo": 3, "emuta": -5, "idode": 0, "ukuku": 7}
-    turns = [["emuta", "abobo"], ["emuta"]]
-    other = {"opopo": 7, "alala": 0, "inini": 3, "ululu": -5}
-    plan = [["ululu", "inini"], ["ululu"]]
-    assert horizon._renamed(values, turns) == horizon._renamed(other, plan) == "-5 3|0 7|0 1;0"
-    assert horizon._renamed(values, [["abobo", "emuta"], ["emuta"]]) != "-5 3|0 7|0 1;0"
+    """Words B and A of one table are D and C of another that lists them the other way round."""
+    first, other = ["3", "-5", "0", "7"], ["7", "0", "3", "-5"]
+    assert horizon._renamed(first, "BAB", 1) == horizon._renamed(other, "DCD", 1)
+    assert horizon._renamed(first, "BAB", 1) == "-5 3|0 7|1 ABA"
+    assert horizon._renamed(first, "ABA", 1) != horizon._renamed(first, "BAB", 1)
+    assert horizon._renamed(first, "BABA", 1) != horizon._renamed(first, "BABA", 2)
+    marks = list(horizon.MARKS[:200])
+    assert len(set(marks)) == 200
+    knobs = {"form": "single", "words": 200, "high": 9, "keys": 20, "turns": 100, "wrong": 0}
+    assert len(horizon.make(Stream(1), **knobs).canonical.split("|")[0].split()) == 200
 
 
 def test_the_space_is_a_lower_bound_where_it_can_be_counted():
@@ -129,8 +193,8 @@ def test_the_space_is_a_lower_bound_where_it_can_be_counted():
 
 
 def test_words_are_different_and_ours():
-    words = horizon._words()
-    assert len(words) == len(set(words)) == 18_000
+    words = {head + tail for head in horizon.HEADS for tail in horizon.TAILS}
+    assert len(words) == 18_000
     assert all(len(word) == 5 for word in words)
 
 

@@ -1,9 +1,12 @@
 """Long execution: look words up in a table and keep a running sum, for many turns.
 
 Table and plan are given, so every error is one of execution. single: the answer is the running sum
-after each turn. multi: each turn but the last has been answered, and the answer is the sum after
-the last; `messages` makes a chat of it. A share `wrong` of the replies shown is false, by 1 to 9,
-so what errors in its context do to a solver can be measured: the words still decide the right sum.
+after each turn. multi: a chat in which each turn but the last has been answered, and the answer is
+the sum after the last. A share `wrong` of the replies shown is false, by 1 to 9, so what errors in
+its context do to a solver can be measured: the words still decide the right sum.
+
+In compact form a word is a letter and "m" a minus: "tA3Bm5C0+AA+BC=" asks for "6.1"; of a chat
+"uA3Bm5C0+AA=6+BC=" asks for "1". Up to 51 words have letters.
 
 Two measures need no more than steps: the horizon of a solver whose every step is right with chance
 p, and the slope of step accuracy on the share of errors seen before (self-conditioning).
@@ -13,18 +16,22 @@ made up, and false answers differ from the right sum of their turn, not of the t
 """
 
 import re
+import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from itertools import chain, product
+from itertools import accumulate, product
 from math import log
+from operator import add, ne
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradatim.checkers import lists
+from gradatim.checkers.extract import Found, extract
 from gradatim.checks import finite, within
 from gradatim.errors import ArgumentError
+from gradatim.families.dotted import packed, unpacked
+from gradatim.families.formatted import lines
 from gradatim.families.knobs import complete, mode
 from gradatim.families.numbers import check as check_number
 from gradatim.families.numbers import columns
@@ -33,6 +40,10 @@ from gradatim.rng import Stream, digest
 from gradatim.types import Draft, Estimate, Family, Knob, Message, Problem, Step, Verdict
 
 VOWELS, CONSONANTS = "aeiou", "bdfgklmnprtv"
+LETTERS = 51  # words that have a letter; "m" is a minus
+MARKS = string.ascii_uppercase + string.ascii_lowercase.replace("m", "")
+MARKS += "".join(map(chr, range(0x100, 0x200)))  # of more words, in names of instances alone
+TABLE = "Each of these words stands for a number."
 RULE = "The running sum starts at 0. Each turn adds the numbers of its words to it."
 ALL = (
     "Answer with the running sum after each turn, in order, separated by spaces, and nothing else."
@@ -41,7 +52,6 @@ DOUBT = (
     "A reply to a turn is the running sum after it, and nothing else. Earlier replies may be "
     "false; what counts is the sum of all words so far."
 )
-LAST = "Answer with the running sum after the last turn, and nothing else."
 NORMAL = 1.959964  # 97.5% quantile of the normal distribution
 OFF_BY = 9  # false answers are off by at most this
 
@@ -67,42 +77,55 @@ _ENTRY = re.compile(r"^([a-z]{5}) = (-?\d+)$", re.MULTILINE)
 _TURN = re.compile(r"^Turn \d+: ([a-z ]+)$", re.MULTILINE)
 
 
-@cache
-def _words() -> list[str]:
-    """All words of five letters, vowels and consonants in turn."""
-    letters = (VOWELS, CONSONANTS, VOWELS, CONSONANTS, VOWELS)
-    return ["".join(word) for word in product(*letters)]
+# words of five letters, vowels and consonants in turn: beginnings and ends
+HEADS = ["".join(part) for part in product(VOWELS, CONSONANTS, VOWELS)]
+TAILS = ["".join(part) for part in product(CONSONANTS, VOWELS)]
 
 
-def _renamed(values: dict[str, int], turns: list[list[str]]) -> str:
-    """An instance without its words: values in order of use, those not used, the plan."""
-    order = {word: str(i) for i, word in enumerate(dict.fromkeys(chain.from_iterable(turns)))}
-    used = " ".join(str(values[word]) for word in order)
-    rest = " ".join(map(str, sorted(v for word, v in values.items() if word not in order)))
-    plan = ";".join(" ".join([order[word] for word in turn]) for turn in turns)
-    return f"{used}|{rest}|{plan}"
+def _renamed(numbers: list[str], plan: str, keys: int) -> str:
+    """An instance without its words: numbers in order of use, those not used, the plan.
 
-
-def _sums(values: dict[str, int], turns: list[list[str]]) -> tuple[list[int], str]:
-    signed = {word: f" {'-' if n < 0 else '+'} {abs(n)}" for word, n in values.items()}
-    total, sums, lines = 0, [], []
-    for i, turn in enumerate(turns, start=1):
-        before = total
-        for word in turn:
-            total += values[word]
-        sums.append(total)
-        shown = "".join([signed[word] for word in turn])
-        lines.append(f"Turn {i}: {before}{shown} = {total}\n")
-    return sums, "".join(lines)
+    Args:
+        numbers: of each word.
+        plan: the words of all turns, each as its character of `MARKS`.
+        keys: words in a turn.
+    """
+    left = dict(zip(MARKS, numbers, strict=False))
+    order = "".join(dict.fromkeys(plan))
+    used = " ".join([left.pop(mark) for mark in order])
+    plan = plan.translate(str.maketrans(order, MARKS[: len(order)]))
+    return f"{used}|{' '.join(sorted(left.values()))}|{keys} {plan}"
 
 
 def _false(stream: Stream, sums: list[int], wrong: int) -> list[int]:
     """The sums that a chat shows, some of them false."""
     shown = list(sums)
-    for i in stream.sample(range(len(sums)), round(len(sums) * wrong / 100)):
-        off = stream.between(1, OFF_BY)
-        shown[i] += off if stream.below(2) else -off
+    places = stream.sample(range(len(sums)), round(len(sums) * wrong / 100))
+    for i, off in zip(places, stream.draws(2 * OFF_BY, len(places)), strict=True):
+        shown[i] += off - OFF_BY if off < OFF_BY else off - OFF_BY + 1
     return shown
+
+
+def _drawn(stream: Stream, words: int, high: int, used: int) -> tuple[list[int], ...]:
+    """Different words as numbers, their values, and the words of the plan as places in these."""
+    listed: dict[int, None] = {}
+    while len(listed) < words:
+        new = stream.draws(len(HEADS) * len(TAILS), words - len(listed))
+        listed.update(dict.fromkeys(new))
+    values = [value - high for value in stream.draws(2 * high + 1, words)]
+    return list(listed), values, stream.draws(words, used)
+
+
+def _short(numbers: list[str], plan: str, keys: int, shown: list[int] | None) -> str | None:
+    """The compact form; `shown` are the replies of a chat."""
+    if len(numbers) > LETTERS:
+        return None
+    parts = list(map(add, MARKS, numbers))
+    turns = [plan[i : i + keys] for i in range(0, len(plan), keys)]
+    if shown is None:
+        return f"t{packed(''.join(parts))}+{'+'.join(turns)}="
+    parts += [f"+{turn}={total}" for turn, total in zip(turns, shown, strict=False)]
+    return f"u{packed(''.join(parts))}+{turns[-1]}="
 
 
 def make(
@@ -111,69 +134,68 @@ def make(
     """One table and plan; words, values and the words of the turns are uniform."""
     if form == "any":
         form = ("single", "multi")[stream.below(2)]
-    listed, values = _words(), {}
-    while len(values) < words:
-        for index in stream.draws(len(listed), words - len(values)):
-            values[listed[index]] = 0
-    names = list(values)
-    for word, value in zip(names, stream.draws(2 * high + 1, words), strict=True):
-        values[word] = value - high
-    drawn = [names[i] for i in stream.draws(words, keys * turns)]
-    plan = [drawn[i : i + keys] for i in range(0, len(drawn), keys)]
-    sums, working = _sums(values, plan)
-    table = "\n".join([f"{word} = {value}" for word, value in values.items()])
-    told = [f"Turn {i}: {' '.join(turn)}" for i, turn in enumerate(plan, start=1)]
-    lines = [f"Each of these words stands for a number.\n{table}\n{RULE}"]
-    meta: dict[str, Any] = {"form": form}
+    listed, values, used = _drawn(stream, words, high, keys * turns)
+    plan = "".join([MARKS[word] for word in used])
+    numbers = list(map(str, values))
+    canonical = _renamed(numbers, plan, keys)  # the same for both forms
+    if not stream.wants(canonical):
+        return Draft("", "", canonical)
+    size = len(TAILS)
+    names = [HEADS[i // size] + TAILS[i % size] for i in listed]
+    after = list(accumulate([values[i] for i in used]))[keys - 1 :: keys]
+    count, each = range(1, turns + 1), range(keys)  # the places of a turn, one column each
+    terms, asked = [numbers[i] for i in used], [names[i] for i in used]
+    working = lines(
+        f"Turn %d: %d{' + %s' * keys} = %d\n",
+        *(count, [0, *after[:-1]], *[terms[i::keys] for i in each], after),
+    )
+    told = lines(f"Turn %d:{' %s' * keys}\n", count, *[asked[i::keys] for i in each])
+    table = lines("%s = %s\n", names, numbers)
+    head = f"{TABLE}\n{table}{RULE}\n"
     if form == "single":
-        answer = " ".join(map(str, sums))
-        lines += [*told, ALL]
+        shown, prompt = None, f"{head}{told}{ALL}"
+        answer = " ".join(map(str, after))
+        meta: dict[str, Any] = {"form": form}
     else:
-        answer = str(sums[-1])
-        shown = _false(stream, sums[:-1], wrong)
-        lines.append(DOUBT)
-        for turn, reply in zip(told, shown, strict=False):
-            lines += [turn, f"Reply: {reply}"]
-        lines += [told[-1], LAST]
-        meta["false"] = sum(a != b for a, b in zip(shown, sums, strict=False))
+        shown = _false(stream, after[:-1], wrong)
+        prompt = _chat(f"{head}{DOUBT}\n", told, shown)
+        answer = str(after[-1])
+        meta = {"form": form, "false": sum(map(ne, shown, after))}
     return Draft(
-        prompt="\n".join(lines),
+        prompt=prompt,
         answer=answer,
-        canonical=_renamed(values, plan),
+        canonical=canonical,
+        compact=(short := _short(numbers, plan, keys, shown)),
+        compact_answer=short and packed(answer),
         solution=working + answer,
         meta=meta,
     )
 
 
-def messages(problem: Problem) -> tuple[Message, ...]:
-    """The turns of a multi problem as a chat: the replies shown become the solver's own.
-
-    Use `dataclasses.replace(problem, prompt=messages(problem))` for a solver that takes chats;
-    the check stays the same.
-
-    Raises:
-        ArgumentError: the problem shows no replies.
-    """
-    text = str(problem.prompt)
-    if not text.endswith(LAST):
-        raise ArgumentError(f"`problem` {problem.id} is not a horizon.multi problem")
-    chat: list[Message] = []
-    asked: list[str] = []
-    for line in text.removesuffix(f"\n{LAST}").split("\n"):
-        if line.startswith("Reply: "):
-            chat.append({"role": "user", "content": "\n".join(asked)})
-            chat.append({"role": "assistant", "content": line.removeprefix("Reply: ")})
-            asked = []
-        else:
-            asked.append(line)
-    return (*chat, {"role": "user", "content": "\n".join(asked)})
+def _chat(head: str, told: str, shown: list[int]) -> tuple[Message, ...]:
+    """The turns as a solver's own chat: a line of `told` each, and the replies in between."""
+    asked = told[:-1].split("\n")
+    asked[0] = head + asked[0]
+    chat: list[Any] = [None] * (2 * len(asked) - 1)
+    chat[::2] = [{"role": "user", "content": turn} for turn in asked]
+    chat[1::2] = [{"role": "assistant", "content": str(total)} for total in shown]
+    return tuple(chat)
 
 
 def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply gives the sums after all turns (single), or after the last one (multi)."""
     if text == problem.answer:
         return Verdict(1.0, True, problem.answer, "correct")
-    return (check_number if problem.meta.get("form") == "multi" else lists.check)(problem, text)
+    single = problem.meta.get("form") != "multi"
+    found = (lists.check if single else check_number)(problem, text)
+    if found.reason != "unparsed":
+        return found
+    numbers = unpacked(extract(text), None if single else 1)
+    if numbers is None:
+        return found
+    stated = " ".join(numbers)
+    right = stated == problem.answer
+    return Verdict(float(right), right, stated, "correct" if right else "wrong")
 
 
 def ladder(level: int) -> dict[str, Any]:
@@ -206,7 +228,10 @@ def space(knobs: Mapping[str, Any]) -> int:
 def _read(problem: Problem) -> tuple[dict[str, int], list[list[str]]]:
     """The table and the turns from the prompt alone."""
     prompt = problem.prompt
-    text = prompt if isinstance(prompt, str) else "\n".join(m["content"] for m in prompt)
+    if isinstance(prompt, str):
+        text = prompt
+    else:
+        text = "\n".join(m["content"] for m in prompt if m["role"] == "user")
     values = {word: int(value) for word, value in _ENTRY.findall(text)}
     turns = [turn.split() for turn in _TURN.findall(text)]
     if not values or not turns:
@@ -221,7 +246,21 @@ def solve(problem: Problem) -> str:
     for i in range(len(turns)):
         counts = Counter(word for turn in turns[: i + 1] for word in turn)
         sums.append(sum(values[word] * n for word, n in counts.items()))
-    return " ".join(map(str, sums if str(problem.prompt).endswith(ALL) else sums[-1:]))
+    return " ".join(map(str, sums if _all_asked(problem) else sums[-1:]))
+
+
+def _all_asked(problem: Problem) -> bool:
+    return isinstance(problem.prompt, str) and problem.prompt.endswith(ALL)
+
+
+def _stated(text: str) -> list[tuple[int, int]]:
+    """The sums that a reply states, each with the place where it ends; compact ones too."""
+    stripped = text.strip()
+    numbers = unpacked(Found(stripped, "line"), None)
+    if numbers is None or (not stripped.isalnum() and "." not in stripped):
+        return totals(text)
+    ends = accumulate([len(n) + 1 for n in numbers], initial=text.index(stripped) - 1)
+    return [(end, int(n)) for end, n in zip(list(ends)[1:], numbers, strict=True)]
 
 
 def trace(problem: Problem, text: str) -> Iterator[Step]:
@@ -231,8 +270,8 @@ def trace(problem: Problem, text: str) -> Iterator[Step]:
     last sum alone, to multi, is one step, judged from the right sum before it.
     """
     values, turns = _read(problem)
-    shown = totals(text)
-    first = 0 if len(shown) > 1 or str(problem.prompt).endswith(ALL) else len(turns) - 1
+    shown = _stated(text)
+    first = 0 if len(shown) > 1 or _all_asked(problem) else len(turns) - 1
     before = sum(values[word] for turn in turns[:first] for word in turn)
     for i, (end, stated) in enumerate(shown[: len(turns) - first], start=first):
         legal = stated == before + sum(values[word] for word in turns[i])
@@ -342,7 +381,7 @@ def self_conditioning(errors: np.ndarray, right: np.ndarray) -> Estimate:
 FAMILY = Family(
     name="horizon",
     doc="a running sum of looked-up numbers over many turns",
-    version="1",
+    version="2",
     knobs=KNOBS,
     make=make,
     check=check,

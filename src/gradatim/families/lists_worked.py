@@ -6,12 +6,12 @@ other as the list is gone through.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import accumulate, compress, pairwise
 from math import gcd
-from typing import Any
 
+from gradatim.families.formatted import lines
 from gradatim.families.lists_table import OPERATIONS, digit_sum, gaps, rises, written
 
 Numbers = list[int]
@@ -31,19 +31,10 @@ def _listed(label: str, found: Iterable[int]) -> str:
     return f"{label} = {' '.join(map(str, found))}\n"
 
 
-def _lines(line: str, *columns: Sequence[Any]) -> str:
-    """The line once for each entry of the columns, which fill its places in turn."""
-    n, width = len(columns[0]), len(columns)
-    filled: list[Any] = [None] * (n * width)
-    for i, column in enumerate(columns):
-        filled[i::width] = column
-    return line * n % tuple(filled)  # all lines at once, which is what makes long lists cheap
-
-
 def _chain(line: str, start: int, operands: Numbers, changes: Numbers) -> str:
     """Lines that go from one running value to the next."""
     values = list(accumulate(changes, initial=start))
-    return _lines(line, values[:-1], operands, values[1:])
+    return lines(line, values[:-1], operands, values[1:])
 
 
 def _sum(x: Numbers, _: int = 0) -> str:
@@ -59,7 +50,7 @@ def _alternating(x: Numbers, _: int) -> str:
     changes[1::2] = [-value for value in x[1::2]]
     values = list(accumulate(changes))
     signs = ("-+" * len(x))[: len(x) - 1]
-    return _lines("%d %s %d = %d\n", values[:-1], signs, x[1:], values[1:])
+    return lines("%d %s %d = %d\n", values[:-1], signs, x[1:], values[1:])
 
 
 def _multiplication(x: Numbers, _: int) -> str:
@@ -137,12 +128,12 @@ def _middle(x: Numbers, _: int) -> str:
 
 def _occurrences(x: Numbers, _: int) -> str:
     counts = Counter(x)
-    return _lines("count of %d = %d\n", list(counts), list(counts.values()))
+    return lines("count of %d = %d\n", list(counts), list(counts.values()))
 
 
 def _compared(x: Numbers, _: int) -> str:
     signs = ["<" if a < b else ">" if a > b else "=" for a, b in pairwise(x)]
-    return _lines("%d %s %d\n", x[:-1], signs, x[1:])
+    return lines("%d %s %d\n", x[:-1], signs, x[1:])
 
 
 LARGEST, SMALLEST = "largest so far", "smallest so far"
