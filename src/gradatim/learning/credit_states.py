@@ -178,6 +178,7 @@ def spo_tree(
         reward=(reward, "attempt"), group=(group, "attempt"), parent=(parent, "attempt")
     )
     live = np.ones(sizes["attempt"], bool) if mask is None else np.asarray(mask, bool)
+    checks.within(-1, len(live) - 1, parent=parent)
     leaf = np.bincount(parent[parent >= 0], minlength=len(live)) == 0
     value = _tree_values(np.asarray(reward, dtype=np.float64), parent, leaf, live)
     known = ~np.isnan(value)
@@ -194,8 +195,6 @@ def _tree_values(
 ) -> np.ndarray:
     """(attempt,) float: value of each node, NaN where it has no unmasked leaf below."""
     taking_part(reward, np.zeros(len(reward), int), leaf & live)  # refuses NaN
-    if ((parent < -1) | (parent >= len(parent))).any():
-        raise ArgumentError(f"`parent` must lie in [-1, {len(parent) - 1}]")
     levels = [np.flatnonzero(parent < 0)]
     below = np.zeros(len(parent), dtype=bool)
     while len(levels[-1]):
