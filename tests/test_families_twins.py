@@ -20,9 +20,11 @@ NAMES = [
     "graph_coloring.unsolvable",
     "knights.unsolvable",
     "lists.unsolvable",
+    "mazes.unsolvable",
     "n_queens.unsolvable",
     "sat.unsolvable",
     "subset_sum.unsolvable",
+    "sudoku.unsolvable",
 ]
 EACH = pytest.mark.parametrize("name", NAMES)
 

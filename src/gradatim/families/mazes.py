@@ -58,21 +58,22 @@ def _need(size: int, least: int, most: int) -> None:
 
 
 @lru_cache(maxsize=32)
-def _inside(size: int) -> int:
+def inside(size: int) -> int:
+    """All cells of a bit board."""
     return sum((1 << size) - 1 << row * (size + 1) for row in range(size))
 
 
-def _open(stream: Stream, size: int, walls: int) -> int:
+def random_cells(stream: Stream, size: int, walls: int) -> int:
     """Open cells as a bit board: `size` rows of size + 1 bits, the last of each a wall."""
     wide = size * (size + 1)
     board = 0
     for bit in range(4):  # each cell is a wall where a random binary fraction is below walls/16
         word = stream.below(1 << wide)
         board = board | word if walls >> bit & 1 else board & word
-    return ~board & _inside(size)
+    return ~board & inside(size)
 
 
-def _layers(board: int, start: int, wide: int) -> list[int]:
+def layers_of(board: int, start: int, wide: int) -> list[int]:
     """Cells by their distance from the start."""
     layers = [start]
     front = start
@@ -85,7 +86,7 @@ def _layers(board: int, start: int, wide: int) -> list[int]:
         layers.append(front)
 
 
-def _bit(stream: Stream, board: int) -> int:
+def pick(stream: Stream, board: int) -> int:
     """One of the cells of a board."""
     for _ in range(stream.below(board.bit_count())):
         board &= board - 1
@@ -99,20 +100,20 @@ def _drawn(stream: Stream, size: int, walls: int, within: range) -> tuple[int, l
     while not far:
         sparse = max(0, tries - TRIES)
         tries += 1
-        board = _open(stream, size, max(1, walls - sparse) if sparse < FREE else 0)
+        board = random_cells(stream, size, max(1, walls - sparse) if sparse < FREE else 0)
         if board:
-            start = 1 if sparse >= FREE else _bit(stream, board)
-            layers = _layers(board, start, size + 1)
+            start = 1 if sparse >= FREE else pick(stream, board)
+            layers = layers_of(board, start, size + 1)
             far = layers[within[0] : within[-1] + 1]
     at = within[0]
     count = stream.below(sum(layer.bit_count() for layer in far))
     while count >= layers[at].bit_count():
         count -= layers[at].bit_count()
         at += 1
-    return board, layers[: at + 1], _bit(stream, layers[at])
+    return board, layers[: at + 1], pick(stream, layers[at])
 
 
-def _path(layers: list[int], goal: int, wide: int) -> str:
+def path_of(layers: list[int], goal: int, wide: int) -> str:
     """A shortest path, from its end: the moves that lead from each layer to the next."""
     path = []
     for layer in reversed(layers[:-1]):
@@ -128,7 +129,8 @@ def _path(layers: list[int], goal: int, wide: int) -> str:
     return "".join(reversed(path))
 
 
-def _rows(board: int, start: int, goal: int, size: int) -> list[str]:
+def rows_of(board: int, start: int, goal: int, size: int) -> list[str]:
+    """The maze as it is shown."""
     cells = list(format(board, f"0{size * (size + 1)}b")[::-1].translate({48: "#", 49: "."}))
     cells[start.bit_length() - 1] = "S"
     cells[goal.bit_length() - 1] = "G"
@@ -151,11 +153,11 @@ def make(stream: Stream, *, size: int, walls: int, plan: str, **bounds: int) -> 
     least, most = bounds["least"], bounds["most"]
     _need(size, least, most)
     board, layers, goal = _drawn(stream, size, walls, range(least, most + 1))
-    rows = _rows(board, layers[0], goal, size)
+    rows = rows_of(board, layers[0], goal, size)
     form = canonical(rows)
     if not stream.wants(form):
         return Draft("", "", form)
-    answer = _path(layers, goal, size + 1)
+    answer = path_of(layers, goal, size + 1)
     few = " Use as few moves as possible." if plan == "shortest" else ""
     meta: dict[str, Any] = {"rows": rows}
     if plan == "shortest":
@@ -218,7 +220,7 @@ def trace(problem: Problem, text: str) -> Iterator[Step]:
 
 def effort(problem: Problem) -> float:
     """Moves of a shortest path."""
-    return len(_search(str(problem.prompt)))
+    return len(solve(problem))
 
 
 def ladder(level: int) -> dict[str, Any]:
@@ -251,8 +253,8 @@ def space(knobs: Mapping[str, Any]) -> int:
     return max(1, 2 ** (size * size - least - 1) // 8)
 
 
-def _search(prompt: str) -> str:
-    """A shortest path from the prompt's text, by breadth-first search."""
+def way(prompt: str) -> str | None:
+    """A shortest path from the prompt's text, by breadth-first search; None where there is none."""
     rows = prompt.split("\n")[1:]
     start = _place(rows, "S")
     came: dict[tuple[int, int], str] = {start: ""}
@@ -268,17 +270,25 @@ def _search(prompt: str) -> str:
             if inside and there not in came and rows[there[0]][there[1]] in ".SG":
                 came[there] = came[y, x] + move
                 queue.append(there)
-    raise ArgumentError("`problem` has no way from S to G")
+    return None
 
 
 def solve(problem: Problem) -> str:
     """A shortest path from the prompt's text alone, by breadth-first search."""
-    return _search(str(problem.prompt))
+    found = way(str(problem.prompt))
+    if found is None:
+        raise ArgumentError(f"`problem` {problem.id} has no way from S to G")
+    return found
 
 
 def judge(problem: Problem, answer: str) -> bool:
     """Whether letters walk from S to G over open cells of the prompt, and shortest if it asks."""
     prompt = str(problem.prompt)
+    return walks(prompt, answer) and ("as few" not in prompt or len(answer) == len(solve(problem)))
+
+
+def walks(prompt: str, answer: str) -> bool:
+    """Whether letters walk from S to G over open cells of a prompt."""
     rows = prompt.split("\n")[1:]
     size = len(rows[0])
     cells = {(x, y): rows[y][x] for y in range(size) for x in range(size)}
@@ -288,7 +298,7 @@ def judge(problem: Problem, answer: str) -> bool:
         y += (letter == "D") - (letter == "U")
         if letter not in "UDLR" or cells.get((x, y), "#") == "#":
             return False
-    return cells[x, y] == "G" and ("as few" not in prompt or len(answer) == len(_search(prompt)))
+    return cells[x, y] == "G"
 
 
 FAMILY = Family(

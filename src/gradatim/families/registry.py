@@ -93,6 +93,8 @@ FAMILIES = {
     "knights.unsolvable": "gradatim.families.twins_knights:KNIGHTS",
     "lists.unsolvable": "gradatim.families.twins_numbers:LISTS",
     "n_queens.unsolvable": "gradatim.families.twins_queens:QUEENS",
+    "mazes.unsolvable": "gradatim.families.twins_puzzles:MAZES",
+    "sudoku.unsolvable": "gradatim.families.twins_puzzles:SUDOKU",
     "sat.unsolvable": "gradatim.families.twins_logic:SAT",
     "subset_sum.unsolvable": "gradatim.families.twins_numbers:SUBSET_SUM",
     "compositions": "gradatim.families.compositions:FAMILY",

@@ -100,14 +100,14 @@ def _draft(stream: Stream, size: int, solution: str, cells: int) -> Draft:
 def make(stream: Stream, *, size: str, clues: int) -> Draft:
     """One puzzle with one solution; `meta` has its clues and the hardest technique it needs."""
     side, clues = _setting({"size": size, "clues": clues})
+    return _draft(stream, side, *drawn(stream, side, clues))
+
+
+def drawn(stream: Stream, side: int, clues: int) -> tuple[str, int]:
+    """A random full grid, and the cells that are shown."""
     if side == 4:
         sets = _small_sets(clues)
         return _named(stream, *sets[stream.below(len(sets))])
-    return _draft(stream, side, *thinned(stream, side, clues))
-
-
-def thinned(stream: Stream, side: int, clues: int) -> tuple[str, int]:
-    """A random full grid of side 6 or 9, and the cells that are shown."""
     board = board_of(side)
     grid = full_grid(stream, board)
     order = list(range(side * side))
@@ -115,16 +115,17 @@ def thinned(stream: Stream, side: int, clues: int) -> tuple[str, int]:
     return "".join([str(d + 1) for d in grid]), thin(board, grid, order, clues)
 
 
-def _named(stream: Stream, grid: str, cells: int) -> Draft:
+def _named(stream: Stream, grid: str, cells: int) -> tuple[str, int]:
     digits = list("1234")
     stream.shuffle(digits)
-    return _draft(stream, 4, grid.translate(str.maketrans("1234", "".join(digits))), cells)
+    return grid.translate(str.maketrans("1234", "".join(digits))), cells
 
 
 def nth_4(index: int, *, clues: int) -> Draft:
     """The index-th puzzle of side 4, its digits named by the index."""
     _setting({"size": "4", "clues": clues})
-    return _named(Stream("sudoku.4", clues, index), *_small_sets(clues)[index])
+    stream = Stream("sudoku.4", clues, index)
+    return _draft(stream, 4, *_named(stream, *_small_sets(clues)[index]))
 
 
 def check(problem: Problem, text: str | None) -> Verdict:
@@ -171,8 +172,8 @@ def space(knobs: Mapping[str, Any]) -> int:
 
 def _read(prompt: str) -> tuple[int, int, list[list[int]]]:
     """Box rows, box columns and cells (0 = empty) from the prompt's text."""
-    head, *rows, _ = prompt.split("\n")
-    box = re.search(r"box of (\d) rows by (\d) columns", head)
+    _, *rows, _ = prompt.split("\n")
+    box = re.search(r"box of (\d) rows by (\d) columns", prompt)
     assert box is not None
     grid = [[0 if c == "." else int(c) for c in row.split()] for row in rows]
     return int(box[1]), int(box[2]), grid
@@ -200,12 +201,20 @@ def solve(problem: Problem) -> str:
     Raises:
         MissingExtra: python-sat is not installed.
     """
+    found = filled(str(problem.prompt))
+    if found is None:
+        raise ArgumentError(f"`problem` {problem.id} has no solution")
+    return found
+
+
+def filled(prompt: str) -> str | None:
+    """A filled grid from a prompt's text alone; None where CaDiCaL proves that there is none."""
     solvers = extra("pysat.solvers", "sat")
-    rules = clauses(str(problem.prompt))
-    n = len(_read(str(problem.prompt))[2])
+    rules = clauses(prompt)
+    n = len(_read(prompt)[2])
     with solvers.Solver(name="cadical153", bootstrap_with=rules) as solver:
         if not solver.solve():
-            raise ArgumentError(f"`problem` {problem.id} has no solution")
+            return None
         digits = {(x - 1) // n: (x - 1) % n + 1 for x in solver.get_model() if x > 0}
     return " ".join("".join(str(digits[r * n + c]) for c in range(n)) for r in range(n))
 
