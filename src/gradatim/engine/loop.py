@@ -136,16 +136,17 @@ class Learner:
         *,
         limit: int,
         seed: Sequence[object],
+        temperature: float = 1.0,
         entropies: bool = False,
     ) -> Rollouts:
-        """Sample counts[i] replies to prompt i at temperature 1; the seed fixes them."""
+        """Sample counts[i] replies to prompt i; the seed fixes them. Temperature 0 is greedy."""
         noise = int.from_bytes(digest(*seed, size=7), "big")
         samples = tiny.respond(
             tiny.Policy(self.weights, self.shape, "", {}),
             prompts,
             counts,
             limit=limit,
-            temperature=1.0,
+            temperature=temperature,
             generator=torch.Generator().manual_seed(noise),
             entropies=entropies,
         )

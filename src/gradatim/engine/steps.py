@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradatim.choice import plans
 from gradatim.engine import loop
 from gradatim.families.verify import check
 from gradatim.recipes.curriculum import Curriculum
@@ -83,6 +84,7 @@ def perform(
     *,
     limit: int,
     seed: Sequence[object],
+    temperature: float = 1.0,
     entropies: bool = False,
 ) -> Outcome:
     """Do what a plan asks.
@@ -93,6 +95,7 @@ def perform(
         problems: the curriculum's.
         limit: most characters of a reply.
         seed: names the noise of this round.
+        temperature: 0 for greedy.
         entropies: measure the policy's entropy too.
 
     Raises:
@@ -119,6 +122,24 @@ def perform(
     replies = zip(owners, given, rollouts.texts, rollouts.finished.tolist(), strict=True)
     verdicts = [check(p, begin + text if ended else None) for p, begin, text, ended in replies]
     return Outcome(owners, row, given, rollouts, verdicts)
+
+
+def survey(
+    learner: loop.Learner,
+    problems: Sequence[Problem],
+    *,
+    n: int = 1,
+    limit: int,
+    seed: Sequence[object],
+    temperature: float = 1.0,
+) -> Outcome:
+    """Try problems n times each, outside of any curriculum; rows are problems, nothing is learned."""
+    size = len(problems)
+    even = plans.rows(
+        np.arange(size), step=0, propensity=np.ones(size), why=np.full(size, "survey")
+    )
+    plan = plans.give(even, np.full(size, n))
+    return perform(learner, plan, problems, limit=limit, seed=seed, temperature=temperature)
 
 
 class Taken(NamedTuple):

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradatim import checks, files
-from gradatim.choice import plans
 from gradatim.engine import loop, steps
 from gradatim.engine.rows import attempt_rows
 from gradatim.errors import ArgumentError
@@ -244,19 +243,8 @@ class _Session:
         due = done * self.settings.rollouts / max(moments - 1, 1)
         if not self.held_out or not moments or done >= moments or self.spent < due - 0.5:
             return
-        size = len(self.held_out)
-        plan = plans.give(
-            plans.rows(
-                np.arange(size),
-                step=len(self.curve),
-                propensity=np.ones(size),
-                why=np.full(size, "monitor"),
-            ),
-            np.ones(size),
-        )
-        made = steps.perform(
+        made = steps.survey(
             self.learner,
-            plan,
             self.held_out,
             limit=self.settings.limit,
             seed=("monitor", self.settings.seed, self.start_version, len(self.monitor)),
