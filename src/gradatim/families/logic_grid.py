@@ -9,15 +9,15 @@ Ref: the puzzle of the zebra, Life International, 1962.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, lru_cache
-from itertools import permutations
+from collections.abc import Mapping, Sequence
+from functools import cache
 from math import factorial
-from typing import Any, NamedTuple
+from typing import Any
 
 from gradatim.checkers.extract import UNPARSED, announced, extract, plain
 from gradatim.errors import ArgumentError
 from gradatim.families.knobs import complete
+from gradatim.families.logic_grid_bits import Clue, Entity, candidates, differ, every, several
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
@@ -32,7 +32,6 @@ ATTRIBUTES = (
 )
 MOST = 2_000_000  # candidates that are kept as bits
 LONGEST = 1000  # characters of a reply's final line
-KEPT = 20_000  # candidates up to which masks of clues are remembered
 
 _SIZES = (
     *((3, 2, "any"), (3, 3, "any"), (4, 2, "any"), (4, 2, "indirect"), (3, 5, "indirect")),
@@ -60,15 +59,8 @@ _SAYS = {
 KINDS = {"any": tuple(_SAYS), "indirect": ("not", "left", "next")}
 _CLUE = re.compile(r"^(.+?) (is not|is|sits somewhere to the left of|sits next to) (.+)\.$")
 _NAMED = {name.lower() for name in NAMES}
+Said = tuple[str, Entity, Entity]  # a clue as it is read from the prompt
 _WORDS = re.compile(r"[\s,;|]+")
-
-Entity = tuple[int, int]  # (attribute, value); attribute -1 is the people themselves
-
-
-class _Clue(NamedTuple):
-    kind: str
-    first: Entity
-    second: Entity
 
 
 def _sizes(n: int, m: int) -> None:
@@ -80,75 +72,7 @@ def _sizes(n: int, m: int) -> None:
         )
 
 
-def _repeat(bits: int, width: int, times: int) -> int:
-    """A pattern of that width, side by side."""
-    out, done = 0, 0
-    while times:  # by doubling
-        if times & 1:
-            out |= bits << done
-            done += width
-        bits |= bits << width
-        width, times = 2 * width, times >> 1
-    return out
-
-
-@lru_cache(maxsize=2048)
-def _has(n: int, m: int, attribute: int, cell: tuple[int, int]) -> int:
-    """The candidates in which a person has a value of an attribute: cell = (person, value)."""
-    person, value = cell
-    orders = list(permutations(range(n)))
-    run = len(orders) ** attribute  # candidates count through the first attribute fastest
-    ones = (1 << run) - 1
-    block = sum(ones << i * run for i, order in enumerate(orders) if order[person] == value)
-    return _repeat(block, len(orders) * run, len(orders) ** (m - 1 - attribute))
-
-
-@lru_cache(maxsize=1024)
-def _sits(n: int, m: int, entity: Entity) -> tuple[int, ...]:
-    """For each seat, the candidates in which an entity sits there."""
-    attribute, value = entity
-    if attribute == -1:
-        return tuple(_has(n, m, 0, (value, seat)) for seat in range(n))
-    seats = []
-    for seat in range(n):
-        some = 0
-        for p in range(n):
-            some |= _has(n, m, attribute, (p, value)) & _has(n, m, 0, (p, seat))
-        seats.append(some)
-    return tuple(seats)
-
-
-def _same(n: int, m: int, first: Entity, second: Entity) -> int:
-    if first[0] == -1:
-        return _has(n, m, second[0], (first[1], second[1]))
-    if first[0] == 0:
-        return _sits(n, m, second)[first[1]]
-    some = 0
-    for p in range(n):
-        some |= _has(n, m, first[0], (p, first[1])) & _has(n, m, second[0], (p, second[1]))
-    return some
-
-
-def _mask(n: int, m: int, clue: _Clue) -> int:
-    """The candidates in which a clue is true."""
-    if clue.kind in ("is", "not"):
-        same = _same(n, m, clue.first, clue.second)
-        return same if clue.kind == "is" else ((1 << factorial(n) ** m) - 1) ^ same
-    first, second = _sits(n, m, clue.first), _sits(n, m, clue.second)
-    some = beyond = 0
-    for seat in range(n - 1, 0, -1):
-        if clue.kind == "left":
-            beyond |= second[seat]
-            some |= first[seat - 1] & beyond
-        else:
-            some |= first[seat - 1] & second[seat] | first[seat] & second[seat - 1]
-    return some
-
-
-_kept_mask = lru_cache(maxsize=8192)(_mask)
-
-
-def _draw(stream: Stream, kinds: tuple[str, ...], holder: list[list[int]]) -> _Clue | None:
+def _draw(stream: Stream, kinds: tuple[str, ...], holder: list[list[int]]) -> Clue | None:
     """A true clue, or None where the draw was none; holder[attribute + 1][value] is a person."""
     n, m = len(holder[0]), len(holder) - 1
     kind = stream.choice(kinds)
@@ -156,7 +80,7 @@ def _draw(stream: Stream, kinds: tuple[str, ...], holder: list[list[int]]) -> _C
         low, high = sorted(stream.sample(range(-1, m), 2))
         first, second = (low, stream.below(n)), (high, stream.below(n))
         same = holder[low + 1][first[1]] == holder[high + 1][second[1]]
-        return _Clue(kind, first, second) if same == (kind == "is") else None
+        return Clue(kind, first, second) if same == (kind == "is") else None
     groups = [-1, *range(1, m)]
     first = (stream.choice(groups), stream.below(n))
     second = (stream.choice(groups), stream.below(n))
@@ -166,7 +90,7 @@ def _draw(stream: Stream, kinds: tuple[str, ...], holder: list[list[int]]) -> _C
         return None
     if gap < 0 if kind == "left" else first > second:  # "next to" has one order of its two
         first, second = second, first
-    return _Clue(kind, first, second)
+    return Clue(kind, first, second)
 
 
 def _called(entity: Entity) -> str:
@@ -182,16 +106,16 @@ def _list(words: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _needed(clues: list[tuple[_Clue, int]], every: int) -> list[_Clue]:
+def _needed(clues: list[tuple[Clue, Any]], start: Any) -> list[Clue]:
     """The clues that are left when each that is superfluous has been dropped in turn."""
-    after = [every]
+    after = [start]
     for _, mask in reversed(clues):
         after.append(after[-1] & mask)
-    kept, left = [], every
+    kept, left = [], start
     for i, (clue, mask) in enumerate(clues):
-        if (left & after[len(clues) - 1 - i]).bit_count() > 1:
+        if several(left & after[len(clues) - 1 - i]):
             kept.append(clue)
-            left &= mask
+            left = left & mask
     return kept
 
 
@@ -199,21 +123,21 @@ def make(stream: Stream, *, people: int, attributes: int, clues: str) -> Draft:
     """One puzzle with exactly one solution and no superfluous clue."""
     n, m = people, attributes
     _sizes(n, m)
-    size = factorial(n) ** m
-    mask_of = _kept_mask if size <= KEPT else _mask
     holder = [list(range(n)) for _ in range(m + 1)]
     for group in holder[1:]:
         stream.shuffle(group)
-    every = left = (1 << size) - 1
-    drawn: list[tuple[_Clue, int]] = []
-    while left & (left - 1):
+    all_of_them = left = every(n, m)
+    drawn: list[tuple[Clue, Any]] = []
+    going = True
+    while going:
         clue = _draw(stream, KINDS[clues], holder)
         if clue is not None:
-            mask = mask_of(n, m, clue)
-            if left & mask != left:
-                left &= mask
+            mask = candidates(n, m, clue)
+            rest = left & mask
+            if differ(rest, left):
+                left, going = rest, several(rest)
                 drawn.append((clue, mask))
-    told = sorted(_needed(drawn, every))
+    told = sorted(_needed(drawn, all_of_them))
     rows = [[ATTRIBUTES[a][2][holder[a + 1].index(p)] for a in range(m)] for p in range(n)]
     answer = ", ".join(" ".join(row) for row in rows)
     return Draft(
@@ -224,7 +148,7 @@ def make(stream: Stream, *, people: int, attributes: int, clues: str) -> Draft:
     )
 
 
-def _prompt(n: int, m: int, clues: list[_Clue]) -> str:
+def _prompt(n: int, m: int, clues: list[Clue]) -> str:
     names, asked = _list(NAMES[:n]), _list([name for name, _, _ in ATTRIBUTES[:m]])
     more = "".join(
         f" Each has a different {name}: {', '.join(values[:n])}."
@@ -298,12 +222,12 @@ def space(knobs: Mapping[str, Any]) -> int:
     return factorial(n) ** m * (n**m if setting["clues"] == "any" else 1)
 
 
-def _read(prompt: str) -> tuple[int, int, list[tuple[str, Entity, Entity]]]:
+def _read(prompt: str) -> tuple[int, int, list[Said]]:
     """People, attributes and clues from the prompt's text."""
     head, *lines, _ = prompt.split("\n")
     n, m = int(head.split(" from left")[0].split()[-1]), head.count("different") + 1
     called = {_called((a, v)).lower(): (a, v) for a in range(-1, m) for v in range(n)}
-    clues = []
+    clues: list[Said] = []
     for line in lines:
         match = _CLUE.match(line)
         if match is None:
@@ -312,7 +236,7 @@ def _read(prompt: str) -> tuple[int, int, list[tuple[str, Entity, Entity]]]:
     return n, m, clues
 
 
-def _fits(clue: tuple[str, Entity, Entity], who: Mapping[Entity, int], seat: list[int]) -> bool:
+def _fits(clue: Said, who: Mapping[Entity, int], seat: list[int]) -> bool:
     """Whether a clue holds, as far as its people and their seats are known."""
     how, first, second = clue
     a, b = who.get(first), who.get(second)
@@ -324,30 +248,44 @@ def _fits(clue: tuple[str, Entity, Entity], who: Mapping[Entity, int], seat: lis
     return gap > 0 if "left" in how else abs(gap) == 1
 
 
-def _search(prompt: str) -> Iterator[list[list[int]] | None]:
-    """Every node of backtracking: None, or a solution as (attribute, person) -> value.
+def _search(prompt: str) -> tuple[list[list[int]], int]:
+    """All solutions, as the values of all people attribute by attribute, and the nodes searched.
 
-    Seat by seat, then attribute by attribute, person by person; a clue is checked once both that
-    it speaks of are placed.
+    Seats first, then attribute by attribute, person by person. A clue is checked as soon as both
+    that it speaks of are placed: when the second of them is.
     """
     n, m, clues = _read(prompt)
-    due = {a: [c for c in clues if a in (c[1][0], c[2][0]) or a == 0] for a in range(m)}
-    stack: list[tuple[int, ...]] = [()]
-    while stack:
-        cells = stack.pop()
-        full = [list(cells[a * n : a * n + n]) for a in range(m)]
-        who = {(-1, p): p for p in range(min(n, len(cells)))}
-        who |= {(a, v): p for a in range(m) for p, v in enumerate(full[a])}
-        last = (len(cells) - 1) // n
-        if cells and not all(_fits(clue, who, full[0]) for clue in due[last]):
-            yield None
-            continue
-        if len(cells) == n * m:
-            yield full
-            continue
-        yield None
-        taken = full[len(cells) // n]
-        stack += [(*cells, v) for v in range(n) if v not in taken]
+    due: dict[Entity, list[Said]] = {}
+    for clue in clues:
+        for entity in {clue[1], clue[2]}:
+            due.setdefault(entity, []).append(clue)
+    who: dict[Entity, int] = {}
+    cells: list[int] = []
+    found: list[list[int]] = []
+    nodes = 1
+
+    def place() -> None:
+        nonlocal nodes
+        attribute, person = divmod(len(cells), n)
+        if attribute == m:
+            found.append(list(cells))
+            return
+        known = [(-1, person)] if attribute == 0 else []
+        for value in range(n):
+            new = [*known, (attribute, value)]
+            if new[-1] in who:
+                continue
+            nodes += 1
+            cells.append(value)
+            who.update(dict.fromkeys(new, person))
+            if all(_fits(clue, who, cells) for entity in new for clue in due.get(entity, ())):
+                place()
+            cells.pop()
+            for entity in new:
+                del who[entity]
+
+    place()
+    return found, nodes
 
 
 def solve(problem: Problem) -> str:
@@ -356,16 +294,17 @@ def solve(problem: Problem) -> str:
     Raises:
         ArgumentError: none or several solutions fit.
     """
-    found = [full for full in _search(str(problem.prompt)) if full is not None]
+    found, _ = _search(str(problem.prompt))
     if len(found) != 1:
         raise ArgumentError(f"`problem` {problem.id} has {len(found)} solutions")
-    rows = zip(*found[0], strict=True)
+    n, _, _ = _read(str(problem.prompt))
+    rows = zip(*(found[0][i : i + n] for i in range(0, len(found[0]), n)), strict=True)
     return ", ".join(" ".join(ATTRIBUTES[a][2][v] for a, v in enumerate(row)) for row in rows)
 
 
 def effort(problem: Problem) -> float:
     """Nodes of backtracking for all solutions."""
-    return float(sum(1 for _ in _search(str(problem.prompt))))
+    return float(_search(str(problem.prompt))[1])
 
 
 FAMILY = Family(
