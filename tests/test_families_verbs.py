@@ -1,7 +1,11 @@
 import json
 
+import pytest
+
+from gradatim.checkers import registry as checkers
 from gradatim.cli.app import run
 from gradatim.families.generation import generate
+from gradatim.families.mixtures import mix
 from gradatim.families.read import load
 
 
@@ -40,6 +44,25 @@ def test_knobs_on_the_command_line(capsys):
 def test_mistakes_are_one_line_and_code_two(capsys, tmp_path):
     for line, words in (
         ("generate list", "did you mean 'lists'"),
+        ("generate sat,lists", "a mixture is NAME=WEIGHT or NAME:LEVEL=WEIGHT"),
+        ("generate sat=1,", "with commas between, got ''"),
+        ("generate sat=two", "with commas between, got 'sat=two'"),
+        ("generate sat:x=2", "with commas between, got 'sat:x=2'"),
+        ("generate sat=1,sat:2=2", "each family or level once, got 'sat:2=2' again"),
+        ("generate sat:2=1,sat:2=2", "each family or level once, got 'sat:2=2' again"),
+        ("generate sta=2,lists=1", "did you mean 'sat'"),
+        ("generate sat=-1", "weight of `sat` must be a number of at least 0, got -1.0"),
+        ("generate sat=0,lists=0", "`weights` must name a family with a weight above 0"),
+        ("generate sat:11=1", "`levels` must be whole numbers in [1, 10], got 11"),
+        ("generate sat=1 --knob literals=3", "a mixture takes levels, NAME:LEVEL=WEIGHT"),
+        ("generate none.json", "none.json: expected a file, got nothing of that name"),
+        ("generate sat --knob literals=3 --knob variables=2", "at most `sat.variables` = 2, got 3"),
+        ("generate lists --knob operation=sorted", "did you mean"),
+        ("generate lists --knob size=3", "family 'lists' has no 'size' (known: high, length"),
+        (
+            "generate lists -n 6 --unique --knob length=1 --knob high=1",
+            "5 exist in split 'train' (5 in both); ask for fewer or widen the knobs",
+        ),
         ("generate lists --level 0", "`--level` must be A or A:B with 1 <= A <= B <= 10"),
         ("generate lists --level 5:2", "`--level` must be"),
         ("generate lists --knob length", "`--knob` must be NAME=VALUE"),
@@ -51,6 +74,46 @@ def test_mistakes_are_one_line_and_code_two(capsys, tmp_path):
         assert caught.out == ""
         assert words in caught.err
         assert caught.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[1]", "expected {"),
+        ("{", "Expecting property name"),
+        ('{"sat": {"low": 1}}', "field 'sat': expected levels 1 to 10, got low"),
+        ('{"sat": "2"}', "weight of `sat` must be a number of at least 0, got '2'"),
+        ("{}", "`weights` must name a family with a weight above 0"),
+    ],
+)
+def test_a_bad_file_of_weights_is_one_line(capsys, tmp_path, content, words):
+    path = tmp_path / "weights.json"
+    path.write_text(content)
+    assert run(["generate", str(path)]) == 2
+    caught = capsys.readouterr()
+    assert words in caught.err
+    assert (caught.out, caught.err.count("\n")) == ("", 1)
+
+
+def test_a_mixture_by_family_and_level(capsys):
+    line = "generate sat=2,lists:1=1,lists:5=1 -n 8 --level 3 --seed 4"
+    assert run(line.split()) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    weights = {"sat": 2, "lists": {1: 1, 5: 1}}
+    wanted = mix(weights, n=8, levels=3, seed=4)
+    assert [row["id"] for row in rows] == [p.id for p in wanted]
+    levels = sorted((row["family"], row["level"]) for row in rows)
+    assert levels == [("lists", 1)] * 2 + [("lists", 5)] * 2 + [("sat", 3)] * 4
+
+
+def test_help_says_how_mixtures_are_asked_for_and_which_verifiers_there_are(capsys):
+    assert run(["generate", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "NAME=WEIGHT,NAME=WEIGHT" in shown
+    assert "NAME:LEVEL=WEIGHT" in shown
+    assert run(["read", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert all(name in shown for name in checkers.names())
 
 
 def test_families_lists_objects_with_names(capsys):

@@ -7,6 +7,8 @@ import numpy as np
 
 from gradatim.errors import ArgumentError, nearest
 
+MANY = 40  # names that one message may list
+
 
 def shapes(**named: tuple[np.ndarray, str]) -> dict[str, int]:
     """Check that axes of the same name have the same length; return the lengths.
@@ -54,12 +56,16 @@ def finite(**named: Any) -> None:
             raise ArgumentError(f"`{arg}` must be finite, got {bad.sum()} NaN or infinite entries")
 
 
-def one_of(arg: str, value: str, options: Iterable[str]) -> None:
-    """Check membership; the message lists the options and the nearest name."""
+def one_of(arg: str, value: str, options: Iterable[str], *, brief: str = "") -> None:
+    """Check membership; the message lists the options and the nearest name.
+
+    Where they are too many for a line, `brief` stands for the list, as far as it is given.
+    """
     names = sorted(options)
     if value not in names:
         hint = nearest(str(value), names)
-        raise ArgumentError(f"`{arg}` must be one of {', '.join(names)}; got {value!r}{hint}")
+        listed = brief if brief and len(names) > MANY else ", ".join(names)
+        raise ArgumentError(f"`{arg}` must be one of {listed}; got {value!r}{hint}")
 
 
 def known_keys(what: str, given: Mapping[str, Any], allowed: Iterable[str]) -> None:

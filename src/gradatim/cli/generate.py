@@ -18,8 +18,9 @@ def generate(
     family: Annotated[
         str,
         typer.Argument(
-            help="Which: see `gradatim families`; or shares of several, NAME=WEIGHT,NAME=WEIGHT or "
-            "a .json file of weights."
+            help="Which: see `gradatim families`. Or a mixture: NAME=WEIGHT,NAME=WEIGHT, "
+            "NAME:LEVEL=WEIGHT for one level, or a .json file of such weights, "
+            '{"sat": 2, "lists": {"1": 3, "5": 1}}.'
         ),
     ],
     n: Annotated[int, typer.Option("-n", help="How many problems.")] = 10,
@@ -39,13 +40,18 @@ def generate(
 ) -> None:
     """Make problems at a chosen difficulty: the same call gives the same problems everywhere.
 
+    Of a mixture as many come from each family and level as its weight says, evenly mixed, and
+    they are the same as without the others: `gradatim generate sat=2,lists:5=1 -n 300`.
+
     Example: gradatim generate sat -n 200 --level 1:10 --seed 0 --split train -o sat.jsonl
     """
     knobs, levels = parse_knobs(knob or ()), parse_levels(level)
     weights = parse_weights(family)
     if weights is not None:
         if knobs:
-            raise ArgumentError("`--knob` is for one family; give a mixture levels instead")
+            raise ArgumentError(
+                "`--knob` is for one family; a mixture takes levels, NAME:LEVEL=WEIGHT"
+            )
         problems = mix(weights, n=n, levels=levels, seed=seed, split=split, unique=unique)
     else:
         problems = make_problems(
@@ -86,34 +92,62 @@ def parse_levels(text: str | None) -> list[int] | None:
 def parse_weights(text: str) -> dict[str, Any] | None:
     """Weights of a mixture, from NAME=WEIGHT,... or a .json file; None where it names one family.
 
-    >>> parse_weights("sat=2,lists=1"), parse_weights("sat")
-    ({'sat': 2.0, 'lists': 1.0}, None)
+    >>> parse_weights("sat=2,lists:1=3,lists:5=1"), parse_weights("sat")
+    ({'sat': 2.0, 'lists': {1: 3.0, 5: 1.0}}, None)
     """
     if text.endswith(".json"):
         return _weights_file(Path(text))
-    if "=" not in text:
+    if "=" not in text and "," not in text:
         return None
-    weights: dict[str, Any] = {}
+    cells: dict[tuple[str, int | None], float] = {}
     for part in text.split(","):
-        name, _, value = part.partition("=")
-        try:
-            weights[name.strip()] = float(value)
-        except ValueError:
-            raise ArgumentError(f"a mixture is NAME=WEIGHT,NAME=WEIGHT, got {part!r}") from None
+        name, level, weight = _share(part)
+        if (
+            any(other == name and None in (level, of) for other, of in cells)
+            or (name, level) in cells
+        ):
+            raise ArgumentError(f"a mixture names each family or level once, got {part!r} again")
+        cells[name, level] = weight
+    weights: dict[str, Any] = {}
+    for (name, level), weight in cells.items():
+        if level is None:
+            weights[name] = weight
+        else:
+            weights.setdefault(name, {})[level] = weight
     return weights
+
+
+def _share(part: str) -> tuple[str, int | None, float]:
+    """Name, level and weight of NAME=WEIGHT or NAME:LEVEL=WEIGHT."""
+    where, _, weight = part.partition("=")
+    name, colon, level = (text.strip() for text in where.partition(":"))
+    try:
+        if name:
+            return name, int(level) if colon else None, float(weight)
+    except ValueError:
+        pass
+    raise ArgumentError(
+        f"a mixture is NAME=WEIGHT or NAME:LEVEL=WEIGHT, with commas between, got {part!r}"
+    )
 
 
 def _weights_file(path: Path) -> dict[str, Any]:
     """{"sat": 2, "lists": {"1": 1, "5": 3}}: weights of families, or of their levels."""
     expected = '{"family": weight} or {"family": {"level": weight}}'
+    if not path.is_file():
+        raise FormatError(path, expected="a file", got="nothing of that name")
     try:
         weights = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            name: {int(k): v for k, v in own.items()} if isinstance(own, dict) else own
-            for name, own in weights.items()
-        }
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise FormatError(path, expected=expected, got=str(error)) from None
+    if not isinstance(weights, dict):
+        raise FormatError(path, expected=expected, got=f"{weights!r:.60}")
+    for name, own in weights.items():
+        if isinstance(own, dict):
+            if not all(level.isdecimal() for level in own):
+                raise FormatError(path, field=name, expected="levels 1 to 10", got=", ".join(own))
+            weights[name] = {int(level): weight for level, weight in own.items()}
+    return weights
 
 
 def parse_knobs(given: list[str] | tuple[()]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gradatim.checkers import registry as checkers
 from gradatim.cli.output import Json, emit
 from gradatim.families.read import Reading, accept, examine, named, save, to_row
 
@@ -18,7 +19,9 @@ def read(
     extract: Annotated[
         str | None, typer.Option(help="The answer follows the last such mark.")
     ] = None,
-    verifier: Annotated[str, typer.Option(help="exact, text, number, list, math ...")] = "math",
+    verifier: Annotated[
+        str, typer.Option(help=f"{', '.join(checkers.names())}, or a family's name.")
+    ] = "math",
     tolerance: Annotated[
         float | None, typer.Option(help="Largest difference that still counts as right.")
     ] = None,

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from gradatim.checkers import registry as checkers
-from gradatim.checks import one_of
 from gradatim.engine.probes import NOT_TAKEN, PROBES, probe
 from gradatim.errors import ArgumentError, MissingExtra
 from gradatim.families import gate, registry, stock, templates
 from gradatim.families.gate import NO_TEXT, Notes, Outcome
 from gradatim.families.generation import LEVELS, generate
+from gradatim.families.verify import need_verifier
 from gradatim.progress import Progress, Tick, silent
 from gradatim.scale.rates import pass_rate
 from gradatim.types import Estimate, Family, Problem
@@ -109,7 +109,8 @@ def _enough(n: int) -> None:
 
 
 def _verifier(name: str, n: int) -> dict[str, Any]:
-    one_of("verifier", name, {*checkers.names(), *registry.names()})
+    if name not in registry.names():
+        need_verifier(name)
     if name in checkers.names():
         family = probe(name)
         dresses = [form for form in gate.FORMS if form not in NOT_TAKEN.get(name, ())]

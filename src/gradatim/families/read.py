@@ -290,7 +290,8 @@ def read(
         path: the file.
         prompt, answer: its columns; a prompt is a text or a list of chat messages.
         extract: the answer is what follows the last such mark, "####" in GSM8K.
-        verifier: a checker (exact, text, number, list, math) or a family's name.
+        verifier: a checker (abstention, exact, json, list, math, number, plan, set, text) or a
+            family's name.
         meta: goes into every problem, {"tolerance": 0.01} say.
         max_bad_rows: rows whose own answer the verifier may refuse; they are left out with a
             warning that names them.

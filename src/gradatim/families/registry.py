@@ -132,9 +132,9 @@ def found(name: str) -> Any:
     """What is registered under a name, as it is: ours, or a package's that may pass no gate.
 
     Raises:
-        ArgumentError: there is none (lists the names), or it cannot be imported.
+        ArgumentError: there is none (names the nearest), or it cannot be imported.
     """
-    one_of("family", name, _where())
+    one_of("family", name, _where(), brief="the names that `gradatim families` lists")
     module, _, attribute = _where()[name].partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)

@@ -23,7 +23,9 @@ def need_verifier(name: str) -> Callable[[Problem, str | None], Verdict]:
     if name in checkers.names():
         return checkers.get(name)
     if not families.bridged(name):
-        one_of("verifier", name, (*checkers.names(), *families.names()))
+        every = (*checkers.names(), *families.names())
+        brief = f"{', '.join(checkers.names())} or the names that `gradatim families` lists"
+        one_of("verifier", name, every, brief=brief)
     return families.get(name).check
 
 

@@ -160,7 +160,7 @@ def unchecked(name: str) -> Family:
         ArgumentError: there is none of that name.
         MissingExtra: the package is not installed.
     """
-    one_of("family", name, names())
+    one_of("family", name, names(), brief="those of reasoning-gym")
 
     def make(stream: Stream, *, curriculum: int) -> Draft:
         seed = stream.below(SEEDS)
