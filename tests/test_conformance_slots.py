@@ -16,7 +16,17 @@ from gradatim.types import Ask, Batch, Belief, Pool
 SIZE = 30
 SOURCE = np.arange(SIZE) % 5
 RATE = np.linspace(0, 1, SIZE)
-POOL = Pool(source=SOURCE, sources=tuple("abcde"), floor=np.zeros(SIZE))
+# everything a pool can tell: two families with levels, features, a bank that lacks a problem
+POOL = Pool(
+    source=SOURCE,
+    sources=tuple("abcde"),
+    floor=np.zeros(SIZE),
+    family=np.arange(SIZE) // 15,
+    level=1.0 + SOURCE,
+    features=np.column_stack((np.arange(SIZE) // 15, SOURCE / 4)).astype(float),
+    difficulty=np.where(np.arange(SIZE) == 11, np.nan, np.linspace(2, -2, SIZE)),
+    discrimination=np.where(np.arange(SIZE) == 11, np.nan, 1.0),
+)
 BELIEFS = registry.names("belief")
 SAMPLERS = registry.names("sampler")
 BUDGETS = registry.names("budget")
@@ -26,7 +36,7 @@ ALL = [
     for name in registry.names(slot)
 ]
 # what a trainer that can do everything provides
-EVERYTHING = registry.PROVIDES | {"rounds"}
+EVERYTHING = registry.PROVIDES | {"rounds", "features", "bank"}
 
 
 def batch_of(reward, group, mask=None, *, problem=None, step=0):
@@ -134,15 +144,20 @@ def test_sampler_contract(name, prompts):
             assert len(plan.problem) == prompts
 
 
+@pytest.mark.parametrize("kind", ["fresh", "known"])
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_propensity_is_the_expected_number_of_draws(name):
+def test_propensity_is_the_expected_number_of_draws(name, kind):
     record, options = registry.resolve("sampler", registry.Use(name))
     assert "propensity" in record.invariances
     state, rng = record.init(POOL, **options), np.random.default_rng(0)
-    belief = dict(beliefs())["known"]
-    count, said, times = np.zeros(SIZE), np.full(SIZE, np.nan), 1500
-    for drawn in range(times):
-        ask = Ask(POOL, belief, None, None, 6, 100, 0, drawn=6 * drawn, seed=1)
+    for batch in ("shuffled", "ragged", "masked"):
+        state = record.observe(state, BATCHES[batch], **options)
+    belief = dict(beliefs())[kind]
+    count, said, times = np.zeros(SIZE), np.full(SIZE, np.nan), 1000
+    for time in range(times):
+        # a sweep's draws are expected over its orders, the others' from where they are
+        drawn = 6 * time if "sweep" in record.invariances else 12
+        ask = Ask(POOL, belief, None, None, 6, 100, 0, drawn=drawn, seed=1)
         plan = record.suggest(state, ask, rng, **options)
         np.add.at(count, plan.problem, 1)
         said[plan.problem] = plan.propensity
@@ -225,7 +240,7 @@ def test_saved_in_the_middle_it_goes_on_the_same(slot, name, lag, tmp_path):
     base = dataclasses.replace(registry.get("gradatim"), max_rounds=4 if rounds else 1)
 
     def fresh():
-        return Curriculum(range(SIZE), base, 2, source=SOURCE, provides=EVERYTHING, **{slot: name})
+        return Curriculum(range(SIZE), base, 2, source=POOL, provides=EVERYTHING, **{slot: name})
 
     whole = talk(fresh(), 9, lag, [])
     first, left = fresh(), {}

@@ -4,13 +4,16 @@ A sampler turns the belief into inclusion probabilities that sum to the number o
 `systematic` then draws a set that has exactly those. They are the plan's propensities, so pool
 means can be estimated from what was drawn (Horvitz-Thompson). `uniform` sweeps through the pool
 instead, as trainers' loaders do. Except in `uniform`, no problem stands in a plan twice.
+Samplers that follow a published curriculum: curricula.py, matched.py, risk.py; over sources:
+bandits.py.
 """
 
 import numpy as np
 
 from gradatim import checks
 from gradatim.choice import plans
-from gradatim.types import Ask, Plan, Slot
+from gradatim.errors import ArgumentError
+from gradatim.types import Ask, Belief, Plan, Slot
 
 
 def inclusion(weight: np.ndarray, size: int) -> np.ndarray:
@@ -42,6 +45,48 @@ def inclusion(weight: np.ndarray, size: int) -> np.ndarray:
         left = size - np.count_nonzero(sure)
         prob = np.where(sure, 1.0, rest * (left / max(float(rest.sum()), 1e-300)))
     return prob
+
+
+def closest(away: np.ndarray, size: int) -> np.ndarray:
+    """(problem,) inclusion probabilities of the `size` smallest; ties share the last places.
+
+    >>> closest(np.array([0.1, 0.3, 0.3, 0.0]), 3)
+    array([1. , 0.5, 0.5, 1. ])
+    """
+    checks.within(0, len(away), size=size)
+    if size in (0, len(away)):
+        return np.full(len(away), float(size > 0))
+    cut = np.partition(away, size - 1)[size - 1]
+    sure, tied = away < cut, away == cut
+    share = (size - np.count_nonzero(sure)) / np.count_nonzero(tied)
+    return np.where(tied, share, sure.astype(float))
+
+
+def inside(away: np.ndarray, size: int) -> np.ndarray:
+    """(problem,) float weights: those with `away` <= 0 evenly, or the `size` nearest if too few."""
+    within = away <= 0
+    if np.count_nonzero(within) >= size:
+        return within.astype(float)
+    return closest(np.maximum(away, 0), size)
+
+
+def target_rate(target: float, arg: str = "target") -> None:
+    """Check that a pass rate to aim at lies strictly between 0 and 1.
+
+    >>> target_rate(1.0)
+    Traceback (most recent call last):
+    gradatim.errors.ArgumentError: `target` must lie strictly between 0 and 1, got 1.0; ...
+    """
+    if not 0 < target < 1:
+        raise ArgumentError(
+            f"`{arg}` must lie strictly between 0 and 1, got {target}; where nothing or everything "
+            "is solved there is nothing to learn from"
+        )
+
+
+def rates(belief: Belief) -> np.ndarray:
+    """(problem,) float: posterior mean of each pass rate."""
+    return belief.alpha / (belief.alpha + belief.beta)
 
 
 def systematic(prob: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -77,10 +122,18 @@ def _distinct(taken: np.ndarray, prob: np.ndarray) -> np.ndarray:
     return np.r_[kept, fill]
 
 
-def _plan(
+def by_weight(
     ask: Ask, weight: np.ndarray, rng: np.random.Generator, *, explore: float, why: str
 ) -> Plan:
-    """Inclusion by weight for a share 1 - explore of the prompts, even for the rest."""
+    """Inclusion by weight for a share 1 - explore of the prompts, even for the rest.
+
+    Args:
+        ask: how many prompts, and of which step.
+        weight: (problem,) float >= 0; see `inclusion`.
+        rng: of the draw.
+        explore: share in [0, 1] of the prompts that is drawn evenly from the pool.
+        why: what rows that owe their place to the weight are labelled with.
+    """
     checks.within(0, 1, explore=explore)
     problems = len(weight)
     size = min(ask.prompts, problems)
@@ -127,14 +180,10 @@ def window(
     """
     checks.within(0, high, low=low)
     checks.within(low, 1, high=high)
-    mean = ask.belief.alpha / (ask.belief.alpha + ask.belief.beta)
-    away = np.maximum(np.maximum(low - mean, mean - high), 0)
-    size = min(ask.prompts, len(mean))
-    weight = (away == 0).astype(float)
-    if np.count_nonzero(weight) < size:
-        weight = np.zeros(len(mean))
-        weight[np.argsort(away, kind="stable")[:size]] = 1.0
-    return _plan(ask, weight, rng, explore=explore, why="window")
+    mean = rates(ask.belief)
+    away = np.maximum(low - mean, mean - high)
+    weight = inside(away, min(ask.prompts, len(mean)))
+    return by_weight(ask, weight, rng, explore=explore, why="window")
 
 
 def variance(
@@ -154,13 +203,54 @@ def variance(
     weight = a * b / ((a + b) * (a + b + 1))
     # relative to the largest, so that a high power cannot underflow to nothing
     weight = (weight / max(weight.max(initial=0.0), 1e-300)) ** power
-    return _plan(ask, weight, rng, explore=explore, why="open")
+    return by_weight(ask, weight, rng, explore=explore, why="open")
+
+
+def thompson(
+    state: tuple,
+    ask: Ask,
+    rng: np.random.Generator,
+    *,
+    target: float = 0.5,
+    draws: int = 8,
+    joint: bool = False,
+    explore: float = 0.1,
+) -> Plan:
+    """The problems nearest to a target pass rate, in rates drawn from the belief.
+
+    Each draw of the belief names as many problems as there are prompts; a problem is included as
+    often as it was named. One draw is plain Thompson sampling, many draws its probabilities: in
+    the mean over draws both include a problem equally often. Draws are decided by the run's seed
+    and the step, and propensities are exact given them.
+
+    Args:
+        state, ask, rng: as for every sampler.
+        target: pass rate in (0, 1) to be near to. At .5 the order of |p - .5| is that of p (1 - p).
+        draws: how many, >= 1; each takes about 0.2 s on a million problems.
+        joint: draw from the belief's joint posterior, in which problems of one source move
+            together, instead of from the marginals.
+        explore: share of the prompts that is drawn evenly.
+
+    Ref: Thompson 1933 on slates, cf. the group-hierarchical priors of arXiv:2104.15046 (abstract
+    only). Differs: no user model; the utility is nearness to a target pass rate.
+    """
+    target_rate(target)
+    checks.within(1, 10_000, draws=draws)
+    belief, problems = ask.belief, len(ask.pool.source)
+    size = min(ask.prompts, problems)
+    own = np.random.default_rng([ask.seed, ask.step, ask.round])
+    alpha, beta = np.maximum(belief.alpha, 1e-12), np.maximum(belief.beta, 1e-12)
+    named = np.zeros(problems)
+    for _ in range(draws):
+        rate = belief.draw(own, 1)[0] if joint else own.beta(alpha, beta)
+        named += closest(np.abs(rate - target), size)
+    return by_weight(ask, named / draws, rng, explore=explore, why="thompson")
 
 
 SAMPLERS: dict[str, Slot] = {
     "uniform": Slot(
         suggest=uniform,
-        invariances=frozenset({"propensity", "every_problem"}),
+        invariances=frozenset({"propensity", "every_problem", "sweep"}),
         paper="The loader of every trainer: shuffled sweeps without replacement.",
     ),
     "window": Slot(
@@ -175,5 +265,12 @@ SAMPLERS: dict[str, Slot] = {
         options={"power": 1.0, "explore": 0.1},
         invariances=frozenset({"propensity", "distinct", "every_problem"}),
         paper="p (1 - p) sampling (the variance of the reward), as its posterior expectation.",
+    ),
+    "thompson": Slot(
+        suggest=thompson,
+        options={"target": 0.5, "draws": 8, "joint": False, "explore": 0.1},
+        invariances=frozenset({"propensity", "distinct", "every_problem"}),
+        paper="Thompson sampling at a target pass rate; several draws of the belief share the "
+        "prompts, so that propensities are known.",
     ),
 }
