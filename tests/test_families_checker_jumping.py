@@ -62,8 +62,15 @@ def test_the_space_is_counted():
         assert 0.5 * jumping.space(knobs) < len(seen) <= jumping.space(knobs)
 
 
+def test_no_level_repeats_itself():
+    for level in range(1, 11):
+        assert jumping.space(jumping.ladder(level)) > 15_000
+        drawn = generate("checker_jumping", n=60, level=level)
+        assert len({p.prompt for p in drawn}) >= 58
+
+
 def test_impossible_knobs():
-    with pytest.raises(ArgumentError, match="must be at most 6 with setup any"):
-        generate("checker_jumping", n=1, checkers=7)
+    with pytest.raises(ArgumentError, match="must be at most 7 with setup any"):
+        generate("checker_jumping", n=1, checkers=8)
     with pytest.raises(ArgumentError, match="15, the most that 3 checkers"):
         generate("checker_jumping", n=1, checkers=3, least=16)

@@ -13,10 +13,11 @@ Ref: Shojaee et al. 2025, The Illusion of Thinking, arXiv:2506.06941. Differs: a
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import combinations
-from typing import Any
+from itertools import accumulate, combinations
+from typing import Any, NamedTuple
 
 from gradatim.errors import ArgumentError
 from gradatim.families import moves
@@ -24,18 +25,19 @@ from gradatim.families.knobs import complete
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Step, Verdict
 
-LARGEST = 6  # checkers of a colour up to which any position may be the start
-CELLS = "abcdefghijklm"
+LARGEST = 7  # checkers of a colour up to which any position may be the start
+CELLS = "abcdefghijklmno"
+COUNTED = 20_000  # instances up to which a space is counted to the end
 
 KNOBS = {
-    "checkers": Knob("checkers of each colour; above 6 the setup is classic", 3, 1, 10),
+    "checkers": Knob("checkers of each colour; above 7 the setup is classic", 3, 1, 10),
     "least": Knob("fewest moves of a plan", 1, 1, 120),
     "most": Knob("most moves of a plan", 120, 1, 120),
     "setup": Knob("positions: any, or the classic swap", "any", choices=("any", "classic")),
 }
 
-_CHECKERS = (3, 3, 3, 4, 4, 5, 5, 6, 6, 6)
-_BOUNDS = (1, 3, 5, 8, 11, 15, 19, 24, 30, 37, 49)  # of moves, level by level
+_CHECKERS = (6, 6, 6, 6, 6, 6, 7, 7, 7, 7)  # shorter rows hold too few instances
+_BOUNDS = (1, 3, 5, 8, 11, 15, 19, 24, 30, 37, 64)  # of moves, level by level
 LADDER = {
     level: {
         "checkers": _CHECKERS[level - 1],
@@ -105,6 +107,13 @@ def _starts(n: int, least: int) -> tuple[str, ...]:
     return tuple(sorted(row for row in rows if _height(row) >= least))
 
 
+@lru_cache(maxsize=64)
+def _weights(n: int, least: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """These positions, and sums of their numbers of lengths: more lengths reach more goals."""
+    rows = _starts(n, least)
+    return rows, tuple(accumulate(_height(row) - least + 1 for row in rows))
+
+
 def _swap(n: int) -> list[tuple[int, str]]:
     """The classic swap: red and blue take turns with 1, 2, .. n, n, n, .. 2, 1 moves each.
 
@@ -121,13 +130,18 @@ def _swap(n: int) -> list[tuple[int, str]]:
 
 def _walk(stream: Stream, n: int, within: range) -> tuple[str, list[tuple[int, str]]]:
     """A position, and random moves from it."""
-    start = row = stream.choice(_starts(n, within[0]))
+    rows, weights = _weights(n, within[0])
+    start = row = rows[bisect_right(weights, stream.below(weights[-1]))]
     left = stream.between(within[0], min(within[-1], _height(start)))
     plan: list[tuple[int, str]] = []
     while left:
         left -= 1
-        cell, row = stream.choice([pair for pair in _next(row) if _height(pair[1]) >= left])
-        plan.append((cell, row))
+        options = _next(row)
+        move = options[0]
+        if len(options) == 2 and _height(options[1][1]) >= left:
+            move = options[stream.below(2) if _height(move[1]) >= left else 1]
+        plan.append(move)
+        row = move[1]
     return start, plan
 
 
@@ -143,6 +157,9 @@ def make(stream: Stream, *, checkers: int, **rest: Any) -> Draft:
     else:
         start, plan = "R" * checkers + "_" + "B" * checkers, _swap(checkers)
     goal = plan[-1][1]
+    form = min(f"{start}{goal}", f"{_mirror(start)}{_mirror(goal)}")
+    if not stream.wants(form):
+        return Draft("", "", form)
     code = f"{start}{goal}".replace("_", "0")
     cells = 2 * checkers + 1
     small = checkers <= LARGEST
@@ -158,23 +175,35 @@ def make(stream: Stream, *, checkers: int, **rest: Any) -> Draft:
             "leaves, separated by spaces, and nothing else."
         ),
         answer=" ".join([str(cell + 1) for cell, _ in plan]),
-        canonical=min(f"{start}{goal}", f"{_mirror(start)}{_mirror(goal)}"),
+        canonical=form,
         compact=f"j{code}=" if small else None,
         compact_answer="".join([CELLS[cell] for cell, _ in plan]) if small else None,
         meta={"start": start, "goal": goal},
     )
 
 
-def _step(row: list[str], move: str) -> list[str] | None:
-    cell, gap = int(move) - 1, row.index("_")
-    if not 0 <= cell < len(row):
+class _Row(NamedTuple):
+    marks: list[str]
+    gap: list[int]  # the empty cell
+
+
+def _begin(problem: Problem) -> _Row:
+    start = problem.meta["start"]
+    return _Row(list(start), [start.index("_")])
+
+
+def _step(row: _Row, move: str) -> _Row | None:
+    marks, (gap,) = row
+    cell = int(move) - 1
+    if not 0 <= cell < len(marks):
         return None
-    mark, way = row[cell], gap - cell
+    mark, way = marks[cell], gap - cell
     if mark != ("R" if way > 0 else "B") or abs(way) > 2:
         return None
-    if abs(way) == 2 and row[(cell + gap) // 2] == mark:
+    if abs(way) == 2 and marks[(cell + gap) // 2] == mark:
         return None
-    row[cell], row[gap] = "_", mark
+    marks[cell], marks[gap] = "_", mark
+    row.gap[0] = cell
     return row
 
 
@@ -183,10 +212,10 @@ def _form(plan: list[str]) -> list[str]:
 
 
 GAME = moves.Game(
-    patterns=(re.compile("[0-9]{1,4}"), re.compile("[a-m]")),
-    start=lambda problem: list(problem.meta["start"]),
+    patterns=(re.compile("[0-9]{1,4}"), re.compile("[a-o]")),
+    start=_begin,
     step=_step,
-    done=lambda problem, row: "".join(row) == problem.meta["goal"],
+    done=lambda problem, row: "".join(row.marks) == problem.meta["goal"],
     form=_form,
     written=re.compile("[0-9]{1,4}(?: [0-9]{1,4})*"),
 )
@@ -240,9 +269,14 @@ def floor(knobs: Mapping[str, Any]) -> float:
 
 @lru_cache(maxsize=64)
 def _space(n: int, within: range) -> int:
-    """Pairs of positions so many moves apart, a pair and its mirror counted once."""
+    """Pairs of positions so many moves apart, a pair and its mirror counted once.
+
+    Stops above `COUNTED`.
+    """
     pairs = same = 0
     for start in _starts(n, within[0]):
+        if pairs > 2 * COUNTED + 1:
+            break
         layer = {start}
         for number in range(1, within[-1] + 1):
             layer = {after for row in layer for _, after in _next(row)}
@@ -255,7 +289,9 @@ def _space(n: int, within: range) -> int:
 
 
 def space(knobs: Mapping[str, Any]) -> int:
-    """Pairs of positions `least` to `most` moves apart, up to mirrors: exact.
+    """Pairs of positions `least` to `most` moves apart, up to mirrors.
+
+    Exact up to 20,000, above that a lower bound.
 
     >>> space({"checkers": 1}), space({"checkers": 3, "least": 15})
     (6, 1)
@@ -311,7 +347,7 @@ def judge(problem: Problem, answer: str) -> bool:
 FAMILY = Family(
     name="checker_jumping",
     doc="red and blue checkers that pass each other in a row",
-    version="1",
+    version="2",  # since 2 longer rows at low levels, where short ones repeat
     knobs=KNOBS,
     make=make,
     check=check,
