@@ -91,7 +91,7 @@ def clip(
         The loss (scalar) and {"clipped": share of the tokens whose gradient the clip removed}.
 
     Ref: Schulman et al. 2017, arXiv:1707.06347, eq. 7; Shao et al. 2024, arXiv:2402.03300, eq. 3;
-    Yu et al. 2025, arXiv:2503.14476, eq. 8 (high > low); Ye et al. 2020, arXiv:1912.09729, eq. 5
+    Yu et al. 2025, arXiv:2503.14476, eq. 8 (high > low); Ye et al. 2020, arXiv:1912.09729
     (dual, 3 there).
     Differs: no KL term unless the option `kl` asks for one; `old` None means on-policy, where the
     value is -mean A and the gradient is that of REINFORCE.
@@ -176,7 +176,7 @@ def cispo(
 
     Mask: none. Reference: the policy that sampled, or policy / (1 + high) where that is more.
 
-    Ref: MiniMax 2025, arXiv:2506.13585, eq. 4; `high` is not published there, it is a parameter.
+    Ref: MiniMax 2025, arXiv:2506.13585; `high` is not published there, it is a parameter.
     """
     checks.within(0, float("inf"), high=high)
     a = spread(advantage, tokens)
@@ -200,7 +200,7 @@ def shaped(
     Mask: none (but ratios that would overflow). Reference: the policy that sampled; for foreign
     rows (p + gamma)^2 / gamma.
 
-    Ref: Yan et al. 2025, arXiv:2504.14945 (LUFFY), eq. 8; Zhang et al. 2025, arXiv:2506.03106
+    Ref: Yan et al. 2025, arXiv:2504.14945 (LUFFY); Zhang et al. 2025, arXiv:2506.03106
     (Critique-GRPO), where the part of the policy's own replies is not clipped, as here.
 
     >>> logp = torch.tensor([0.1]).log().requires_grad_()
@@ -236,7 +236,7 @@ def hpt(
     Mask: none. Reference: the learning policy itself. Which prompts get a demonstration in place
     of their replies is decided before, by a gate on the number of solved replies.
 
-    Ref: Lv et al. 2025, arXiv:2509.04419, section 3.3. Differs: the coefficient of entropy (0.001
+    Ref: Lv et al. 2025, arXiv:2509.04419. Differs: the coefficient of entropy (0.001
     there) is the option `entropy`, 0 by default.
     """
     checks.within(0, float("inf"), coefficient=coefficient)
@@ -286,7 +286,7 @@ OBJECTIVES = {
         options={"low": 0.2, "high": 0.2, "dual": 3.0, "aggregate": "token", **PENALTIES},
         needs=_LOGP,
         invariances=_LINEAR,
-        paper="Dual clip (arXiv:1912.09729 eq. 5), as verl's default loss has it.",
+        paper="Dual clip (arXiv:1912.09729), as verl's default loss has it.",
     ),
     "gspo": Slot(
         suggest=gspo,
@@ -308,7 +308,7 @@ OBJECTIVES = {
         options={"high": 4.0, "aggregate": "token", **PENALTIES},
         needs=_LOGP,
         invariances=_LINEAR,
-        paper="CISPO (MiniMax-M1, arXiv:2506.13585 eq. 4); its upper bound is not published.",
+        paper="CISPO (MiniMax-M1, arXiv:2506.13585); its upper bound is not published.",
     ),
     "shaped": Slot(
         suggest=shaped,

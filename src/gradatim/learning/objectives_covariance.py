@@ -31,7 +31,7 @@ __all__ = ["OBJECTIVES", "clip_cov", "covariance", "kl_cov"]
 def covariance(logp: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
     """(token,) what each token adds to cov(log-probability, advantage), times the tokens.
 
-    Ref: Cui et al. 2025, arXiv:2505.22617, eq. 8.
+    Ref: Cui et al. 2025, arXiv:2505.22617.
 
     >>> covariance(torch.tensor([-3.0, -1.0, -1.0, -3.0]), torch.tensor([1.0, 1.0, -1.0, -1.0]))
     tensor([-1.,  1., -1.,  1.])
@@ -75,7 +75,7 @@ def clip_cov(
         epsilon: clip range on both sides; 1 all but switches the clip off.
         aggregate: one of AGGREGATIONS.
 
-    Ref: Cui et al. 2025, arXiv:2505.22617, eq. 10-12; settings of the released scripts.
+    Ref: Cui et al. 2025, arXiv:2505.22617; settings of the released scripts.
     Differs: tokens are drawn by a shuffle that can be repeated.
     """
     checks.within(0, 1, share=share)
@@ -119,7 +119,7 @@ def kl_cov(
         coefficient: of the term.
         aggregate: one of AGGREGATIONS.
 
-    Ref: Cui et al. 2025, arXiv:2505.22617, eq. 13-14; settings of the released scripts.
+    Ref: Cui et al. 2025, arXiv:2505.22617; settings of the released scripts.
     """
     checks.within(0, 1, share=share)
     checks.within(0, float("inf"), coefficient=coefficient)
