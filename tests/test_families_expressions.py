@@ -177,6 +177,23 @@ def test_operands_are_of_their_kind(operands):
         assert all(int(part) <= 50 for part in bare if part.isdigit())
 
 
+def test_every_part_of_an_expression_is_as_likely_as_its_size_says():
+    """Of three signs each is the last one as often, and in a part of two both are."""
+    leaves = [(name, 3, 1, 1, "1", "") for name in "abcd"]
+    seen = Counter()
+    for i in range(6000):
+        _, steps = expressions._grown(Stream("shape", i), leaves)
+        assert len(steps) == 3
+        seen["|".join("".join(filter(str.isalpha, a[0] + b[0])) for a, _, b, _ in steps)] += 1
+    # what is joined, step by step: ab, abc, abcd ... ; two parts of two are twice as likely
+    chances = {"ab|abc|abcd": 1, "bc|abc|abcd": 1, "bc|bcd|abcd": 1, "cd|bcd|abcd": 1}
+    chances["ab|cd|abcd"] = 2
+    assert set(seen) == set(chances)
+    for shape, weight in chances.items():
+        low, high = poisson.ppf([1e-5, 1 - 1e-5], 1000 * weight)
+        assert low <= seen[shape] <= high, shape
+
+
 def test_the_space_of_one_sign_is_counted_exactly():
     """6 numbers: 4 * 36 pairs less 6 quotients by 0."""
     knobs = {"operations": 1, "operands": "integers", "high": 5}

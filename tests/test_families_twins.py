@@ -7,6 +7,7 @@ from itertools import combinations, permutations, product
 
 import pytest
 import sympy
+from scipy.stats import poisson
 
 from gradatim.errors import ArgumentError
 from gradatim.families import registry
@@ -151,6 +152,27 @@ def test_s032_a_calculation_by_hand():
         assert p.unsolvable == (zero or early)
         seen[zero, early] += 1
     assert min(seen[True, False], seen[False, True]) > 10
+
+
+def test_s032_the_number_before_the_division_tells_nothing():
+    """It is as often each of 1..20 where zero is left as where not; only the value tells."""
+    taken, factors = {True: Counter(), False: Counter()}, Counter()
+    for level in (3, 6):
+        for p in (p for pair in pairs("arithmetic.unsolvable", n=700, level=level) for p in pair):
+            rows = [line.split(" = ") for line in lines(p)[1:-1]]
+            assert len({name for name, _ in rows}) == len(rows) == p.knobs["steps"] + 1
+            at = next(i for i, (_, right) in enumerate(rows) if "/" in right)
+            sign, number = rows[at - 1][1].split()[1:]
+            assert sign == "-"
+            if rows[at][1].endswith(rows[at - 1][0]):  # the value is there: is it 0?
+                taken[p.unsolvable][int(number)] += 1
+            factors.update(right.split()[1] for _, right in rows[1 : at - 1])
+    for counts in taken.values():
+        n = counts.total()
+        low, high = poisson.ppf([1e-5, 1 - 1e-5], n / 20)
+        assert set(counts) == set(range(1, 21))
+        assert low <= min(counts.values()) <= max(counts.values()) <= high
+    assert min(factors[sign] for sign in "+-*") > 50  # all signs lead there
 
 
 @EACH
