@@ -19,27 +19,34 @@ _SAID = re.compile(
 )
 
 
-def _rank(rows: list[int]) -> tuple[int, bool]:
-    """Rank of equations modulo 2 (lowest bit: right side), and whether they contradict."""
+def _independent(rows: list[int]) -> list[int] | None:
+    """Equations modulo 2 (lowest bit: right side), reduced; None if one says what others do.
+
+    Equations that contradict each other count as dependent, too.
+    """
     pivots: list[int] = []
     for row in rows:
-        for pivot in pivots:
-            row = min(row, row ^ pivot)
-        if row == 1:
-            return len(pivots), True
-        if row:
-            pivots.append(row)
-    return len(pivots), False
+        row = _reduced(row, pivots)
+        if row <= 1:
+            return None
+        pivots.append(row)
+    return pivots
 
 
-def _rows(sayings: list[Saying]) -> list[int]:
-    out = []
-    for i, (about, negated) in enumerate(sayings):
-        row = 1 << (i + 1)
-        for j in about:
-            row ^= 1 << (j + 1)
-        out.append(row | ((len(about) == 2) ^ negated))
-    return out
+def _reduced(row: int, pivots: list[int]) -> int:
+    for pivot in pivots:
+        other = row ^ pivot
+        if other < row:
+            row = other
+    return row
+
+
+def _row(i: int, saying: Saying) -> int:
+    about, negated = saying
+    row = 1 << (i + 1)
+    for j in about:
+        row ^= 1 << (j + 1)
+    return row | ((len(about) == 2) ^ negated)
 
 
 def _knights_text(sayings: list[Saying]) -> str:
@@ -67,23 +74,31 @@ def _kinds(sayings: list[Saying]) -> list[str]:
     return fits
 
 
+def _saying(stream: Stream, i: int, people: int) -> Saying:
+    """What person i says, of one or of two others."""
+    two, first = stream.below(2), stream.below(people - 1)
+    about = [first]
+    if two:
+        second = 1 + stream.below(people - 2)
+        about.append(second if second != first else 0)  # a shuffle's second place
+    return tuple(sorted([j + (j >= i) for j in about])), stream.below(2) == 1
+
+
 def _knights_pair(stream: Stream, *, people: int) -> tuple[Instance, Instance] | None:
     """Exactly one answer fits the first; none or several fit the second (rank modulo 2)."""
-    sayings: list[Saying] = []
-    for i in range(people):
-        others = [j for j in range(people) if j != i]
-        about = tuple(sorted(stream.sample(others, 1 + stream.below(2))))
-        sayings.append((about, stream.below(2) == 1))
-    if _rank(_rows(sayings)) != (people, False):
+    sayings = [_saying(stream, i, people) for i in range(people)]
+    rows = list(map(_row, range(people), sayings))
+    if _independent(rows) is None:
         return None
     i = stream.below(people)
-    others = [j for j in range(people) if j != i]
+    others = _independent(rows[:i] + rows[i + 1 :])
+    assert others is not None
     for _ in range(20):
-        about = tuple(sorted(stream.sample(others, 1 + stream.below(2))))
-        twin = [*sayings[:i], (about, stream.below(2) == 1), *sayings[i + 1 :]]
-        if _rank(_rows(twin)) != (people, False):
+        saying = _saying(stream, i, people)
+        if _reduced(_row(i, saying), others) <= 1:
+            twin = [*sayings[:i], saying, *sayings[i + 1 :]]
             return (
-                Instance(_knights_text(sayings), _solved(_rows(sayings), people), {"n": people}),
+                Instance(_knights_text(sayings), _solved(rows, people), {"n": people}),
                 Instance(_knights_text(twin), "", {"n": people}),
             )
     return None

@@ -2,8 +2,9 @@
 
 import re
 from functools import lru_cache
-from itertools import combinations, product
+from itertools import accumulate, combinations, product
 from math import comb
+from operator import and_
 
 from gradatim.checkers.abstention import UNSOLVABLE
 from gradatim.errors import ArgumentError, MissingExtra, extra
@@ -34,15 +35,16 @@ def _columns(k: int) -> list[int]:
 Clause = tuple[int, int]  # variable + 1, negative where negated
 
 
-def _models(clauses: list[Clause], k: int) -> int:
+@lru_cache(maxsize=16)
+def _models(k: int) -> dict[Clause, int]:
+    """For each clause the assignments that satisfy it."""
     full, columns = (1 << (1 << k)) - 1, _columns(k)
-    models = full
-    for clause in clauses:
-        some = 0
-        for x in clause:
-            some |= columns[abs(x) - 1] if x > 0 else full ^ columns[abs(x) - 1]
-        models &= some
-    return models
+    of = {x: columns[x - 1] if x > 0 else full ^ columns[-x - 1] for x in _literals(k)}
+    return {clause: of[clause[0]] | of[clause[1]] for clause in _clauses(k)}
+
+
+def _literals(k: int) -> list[int]:
+    return [x for x in range(-k, k + 1) if x]
 
 
 @lru_cache(maxsize=16)
@@ -53,28 +55,35 @@ def _clauses(k: int) -> list[Clause]:
 _SIGNS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
-def _sat_instance(clauses: list[Clause], k: int) -> Instance:
-    models = _models(clauses, k)
+@lru_cache(maxsize=1 << 12)
+def _said(clause: Clause) -> str:
+    return " or ".join(LETTERS[x - 1] if x > 0 else f"not {LETTERS[-x - 1]}" for x in clause)
+
+
+def _sat_instance(clauses: list[Clause], k: int, models: int) -> Instance:
     answer = format(models.bit_length() - 1, f"0{k}b") if models else ""
-    said = (
-        " or ".join(LETTERS[abs(x) - 1] if x > 0 else f"not {LETTERS[-x - 1]}" for x in clause)
-        for clause in clauses
-    )
-    return Instance("\n".join(said), answer, {"n": k, "clauses": [list(c) for c in clauses]})
+    meta = {"n": k, "clauses": [list(c) for c in clauses]}
+    return Instance("\n".join(map(_said, clauses)), answer, meta)
 
 
 def _sat_pair(stream: Stream, *, variables: int, clauses: int) -> tuple[Instance, Instance] | None:
     """No assignment satisfies the second (all are tried); one line is another in the first."""
     every = _clauses(variables)
     _at_most("sat", "clauses", clauses, len(every) - 1)
-    drawn = stream.sample(every, clauses + 1)
-    chosen, spare = drawn[:clauses], drawn[clauses]
-    if _models(chosen, variables):
+    *chosen, spare = stream.sample(every, clauses + 1)
+    of = _models(variables)
+    after = [-1]  # the models of all clauses from each on, and of all before it
+    for clause in reversed(chosen):
+        after.append(after[-1] & of[clause])
+    after.reverse()
+    if after[0]:
         return None
+    before = list(accumulate((of[clause] for clause in chosen), and_, initial=of[spare]))
     for i in stream.sample(range(clauses), clauses):
-        other = [*chosen[:i], spare, *chosen[i + 1 :]]
-        if _models(other, variables):
-            return _sat_instance(other, variables), _sat_instance(chosen, variables)
+        models = before[i] & after[i + 1]
+        if models:
+            other = [*chosen[:i], spare, *chosen[i + 1 :]]
+            return _sat_instance(other, variables, models), _sat_instance(chosen, variables, 0)
     return None
 
 
@@ -156,45 +165,78 @@ SAT = family(
 Edge = tuple[int, int]
 
 
-def _colouring(edges: list[Edge], n: int) -> str:
-    """A colouring found by a search that takes next the vertex with most neighbours done, or ""."""
-    near: list[set[int]] = [set() for _ in range(n)]
-    for i, j in edges:
-        near[i].add(j)
-        near[j].add(i)
-    order: list[int] = []
-    while len(order) < n:
-        rest = (v for v in range(n) if v not in order)
-        order.append(max(rest, key=lambda v: (len(near[v].intersection(order)), len(near[v]))))
-    below = [[k for k in range(at) if order[k] in near[v]] for at, v in enumerate(order)]
-    stack = ["A"]  # colours can be renamed: the first vertex has the first
+def _colouring(near: list[int]) -> str:
+    """A colouring by three colours, or "" where there is none; near[v] are v's neighbours, as bits.
+
+    A vertex with one colour left comes first, then one with two, which are tried in turn. Where
+    all vertices left have three they lie apart from what is done, and one colour is enough to try.
+    """
+    every = (1 << len(near)) - 1
+    stack = [((every, every, every), (0, 0, 0))]  # who may have each colour, and who has it
     while stack:
-        done = stack.pop()
-        if len(done) == n:
-            return "".join(colour for _, colour in sorted(zip(order, done, strict=True)))
-        taken = {done[k] for k in below[len(done)]}
-        stack.extend(done + colour for colour in "CBA" if colour not in taken)
+        (a, b, c), (has_a, has_b, has_c) = stack.pop()
+        while left := every & ~(has_a | has_b | has_c):
+            if left & ~(a | b | c):
+                break
+            one, three = left & ~(a & b | a & c | b & c), a & b & c
+            pick = one or left & ~three or left
+            bit = pick & -pick
+            others = near[bit.bit_length() - 1]
+            again = not one and not three & bit
+            if a & bit:
+                if again:
+                    stack.append(((a ^ bit, b, c), (has_a, has_b, has_c)))
+                a, has_a = a & ~others, has_a | bit
+            elif b & bit:
+                if again:
+                    stack.append(((a, b ^ bit, c), (has_a, has_b, has_c)))
+                b, has_b = b & ~others, has_b | bit
+            else:
+                c, has_c = c & ~others, has_c | bit
+        else:
+            return "".join(
+                "A" if has_a >> v & 1 else "B" if has_b >> v & 1 else "C" for v in range(len(near))
+            )
     return ""
 
 
-def _graph_instance(edges: list[Edge], n: int) -> Instance:
-    body = "\n".join(f"{i + 1} {j + 1}" for i, j in edges)
-    return Instance(body, _colouring(edges, n), {"n": n, "edges": [list(e) for e in edges]})
+def _joined(near: list[int], edge: Edge) -> None:
+    """Joins the ends of an edge, or parts them where they were joined."""
+    i, j = edge
+    near[i] ^= 1 << j
+    near[j] ^= 1 << i
+
+
+def _graph_instance(edges: list[Edge], n: int, answer: str) -> Instance:
+    body = "\n".join([f"{i + 1} {j + 1}" for i, j in edges])
+    return Instance(body, answer, {"n": n, "edges": [list(e) for e in edges]})
 
 
 def _graph_pair(stream: Stream, *, vertices: int, edges: int) -> tuple[Instance, Instance] | None:
     """The second has no colouring (the search ends without one); one edge differs in the first."""
-    every = list(combinations(range(vertices), 2))
+    every = _pairs_of(vertices)
     _at_most("graph_coloring", "edges", edges, len(every) - 1)
-    drawn = stream.sample(every, edges + 1)
-    chosen, spare = drawn[:edges], drawn[edges]
-    if _colouring(chosen, vertices):
+    *chosen, spare = stream.sample(every, edges + 1)
+    near = [0] * vertices
+    for edge in chosen:
+        _joined(near, edge)
+    if _colouring(near):
         return None
+    _joined(near, spare)
     for i in stream.sample(range(edges), edges):
-        other = [*chosen[:i], spare, *chosen[i + 1 :]]
-        if _colouring(other, vertices):
-            return _graph_instance(other, vertices), _graph_instance(chosen, vertices)
+        _joined(near, chosen[i])
+        answer = _colouring(near)
+        _joined(near, chosen[i])
+        if answer:
+            other = [*chosen[:i], spare, *chosen[i + 1 :]]
+            twin = _graph_instance(chosen, vertices, "")
+            return _graph_instance(other, vertices, answer), twin
     return None
+
+
+@lru_cache(maxsize=16)
+def _pairs_of(vertices: int) -> list[Edge]:
+    return list(combinations(range(vertices), 2))
 
 
 def _graph_read(prompt: str) -> tuple[int, list[list[int]]]:
@@ -250,5 +292,6 @@ COLORING = family(
         unit="colourings that a full search tries",
         right=lambda problem, stated: all(stated[i] != stated[j] for i, j in problem.meta["edges"]),
         judge=_graph_judge,
+        version="2",
     )
 )
