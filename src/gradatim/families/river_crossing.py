@@ -225,6 +225,7 @@ def make(stream: Stream, *, pairs: int, boat: int, **rest: Any) -> Draft:
             start, goal = ((everyone ^ left, 1 - side) for left, side in (start, goal))
     plan = [_people(group, names) for group in groups]
     people = "; ".join(f"{AGENTS[i]} is the agent of {ACTORS[i]}" for i in range(pairs))
+    here, there = _code(start, pairs, names), _code(goal, pairs, names)
     small = pairs <= COMPACT
     return Draft(
         prompt=(
@@ -238,15 +239,9 @@ def make(stream: Stream, *, pairs: int, boat: int, **rest: Any) -> Draft:
         ),
         answer=" ".join(plan),
         canonical=form,
-        compact=f"c{boat}{_code(start, pairs, names)}{_code(goal, pairs, names)}="
-        if small
-        else None,
+        compact=f"c{boat}{here}{there}=" if small else None,
         compact_answer=".".join(plan) if small else None,
-        meta={
-            "boat": boat,
-            "start": _code(start, pairs, names),
-            "goal": _code(goal, pairs, names),
-        },
+        meta={"boat": boat, "start": here, "goal": there},
     )
 
 
