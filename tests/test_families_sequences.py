@@ -95,7 +95,7 @@ def test_orders_are_as_stated(kind):
     if kind == "prime":
         return
     for step, (rule, order) in enumerate(zip(RULES[kind], ORDER, strict=True), 1):
-        found = [len(shortest(rule.terms(Stream(i), 60, 2 * order + 4))[0]) for i in range(20)]
+        found = [len(shortest(rule.draw(Stream(i), 60, 2 * order + 4)[0])[0]) for i in range(20)]
         assert max(found) <= order, step
         assert sorted(found)[10] >= order - 1, step  # seldom simpler by chance
 

@@ -27,7 +27,7 @@ def unpacked(found: Found, count: int | None) -> list[str] | None:
         found: the extraction.
         count: how many there must be; None for any number of them.
 
-    >>> unpacked(Found("12.m7", "line"), 2), unpacked(Found("It is m7.", "line"), 1)
+    >>> unpacked(Found("12.m7", "line"), 2), unpacked(Found("12 or m7", "line"), 2)
     (['12', '-7'], None)
     >>> unpacked(Found("The answer is m3d4.", "line"), 1)
     ['-3/4']

@@ -6,6 +6,9 @@ instance is checked for uniqueness before it is given: all rules of the grammar 
 terms shown must continue them alike (`sequences_search`). For recurrences that is more than "no
 simpler rule": with 2 L + 1 terms shown no other of order L + 1 or less fits at all.
 
+In compact form a sequence is a letter of its kind, how many terms are asked for, and those shown:
+"i2+1.1.2.3.5=" asks for "8.13"; "m" is a minus.
+
 Ref: Srivastava et al. 2025, BeyondBench, arXiv:2509.24210. Differs: rules and uniqueness are ours.
 """
 
@@ -16,9 +19,11 @@ from typing import Any
 from gradatim.checkers.extract import UNPARSED, extract, plain
 from gradatim.checkers.lists import parse
 from gradatim.errors import ArgumentError
+from gradatim.families.dotted import packed, unpacked
 from gradatim.families.knobs import complete, mode
 from gradatim.families.sequences_rules import KINDS, ORDER, RULES, STARTS
-from gradatim.families.sequences_search import effort, solve, unambiguous
+from gradatim.families.sequences_search import contradicted, effort, prime_rules, solve
+from gradatim.families.sequences_worked import by_recurrence, on_primes, trace
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Verdict
 
@@ -43,6 +48,7 @@ LADDER = {
 }
 LONGEST = 4000  # characters of a final line that are read
 _TOLD = re.compile(r"\bterms?(?: \w+){0,2}?(?: is| are| would be|:)([^a-z]+(?: and [^a-z]+)?)$")
+_LETTERS = {"fibonacci": "i", "algebraic": "a", "geometric": "e", "prime": "o", "pattern": "y"}
 _TRIES = 200  # draws in a row that are ambiguous before the knobs count as impossible
 _SIMPLEST = "If several such rules fit, the right one is that with the shortest linear recurrence."
 _RULE = {
@@ -77,33 +83,47 @@ def make(stream: Stream, *, kind: str, step: int, high: int, shown: int, asked: 
     _need(shown, step)
     if kind == "any":
         kind = stream.choice(KINDS)
-    rule = RULES[kind][step - 1]
+    rule, prime = RULES[kind][step - 1], kind == "prime"
     for _ in range(_TRIES):
-        terms = rule.terms(stream, high, shown + asked)
+        terms, factors = rule.draw(stream, high, shown + asked)
         first, rest = terms[:shown], terms[shown:]
-        if unambiguous(first, rest, prime=kind == "prime", high=high):
+        fitting = prime_rules(first, asked, high)
+        # recurrences are sought for primes alone: where a rule is one, `_need` shows terms enough
+        if all(found.rest == rest for found in fitting) and not (
+            prime and contradicted(first, rest)
+        ):
             break
     else:
         raise ArgumentError(
             f"`sequences.shown` = {shown} terms never sufficed for one rule; show more"
         )
     text = ", ".join(map(str, first))
+    canonical = f"{kind} {asked}: {text}"
+    if not stream.wants(canonical):
+        return Draft("", "", canonical)
     what = "term" if asked == 1 else f"{asked} terms"
     form = "the number" if asked == 1 else "the numbers in order, separated by commas"
     ask = _RULE[kind].replace("{low}", str(-high)).replace("{high}", str(high))
+    answer = ", ".join(map(str, rest))
+    work = on_primes(fitting[0], first[0]) if prime else by_recurrence(factors, terms, shown)
     return Draft(
         prompt=(
             f"{ask} What {'is' if asked == 1 else 'are'} the next {what}?\n{text}\n"
             f"Answer with {form}, and nothing else."
         ),
-        answer=", ".join(map(str, rest)),
-        canonical=f"{kind} {asked}: {text}",
+        answer=answer,
+        canonical=canonical,
+        compact=f"{_LETTERS[kind]}{asked}+{packed(text)}=",
+        compact_answer=packed(answer),
+        solution=work + answer,
         meta={"kind": kind, "step": step},
     )
 
 
 def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply states the next terms, in order."""
+    if text == problem.answer or (text is not None and text == problem.compact_answer):
+        return Verdict(1.0, True, problem.answer, "correct")
     found = extract(text)
     values = None
     if found.answer is not None:
@@ -111,9 +131,10 @@ def check(problem: Problem, text: str | None) -> Verdict:
         told = _TOLD.search(plain(found.answer[-LONGEST:])) if values is None else None
         if told is not None and found.how == "line":
             values = parse(told[1].replace(" and ", ", "))
-    if values is None:
+    stated = unpacked(found, problem.answer.count(",") + 1) if values is None else values
+    if stated is None:
         return UNPARSED
-    stated = ", ".join(map(str, values))
+    stated = ", ".join(map(str, stated))
     right = stated == problem.answer
     return Verdict(float(right), right, stated, "correct" if right else "wrong")
 
@@ -160,6 +181,7 @@ FAMILY = Family(
     floor=floor,
     space=space,
     solve=solve,
+    trace=trace,
     effort=effort,
     effort_unit="multiplications of the search for the shortest recurrence",
 )

@@ -9,7 +9,7 @@ Rules on primes are a * base(k + s * i) + c over the five bases of `BASES`.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -24,17 +24,44 @@ _FAR = STARTS + STRIDES * 24 + 2
 Terms = list[int]
 
 
+Factors = tuple[tuple[int, ...], ...]  # polynomials in the shift, highest power first
+SAME, SIGN = (1, -1), (1, 1)  # what makes a constant vanish, and a sign that alternates
+
+
 class Rule(NamedTuple):
     """One rule.
 
     Attributes:
-        terms: (stream, high, n) -> the first n terms of a random sequence.
+        draw: (stream, high, n) -> the first n terms of a random sequence, and the factors of its
+            recurrence; those of primes have none.
         free: parameters that have `high` values or more each; no two settings of them give the
             same sequence.
     """
 
-    terms: Callable[[Stream, int, int], Terms]
+    draw: Callable[[Stream, int, int], tuple[Terms, Factors]]
     free: int
+
+
+@lru_cache(maxsize=4096)
+def recurrence(factors: Factors) -> tuple[int, ...]:
+    """Weights of the terms before, nearest first, in a recurrence given by its factors.
+
+    >>> recurrence((SAME, SAME, SIGN))  # x, x + 2, x + 1 ...: a line, and a sign that alternates
+    (1, 1, -1)
+    """
+    product = [1]
+    for factor in factors:
+        wider = [0] * (len(product) + len(factor) - 1)
+        for i, a in enumerate(product):
+            for j, b in enumerate(factor):
+                wider[i + j] += a * b
+        product = wider
+    return tuple(-weight for weight in product[1:])
+
+
+@cache
+def _cyclic(period: int) -> tuple[int, ...]:
+    return (1, *[0] * (period - 1), -1)
 
 
 def _recurrence(
@@ -87,77 +114,85 @@ def _some(s: Stream, high: int, n: int) -> Terms:
 def _fibonacci(terms: int, *, most: int = 1, forced: int = 0) -> Rule:
     """Combinations of `terms` terms before, weights up to `most`, and a forcing of that degree."""
 
-    def make(s: Stream, high: int, n: int) -> Terms:
+    def draw(s: Stream, high: int, n: int) -> tuple[Terms, Factors]:
         weights = [s.between(1, most) for _ in range(terms)]
         if most > 1 and max(weights) == 1:
             weights[s.below(terms)] = 2
         forcing = (s.between(1, high) if forced else 0, s.between(1, high) if forced > 1 else 0)
-        return _recurrence(_some(s, high, terms), weights, n, forcing)
+        out = _recurrence(_some(s, high, terms), weights, n, forcing)
+        return out, ((1, *[-weight for weight in weights]), *[SAME] * forced)
 
-    return Rule(make, terms + forced)
+    return Rule(draw, terms + forced)
 
 
 def _algebraic(degree: int, *, signed: bool = False, alternating: bool = False) -> Rule:
     """Polynomials of the position, plus an amount that alternates in sign."""
+    factors = (*[SAME] * (degree + 1), *[SIGN] * alternating)
 
-    def make(s: Stream, high: int, n: int) -> Terms:
+    def draw(s: Stream, high: int, n: int) -> tuple[Terms, Factors]:
         differences = [s.between(-high if signed else 1, high) for _ in range(degree)]
         terms = _polynomial([*differences, s.between(1, high)], n)
         if alternating:
             change = s.between(1, high)
             terms = [x + change * sign for x, sign in zip(terms, _signs(n), strict=True)]
-        return terms
+        return terms, factors
 
-    return Rule(make, degree + 1 + alternating)
+    return Rule(draw, degree + 1 + alternating)
 
 
 def _geometric(powers: Sequence[int], rest: int = 0, *, low: int = 2) -> Rule:
     """Sums of powers times polynomials with powers[j] coefficients, plus a polynomial of `rest`."""
 
-    def make(s: Stream, high: int, n: int) -> Terms:
+    def draw(s: Stream, high: int, n: int) -> tuple[Terms, Factors]:
         bases = s.sample((low, low + 1, low + 2), len(powers))
         parts = [
             _times(_polynomial(_some(s, high, size), n), _powers(base, n))
             for size, base in zip(powers, bases, strict=True)
         ]
-        return _plus(*parts, _polynomial(_some(s, high, rest), n)) if rest else _plus(*parts)
+        if rest:
+            parts.append(_polynomial(_some(s, high, rest), n))
+        factors = [
+            (1, -base) for size, base in zip(powers, bases, strict=True) for _ in range(size)
+        ]
+        return _plus(*parts), (*factors, *[SAME] * rest)
 
-    return Rule(make, sum(powers) + rest)
+    return Rule(draw, sum(powers) + rest)
 
 
 def _cycle(period: int, depth: int = 1) -> Rule:
     """Differences (of differences ...) that cycle."""
+    factors = (_cyclic(period), *[SAME] * depth)
 
-    def make(s: Stream, high: int, n: int) -> Terms:
+    def draw(s: Stream, high: int, n: int) -> tuple[Terms, Factors]:
         steps = _some(s, high, period)
         terms = [steps[i % period] for i in range(n)]
         for _ in range(depth):
             terms = list(accumulate(terms[: n - 1], initial=s.between(1, high)))
-        return terms
+        return terms, factors
 
-    return Rule(make, period + depth)
+    return Rule(draw, period + depth)
 
 
 def _alternating(degree: int) -> Rule:
     """A polynomial whose signs alternate."""
 
-    def make(s: Stream, high: int, n: int) -> Terms:
-        return _times(_polynomial(_some(s, high, degree + 1), n), _signs(n))
+    def draw(s: Stream, high: int, n: int) -> tuple[Terms, Factors]:
+        terms = _times(_polynomial(_some(s, high, degree + 1), n), _signs(n))
+        return terms, (SIGN,) * (degree + 1)
 
-    return Rule(make, degree + 1)
+    return Rule(draw, degree + 1)
 
 
-def _interleaved(parts: int, degree: int, *, growing: bool = False) -> Rule:
-    """Polynomials that take turns; growing: the last one is a geometric sequence."""
+def _interleaved(parts: int, degree: int) -> Rule:
+    """Polynomials that take turns."""
+    factors = (_cyclic(parts),) * (degree + 1)
 
-    def make(s: Stream, high: int, n: int) -> Terms:
+    def draw(s: Stream, high: int, n: int) -> tuple[Terms, Factors]:
         each = -(-n // parts)
-        lines = [_polynomial(_some(s, high, degree + 1), each) for _ in range(parts - growing)]
-        if growing:
-            lines.append(_times([s.between(1, high)] * each, _powers(s.between(2, 3), each)))
-        return _in_turn(*lines)[:n]
+        lines = [_polynomial(_some(s, high, degree + 1), each) for _ in range(parts)]
+        return _in_turn(*lines)[:n], factors
 
-    return Rule(make, parts * (degree + 1) - degree * growing)
+    return Rule(draw, parts * (degree + 1))
 
 
 @cache
@@ -196,14 +231,14 @@ BASES = ("prime", "sum", "square", "product", "total")
 def _prime(of: Sequence[str], *, factors: int = 1, strides: int = 1, shifted: bool = False) -> Rule:
     """Multiples of a base at a stride, plus a constant."""
 
-    def make(s: Stream, high: int, n: int) -> Terms:
+    def draw(s: Stream, high: int, n: int) -> tuple[Terms, Factors]:
         base = bases()[s.choice(of)]
         a, stride = s.between(1, factors), s.between(1, strides)
         c = s.between(-high, high) if shifted else 0
         k = s.below(STARTS)
-        return [a * base[k + stride * i] + c for i in range(n)]
+        return [a * base[k + stride * i] + c for i in range(n)], ()
 
-    return Rule(make, 1 + shifted)
+    return Rule(draw, 1 + shifted)
 
 
 _ALGEBRAIC = (

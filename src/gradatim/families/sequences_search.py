@@ -12,13 +12,16 @@ import re
 from fractions import Fraction
 from functools import cache
 from math import gcd
+from operator import mul
+from typing import NamedTuple
 
 from gradatim.errors import ArgumentError
 from gradatim.families.sequences_rules import FACTORS, STARTS, STRIDES, bases
 from gradatim.types import Problem
 
 FIELD = (1 << 61) - 1
-_SIGNATURE = 4  # terms that a table entry is found by
+_SIGNATURE = 5  # terms that a table entry is found by; as many are always shown
+_TRIAL = 32749  # a prime whose products are small numbers
 
 Terms = list[int]
 
@@ -85,8 +88,19 @@ def _table() -> dict[tuple[int, ...], list[tuple[str, int, int]]]:
     return found
 
 
-def by_primes(terms: Terms, n: int, high: int) -> list[Terms]:
-    """The next n terms by every rule on primes that fits, simplest base first."""
+class PrimeRule(NamedTuple):
+    """a * x + c, where x runs from place k of a base on, by a stride, and the terms to come."""
+
+    base: str
+    stride: int
+    k: int
+    a: int
+    c: int
+    rest: Terms
+
+
+def prime_rules(terms: Terms, n: int, high: int) -> list[PrimeRule]:
+    """Every rule on primes that fits, with the next n terms by it; simplest base first."""
     out = []
     for name, stride, k in _table().get(_signature(terms), ()):
         base = bases()[name]
@@ -98,8 +112,56 @@ def by_primes(terms: Terms, n: int, high: int) -> list[Terms]:
         if 1 <= a <= FACTORS and abs(c) <= high and len(run) == len(terms) + n:
             rest = [a * value + c for value in run]
             if rest[: len(terms)] == terms:
-                out.append(rest[len(terms) :])
+                out.append(PrimeRule(name, stride, k, a, c, rest[len(terms) :]))
     return out
+
+
+def by_primes(terms: Terms, n: int, high: int) -> list[Terms]:
+    """The next n terms by every rule on primes that fits, simplest base first."""
+    return [rule.rest for rule in prime_rules(terms, n, high)]
+
+
+def follows_none(terms: Terms) -> bool:
+    """Whether no recurrence surely explains the terms; False says only that one may.
+
+    Massey's search over a small field without divisions, up to the length that is too long. A
+    recurrence of whole numbers is one in every field, but for a chance that `_TRIAL` divides.
+
+    >>> follows_none([2, 3, 5, 7, 11, 13]), follows_none([1, 2, 4, 8, 16])
+    (True, False)
+    """
+    values, n = [term % _TRIAL for term in terms], len(terms)
+    current, before = [1], [1]
+    length, gap, last = 0, 1, 1
+    for i in range(n):
+        miss = sum(map(mul, current, values[i::-1])) % _TRIAL
+        if not miss:
+            gap += 1
+            continue
+        changed = [last * value % _TRIAL for value in current]
+        changed += [0] * (len(before) + gap - len(changed))
+        for j, value in enumerate(before, gap):
+            changed[j] = (changed[j] - miss * value) % _TRIAL
+        if 2 * length <= i:
+            before, length, last, gap = current, i + 1 - length, miss, 1
+            if 2 * length >= n:
+                return True
+        else:
+            gap += 1
+        current = changed
+    return False
+
+
+def contradicted(shown: Terms, following: Terms) -> bool:
+    """Whether a recurrence explains the terms shown, and continues them otherwise.
+
+    >>> contradicted([1, 2, 4, 8, 16], [31]), contradicted([2, 3, 5, 7, 11, 13], [17])
+    (True, False)
+    """
+    if follows_none(shown):
+        return False
+    recurrent = by_recurrence(shown, len(following))
+    return recurrent is not None and recurrent != [term % FIELD for term in following]
 
 
 def unambiguous(shown: Terms, following: Terms, *, prime: bool, high: int) -> bool:
@@ -111,14 +173,12 @@ def unambiguous(shown: Terms, following: Terms, *, prime: bool, high: int) -> bo
         prime: whether the rule is one on primes (else there must be a recurrence).
         high: largest constant of the rules on primes.
     """
-    n = len(following)
-    recurrent = by_recurrence(shown, n)
-    if recurrent is None and not prime:
+    if not prime and 2 * len(shortest(shown)[0]) >= len(shown):
         return False
-    if recurrent is not None and recurrent != [term % FIELD for term in following]:
+    fitting = by_primes(shown, len(following), high)
+    if any(rest != following for rest in fitting) or (prime and not fitting):
         return False
-    fitting = by_primes(shown, n, high)
-    return all(rest == following for rest in fitting) and (bool(fitting) or not prime)
+    return not contradicted(shown, following)
 
 
 # -- the independent solver: definitions, from the prompt's text --------------------------------
