@@ -6,6 +6,7 @@ import pytest
 
 from gradatim.errors import ArgumentError
 from gradatim.families import graph_coloring as gc
+from gradatim.families import graph_coloring_counts as counts
 from gradatim.families import registry
 from gradatim.families.generation import generate
 from gradatim.families.knobs import resolve
@@ -67,10 +68,10 @@ def test_canonical_form_is_equal_up_to_renaming():
 def test_graphs_of_six_vertices_are_counted():
     pairs = list(itertools.combinations(range(6), 2))
     for colors in (2, 3):
-        _, separated = gc._edges(6, colors, 100)
+        _, separated = counts.edges_of(6, colors, 100)
         planted = set(itertools.permutations([v % colors for v in range(6)]))
         free = {frozenset(e for e in pairs if c[e[0]] != c[e[1]]) for c in planted}
-        counted = list(map(int, gc.GRAPHS[6, colors].split()))
+        counted = list(map(int, counts.GRAPHS[6, colors].split()))
         assert len(counted) == separated + 1
         for count in (1, 2, 3, 4):
             graphs = {frozenset(g) for f in free for g in itertools.combinations(sorted(f), count)}
@@ -127,3 +128,16 @@ def test_modes_fix_the_colours():
     with pytest.raises(ArgumentError, match="has no 'colors'"):
         generate("graph_coloring.k3", n=1, colors=4)
     assert resolve(gc.K3, {}).keys() == {"vertices", "density"}
+
+
+def test_the_sooner_search_finds_what_plain_backtracking_does():
+    draw = random.Random(5)
+    none = 0
+    for _ in range(400):
+        n, colors = draw.randint(2, 9), draw.randint(1, 4)
+        pairs = list(itertools.combinations(range(n), 2))
+        edges = sorted(draw.sample(pairs, draw.randint(0, len(pairs))))
+        plain, _ = gc.backtrack(edges, n, colors)
+        assert gc.first(edges, n, colors) == plain, (edges, n, colors)
+        none += not plain
+    assert 50 < none < 350

@@ -6,16 +6,16 @@ separates, so every instance can be coloured. Any proper colouring is right. Com
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
-from math import comb, factorial, prod
 from typing import Any
 
 from gradatim.checkers.extract import UNPARSED, extract
 from gradatim.checkers.lists import parse
 from gradatim.errors import ArgumentError, extra
+from gradatim.families.graph_coloring_counts import edges_of, graphs, mean_colorings
 from gradatim.families.knobs import complete, mode
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Verdict
@@ -43,32 +43,6 @@ LADDER = _levels(
 LADDER_K3 = _levels(
     "8 3 45, 9 3 58, 10 3 58, 11 3 58, 13 3 56, 15 3 50, 16 3 46, 17 3 44, 18 3 42, 20 3 38"
 )
-
-
-def _sizes(vertices: int, colors: int) -> list[int]:
-    return [(vertices + colors - 1 - c) // colors for c in range(colors)]
-
-
-# Graphs of 0, 1, 2 ... edges that a planted colouring can give, by (vertices, colours), counted up
-# to `_canonical` by adding edges one by one.
-GRAPHS = {
-    (6, 2): "1 1 2 4 5 5 4 2 1 1",
-    (6, 3): "1 1 2 5 9 14 18 18 15 9 4 1 1",
-    (6, 4): "1 1 2 5 9 15 20 23 23 20 14 8 3 1",
-    (7, 2): "1 1 2 4 7 11 15 12 11 6 3 1 1",
-    (7, 3): "1 1 2 4 9 20 38 59 87 108 107 86 52 23 9 2 1",
-    (7, 4): "1 1 2 4 9 20 39 62 94 127 144 142 122 85 49 23 8 2 1",
-    (8, 2): "1 1 2 4 8 13 23 26 31 26 23 13 10 4 2 1 1",
-    (8, 3): "1 1 2 4 10 23 53 106 206 367 579 803 942 900 682 412 201 81 28 9 2 1",
-    (8, 4): "1 1 2 4 10 23 53 108 212 388 640 946 1255 1465 1502 1342 1016 646 340 143 51 16 5 1 1",
-}
-
-
-@lru_cache(maxsize=256)
-def _edges(vertices: int, colors: int, density: int) -> tuple[int, int]:
-    """How many edges are drawn, and among how many pairs."""
-    pairs = comb(vertices, 2) - sum(comb(s, 2) for s in _sizes(vertices, colors))
-    return -(-pairs * density // 100), pairs
 
 
 @lru_cache(maxsize=8)
@@ -120,6 +94,42 @@ def backtrack(edges: list[tuple[int, int]], vertices: int, colors: int) -> tuple
     return (shades if v == vertices else []), nodes
 
 
+def first(edges: list[tuple[int, int]], vertices: int, colors: int) -> list[int]:
+    """The colouring that `backtrack` finds, sooner; [] where there is none.
+
+    Vertices in order, colours ascending, no colour before a lower one was used, back as soon as a
+    later vertex has no colour left. Bit v k + c says that vertex v may still have colour c.
+
+    >>> first([(0, 1), (1, 2)], 3, 2), first([(0, 1), (1, 2), (0, 2)], 3, 2)
+    ([1, 2, 1], [])
+    """
+    later, ones = [0] * vertices, sum(1 << v * colors for v in range(vertices))
+    for a, b in edges:
+        later[min(a, b)] |= 1 << max(a, b) * colors
+    every = ones * ((1 << colors) - 1)
+    may, tops, shades = [every] * (vertices + 1), [0] * (vertices + 1), [-1] * vertices
+    v = 0
+    while 0 <= v < vertices:
+        rest = ones >> (v + 1) * colors << (v + 1) * colors
+        shade, left = shades[v] + 1, 0
+        while shade <= tops[v]:
+            if may[v] >> v * colors + shade & 1:
+                some = left = may[v] & ~(later[v] << shade)
+                for c in range(1, colors):
+                    some |= left >> c
+                if not rest & ~some:
+                    break
+            shade += 1
+        if shade > tops[v]:
+            shades[v] = -1
+            v -= 1
+            continue
+        shades[v] = shade
+        v += 1
+        may[v], tops[v] = left, min(colors - 1, max(tops[v - 1], shade + 1))
+    return [shade + 1 for shade in shades] if v == vertices else []
+
+
 def _canonical(edges: list[tuple[int, int]], vertices: int) -> str:
     """The edges between refined ranks of vertices: equal for graphs equal up to renaming.
 
@@ -133,22 +143,20 @@ def _canonical(edges: list[tuple[int, int]], vertices: int) -> str:
     rank = [len(n) for n in near]
     kinds = len(set(rank))
     while True:
-        signs = [(rank[v], sorted([rank[u] for u in near[v]])) for v in range(vertices)]
-        order: list[tuple[int, list[int]]] = []
-        for sign in sorted(signs):
-            if not order or order[-1] != sign:
-                order.append(sign)
-        rank = [order.index(sign) for sign in signs]
+        signs = [(rank[v], tuple(sorted([rank[u] for u in near[v]]))) for v in range(vertices)]
+        order = {sign: i for i, sign in enumerate(sorted(set(signs)))}
+        rank = [order[sign] for sign in signs]
         if len(order) == kinds:
             break
         kinds = len(order)
-    code = sorted(tuple(sorted((rank[a], rank[b]))) for a, b in edges)
-    return f"{vertices} " + " ".join(f"{a}-{b}" for a, b in code)
+    ends = [(rank[a], rank[b]) for a, b in edges]
+    code = sorted([(a, b) if a <= b else (b, a) for a, b in ends])
+    return f"{vertices} " + " ".join([f"{a}-{b}" for a, b in code])
 
 
 def make(stream: Stream, *, vertices: int, colors: int, density: int) -> Draft:
     """One planted instance; `meta` counts its colourings where k^vertices is small."""
-    count, _ = _edges(vertices, colors, density)
+    count, _ = edges_of(vertices, colors, density)
     planted = [v % colors for v in range(vertices)]
     stream.shuffle(planted)
     pairs = [
@@ -169,7 +177,7 @@ def make(stream: Stream, *, vertices: int, colors: int, density: int) -> Draft:
             shades.append(digit + 1)
         shades.reverse()
     else:
-        shades, _ = backtrack(edges, vertices, colors)
+        shades = first(edges, vertices, colors)
     answer = "".join(map(str, shades))
     letters = ", ".join(LETTERS[:vertices])
     shown = " ".join(f"{e[0]}-{e[1]}" for e in text.split())
@@ -221,45 +229,6 @@ def ladder(level: int) -> dict[str, Any]:
     return dict(LADDER[level])
 
 
-def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    if parts == 1:
-        yield (total,)
-        return
-    for first in range(total + 1):
-        for rest in _compositions(total - first, parts - 1):
-            yield (first, *rest)
-
-
-@lru_cache(maxsize=64)
-def _mean_colorings(vertices: int, colors: int, density: int) -> tuple[int, int]:
-    """Mean number of proper colourings of an instance, as a fraction (numerator, denominator).
-
-    A colouring that puts n_ij vertices of planted class i into class j joins F = sum_j (m_j^2 -
-    sum_i n_ij^2) / 2 of the separated pairs, with m_j = sum_i n_ij. It is proper with chance
-    C(pairs - F, edges) / C(pairs, edges). States of the sum: the m_j (in any order) and the sum of
-    squares, class after class.
-    """
-    count, pairs = _edges(vertices, colors, density)
-    states = {((0,) * colors, 0): 1}
-    for size in _sizes(vertices, colors):
-        ways = [
-            (part, factorial(size) // prod(map(factorial, part)), sum(n * n for n in part))
-            for part in _compositions(size, colors)
-        ]
-        after: dict[tuple[tuple[int, ...], int], int] = {}
-        for (sums, squares), number in states.items():
-            for part, weight, square in ways:
-                key = tuple(sorted(m + n for m, n in zip(sums, part, strict=True)))
-                state = (key, squares + square)
-                after[state] = after.get(state, 0) + number * weight
-        states = after
-    total = 0
-    for (sums, squares), number in states.items():
-        joined = (sum(m * m for m in sums) - squares) // 2
-        total += number * comb(pairs - joined, count)
-    return total, comb(pairs, count)
-
-
 def _setting(knobs: Mapping[str, Any]) -> tuple[int, int, int]:
     setting = complete(KNOBS, knobs)
     return setting["vertices"], setting["colors"], setting["density"]
@@ -274,7 +243,7 @@ def floor(knobs: Mapping[str, Any]) -> float:
     0.03125
     """
     vertices, colors, density = _setting(knobs)
-    total, drawn = _mean_colorings(vertices, colors, density)
+    total, drawn = mean_colorings(vertices, colors, density)
     return total / (drawn * colors**vertices)
 
 
@@ -285,12 +254,7 @@ def space(knobs: Mapping[str, Any]) -> int:
     ones: as an instance s is drawn with chance at most M(s) / (P C), their number is at least
     P C E[1/M] >= P C / E[M] (Jensen), and at most v! of them are one graph under other names.
     """
-    vertices, colors, density = _setting(knobs)
-    if (vertices, colors) in GRAPHS:
-        return int(GRAPHS[vertices, colors].split()[_edges(vertices, colors, density)[0]])
-    total, drawn = _mean_colorings(vertices, colors, density)
-    planted = factorial(vertices) // prod(map(factorial, _sizes(vertices, colors)))
-    return -(-planted * drawn * drawn // (total * factorial(vertices)))
+    return graphs(*_setting(knobs))
 
 
 def _read(prompt: str) -> tuple[int, int, list[tuple[int, int]]]:
