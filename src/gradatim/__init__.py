@@ -39,6 +39,7 @@ _WHERE = {
     "select": "engine.select",
     "train": "engine.train",
     "evaluate": "engine.evaluate",
+    "study": "engine.study",
     "audit": "engine.audit",
     "report": "reports.report",
     "demo": "engine.demo",

@@ -32,11 +32,12 @@ VERBS = (
     "select",
     "train",
     "evaluate",
+    "study",
     "audit",
     "report",
 )
 
-RESUMING = ("demo", "attempt", "grade", "train", "evaluate")  # the others keep nothing half done
+RESUMING = ("demo", "attempt", "grade", "train", "evaluate", "study")  # the others keep nothing half done
 
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer's usage error has no public name
 

@@ -133,7 +133,7 @@ def survey(
     seed: Sequence[object],
     temperature: float = 1.0,
 ) -> Outcome:
-    """Try problems n times each, outside of any curriculum; rows are problems, nothing is learned."""
+    """Try problems n times each; rows are problems, and nothing is learned from it."""
     size = len(problems)
     even = plans.rows(
         np.arange(size), step=0, propensity=np.ones(size), why=np.full(size, "survey")

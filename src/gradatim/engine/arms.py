@@ -1,0 +1,225 @@
+"""What a study trains: the tiny policy, or a simulated learner on pools of any size.
+
+Both have the same two methods: `advance` spends one step's rollouts by a recipe and learns,
+`survey` measures the pass rate of held-out problems, of which nothing is learned.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from gradatim import checks
+from gradatim.engine import loop, steps
+from gradatim.recipes.curriculum import Curriculum
+from gradatim.recipes.registry import PROVIDES
+from gradatim.solvers import tiny
+from gradatim.types import Batch, Pool, Problem, Recipe
+
+
+class Advance(NamedTuple):
+    """What one step cost and brought: attempts, tokens, groups, and groups with a gradient."""
+
+    spent: int
+    tokens: int
+    groups: int
+    mixed: int
+
+
+def _advance(batch: Batch, spent: int, tokens: int, keep: np.ndarray) -> Advance:
+    labels = np.unique(batch.group)
+    return Advance(spent, tokens, len(labels), len(np.unique(batch.group[keep])))
+
+
+class Tiny:
+    """The tiny policy under a recipe, without a ledger: a study keeps summaries only.
+
+    Args:
+        problems: what is chosen from; each with a compact prompt.
+        held_out: what is surveyed.
+        recipe: the method.
+        start: checkpoint.
+        seed: decides every random choice.
+        rollouts: of the whole run.
+        settings: rate, ramp, limit.
+    """
+
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        held_out: Sequence[Problem],
+        recipe: Recipe,
+        *,
+        start: str,
+        seed: int,
+        rollouts: int,
+        settings: Mapping[str, Any],
+    ) -> None:
+        loop.use_threads(1)
+        self.held_out, self.limit, self.seed = held_out, settings["limit"], seed
+        self.curriculum = Curriculum(
+            problems, recipe, seed, provides=steps.PROVIDES, total=rollouts
+        )
+        self.learner = loop.Learner(
+            tiny.load(start),
+            rate=settings["rate"],
+            ramp=settings["ramp"],
+            objective=recipe.objective,
+        )
+        self.labels = [f"{p.family}:{p.level}" for p in held_out]
+
+    def advance(self, prompts: int, rollouts: int) -> Advance:
+        """One step."""
+        taken = steps.take(
+            self.curriculum,
+            self.learner,
+            prompts=prompts,
+            rollouts=rollouts,
+            limit=self.limit,
+            seed=("study", self.seed, self.curriculum.step),
+        )
+        keep = self.curriculum.advantages(taken.batch)[1]
+        tokens = int(taken.rollouts.replies.lengths.sum())
+        return _advance(taken.batch, taken.spent, tokens, keep)
+
+    def survey(self, n: int, moment: int, *, greedy: bool = False) -> np.ndarray:
+        """(problem,) share of n attempts on each held-out problem that were right."""
+        made = steps.survey(
+            self.learner,
+            self.held_out,
+            n=1 if greedy else n,
+            limit=self.limit,
+            seed=("survey", self.seed, moment),
+            temperature=0.0 if greedy else 1.0,
+        )
+        right = np.array([v.solved for v in made.verdicts], dtype=float)
+        return np.bincount(made.row, weights=right) / np.bincount(made.row)
+
+
+class World(NamedTuple):
+    """Problems of a simulated pool.
+
+    Attributes:
+        pool: what slots see.
+        difficulty: (problem,) float in logits, not shown to slots.
+    """
+
+    pool: Pool
+    difficulty: np.ndarray
+
+
+def world(size: int, *, families: int, seed: int, step: float = 0.6, spread: float = 0.5) -> World:
+    """A pool of families with levels 1 to 10, difficulty rising by `step` logits a level.
+
+    Args:
+        size: problems; families and levels take turns.
+        families: how many.
+        seed: of the difficulties.
+        step, spread: logits from level to level, and standard deviation inside one.
+
+    >>> world(40, families=2, seed=0).pool.sources[:3]
+    ('f0:1', 'f1:1', 'f0:2')
+    """
+    checks.within(1, np.inf, size=size, families=families)
+    index = np.arange(size)
+    family, level = index % families, 1 + index // families % 10
+    rng = np.random.default_rng([seed, size])
+    difficulty = step * (level - 5.5) + spread * rng.standard_normal(size)
+    sources = tuple(f"f{f}:{k}" for k in range(1, 11) for f in range(families))
+    pool = Pool(
+        source=((level - 1) * families + family).astype(np.int32),
+        sources=sources,
+        floor=np.zeros(size),
+        family=family.astype(np.int32),
+        level=level.astype(float),
+        features=np.stack([family == f for f in range(families)] + [(level - 5.5) / 4.5], 1) * 1.0,
+        difficulty=step * (level - 5.5),
+        discrimination=np.ones(size),
+    )
+    return World(pool, difficulty)
+
+
+class Simulated:
+    """A learner with one ability per family, moved by the exact gradient of its own policy.
+
+    An attempt is right with probability s(ability - difficulty), s the logistic function; the
+    derivative of its log-probability by the ability is right - s. An update adds rate x mean of
+    advantage x derivative to the family's ability, and `transfer` times that to the others.
+
+    Args:
+        world, held_out: problems, and those that are surveyed.
+        recipe: the method; its objective plays no part.
+        seed: decides every random choice.
+        rollouts: of the whole run.
+        settings: rate (logits a step at advantage 1), start (ability), transfer.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        held_out: World,
+        recipe: Recipe,
+        *,
+        seed: int,
+        rollouts: int,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.world, self.held_out, self.settings = world, held_out, settings
+        self.curriculum = Curriculum(
+            range(len(world.difficulty)),
+            recipe,
+            seed,
+            provides=PROVIDES | {"rounds", "logp", "entropy"},
+            source=world.pool,
+            total=rollouts,
+        )
+        self.rng = np.random.default_rng([seed, 1])
+        assert world.pool.family is not None
+        self.ability = np.full(int(world.pool.family.max()) + 1, float(settings["start"]))
+        assert held_out.pool.family is not None
+        self.labels = [held_out.pool.sources[s] for s in held_out.pool.source]
+
+    def _rate(self, world: World, problem: np.ndarray) -> np.ndarray:
+        family = world.pool.family
+        assert family is not None
+        return special.expit(self.ability[family[problem]] - world.difficulty[problem])
+
+    def advance(self, prompts: int, rollouts: int) -> Advance:
+        """One step."""
+        plan, spent = self.curriculum.suggest(prompts, rollouts=rollouts), 0
+        while True:
+            problem = np.repeat(plan.problem, plan.n)
+            rate = self._rate(self.world, problem)
+            right = self.rng.random(len(problem)) < rate
+            chance = np.where(right, rate, 1 - rate)
+            batch = self.curriculum.observe(
+                plan,
+                right.astype(float),
+                lengths=np.ones(len(problem), dtype=np.int64),
+                logp=np.log(chance),
+                entropy=special.entr(rate) + special.entr(1 - rate),
+            )
+            spent += len(problem) + plan.paid
+            following = self.curriculum.more(batch)
+            if following is None:
+                break
+            plan = following
+        advantage, keep = self.curriculum.advantages(batch)
+        self._learn(batch, np.where(keep, advantage, 0.0))
+        return _advance(batch, spent, len(batch.reward), keep)
+
+    def _learn(self, batch: Batch, advantage: np.ndarray) -> None:
+        family = self.world.pool.family
+        assert family is not None
+        derivative = batch.solved - self._rate(self.world, batch.problem)
+        size = len(self.ability)
+        push = np.bincount(family[batch.problem], weights=advantage * derivative, minlength=size)
+        push *= self.settings["rate"] / max(len(batch.reward), 1)
+        shared = self.settings["transfer"]
+        self.ability += (1 - shared) * push + shared * push.sum()
+
+    def survey(self, n: int, moment: int, *, greedy: bool = False) -> np.ndarray:
+        """(problem,) pass rate of each held-out problem, exactly; greedy: whether above a half."""
+        rate = self._rate(self.held_out, np.arange(len(self.held_out.difficulty)))
+        return (rate > 0.5).astype(float) if greedy else rate

@@ -1,0 +1,369 @@
+"""Recipes side by side at an equal, fully counted budget: many cells, in parallel, resumable.
+
+A cell is one training: a pool, a variant of a recipe, a start, a seed. Its row is written as soon
+as it ends, so a study that is interrupted goes on with the cells that are missing.
+"""
+
+import json
+import multiprocessing
+import os
+import time
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gradatim import checks, files
+from gradatim.engine import arms
+from gradatim.errors import ArgumentError, FormatError
+from gradatim.families.generation import generate
+from gradatim.progress import Progress, Tick, silent
+from gradatim.recipes import registry
+from gradatim.recipes.saving import recipe_notes
+from gradatim.rng import digest
+from gradatim.types import SLOTS, Problem, Recipe
+
+SETTINGS: dict[str, Any] = {
+    "rollouts": 48_000,
+    "batch": 512,
+    "prompts": 64,
+    "rate": 5e-4,
+    "ramp": 15,
+    "limit": 24,
+    "attempts": 2,  # on each held-out problem at each moment, at temperature 1
+    "moments": 16,
+    "early": 4,  # further moments in the first `early_rollouts`
+    "early_rollouts": 8_000,
+}
+POOL = {"families": {}, "n": 1500, "levels": [1, 10], "held_out": 600, "seed": 0}
+WORLD = {"simulated": 0, "families": 3, "held_out": 600, "seed": 0, "start": 0.0, "transfer": 0.1}
+TOP = ("name", "baseline", "recipes", "starts", "seeds", "settings", "pools", "variants")
+VARIANT = ("recipe", "rate", *SLOTS)
+
+
+class Cell(NamedTuple):
+    """One training; everything that its row depends on."""
+
+    pool: str
+    variant: str
+    start: str
+    seed: int
+    recipe: Recipe
+    pool_spec: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Hash of what the cell depends on, its names apart."""
+        recipe = {k: v for k, v in recipe_notes(self.recipe).items() if k not in ("doc", "paper")}
+        spec = dict(self.pool_spec), dict(self.settings), self.start, self.seed
+        return digest("study", files.dumps([recipe, *spec]), size=8).hex()
+
+
+class Study(NamedTuple):
+    """A study as its file says it."""
+
+    name: str
+    baseline: str
+    cells: list[Cell]
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+def load(path: str | Path) -> Study:
+    """Read a study's TOML file.
+
+    Keys: name; baseline (a variant, `grpo`); recipes (names, or "all"); starts (checkpoints);
+    seeds; [settings] (SETTINGS); [pools.NAME] with families = {NAME = {knob = value}}, or with
+    simulated = problems; [variants.NAME] with recipe, rate and changed slots.
+
+    Raises:
+        FormatError: not TOML, or unknown keys (named, with the nearest).
+        ArgumentError: unknown recipes, families or options.
+    """
+    try:
+        text = tomllib.loads(files.read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise FormatError(path, expected="a study in TOML", got=str(error)) from None
+    checks.known_keys(f"study {path}", text, TOP)
+    settings = SETTINGS | _table(path, text, "settings", SETTINGS)
+    pools = {name: _pool(path, name, spec) for name, spec in _table(path, text, "pools").items()}
+    if not pools:
+        raise FormatError(path, field="pools", expected="at least one [pools.NAME]", got="none")
+    named = text.get("recipes", [])
+    names = _everywhere() if named == "all" else list(named)
+    variants = {name: (registry.get(name), {}) for name in names}
+    for name, spec in _table(path, text, "variants").items():
+        checks.known_keys(f"study {path}, variant '{name}'", spec, VARIANT)
+        changes = {
+            slot: tuple(spec[slot]) if isinstance(spec[slot], list) else spec[slot]
+            for slot in SLOTS
+            if slot in spec
+        }
+        base = registry.get(spec.get("recipe", name))
+        extra = {"rate": spec["rate"]} if "rate" in spec else {}
+        variants[name] = (registry.adapt(base, changes), extra)
+    for recipe, _ in variants.values():  # a mistake is said now, not hours later
+        for slot in SLOTS:
+            registry.resolve(slot, getattr(recipe, slot))
+    baseline = text.get("baseline", "grpo")
+    checks.one_of("baseline", baseline, variants)
+    cells = [
+        Cell(pool, variant, start, seed, recipe, spec, settings | extra)
+        for seed in text.get("seeds", [0])
+        for start in text.get("starts", ["start"])
+        for pool, spec in pools.items()
+        for variant, (recipe, extra) in variants.items()
+    ]
+    return Study(str(text.get("name", Path(path).stem)), baseline, cells)
+
+
+def _table(
+    path: str | Path, text: Mapping[str, Any], key: str, known: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    found = text.get(key, {})
+    if not isinstance(found, dict):
+        raise FormatError(path, field=key, expected="a table", got=repr(found))
+    if known is not None:
+        checks.known_keys(f"study {path}, {key}", found, known)
+    return found
+
+
+def _pool(path: str | Path, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    known = WORLD if "simulated" in spec else POOL
+    checks.known_keys(f"study {path}, pool '{name}'", spec, known)
+    return known | dict(spec)
+
+
+def _everywhere() -> list[str]:
+    """Recipes that the tiny trainer can run."""
+    from gradatim.engine.steps import PROVIDES
+
+    found = []
+    for name in registry.recipe_names():
+        try:
+            registry.fits(registry.get(name), PROVIDES | {"features"})
+        except ArgumentError:
+            continue
+        found.append(name)
+    return found
+
+
+# -- one cell -------------------------------------------------------------------------------------
+
+
+@cache
+def _problems(spec: str) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out problems of a pool, the same for every cell."""
+    pool = json.loads(spec)
+    levels = range(pool["levels"][0], pool["levels"][1] + 1)
+    sides: list[list[Problem]] = []
+    for split, size in (("train", pool["n"]), ("test", pool["held_out"])):
+        found: list[Problem] = []
+        for name, knobs in pool["families"].items():
+            share = size // len(pool["families"])
+            found += generate(
+                name.split("@")[0], n=share, level=levels, seed=pool["seed"], split=split, **knobs
+            )
+        sides.append(found)
+    return sides[0], sides[1]
+
+
+def _arm(cell: Cell) -> arms.Tiny | arms.Simulated:
+    spec, settings = cell.pool_spec, cell.settings
+    if "simulated" in spec:
+        train, test = (
+            arms.world(size, families=spec["families"], seed=spec["seed"] + i)
+            for i, size in enumerate((spec["simulated"], spec["held_out"]))
+        )
+        more = {name: spec[name] for name in ("start", "transfer")}
+        return arms.Simulated(
+            train,
+            test,
+            cell.recipe,
+            seed=cell.seed,
+            rollouts=settings["rollouts"],
+            settings={**settings, **more},
+        )
+    problems, held_out = _problems(files.dumps(dict(spec)))
+    return arms.Tiny(
+        problems,
+        held_out,
+        cell.recipe,
+        start=cell.start,
+        seed=cell.seed,
+        rollouts=settings["rollouts"],
+        settings=settings,
+    )
+
+
+def moments(settings: Mapping[str, Any]) -> list[float]:
+    """Rollouts at which the held-out problems are tried: evenly, and denser early.
+
+    >>> moments({"rollouts": 100, "moments": 3, "early": 2, "early_rollouts": 30})
+    [0.0, 15.0, 30.0, 50.0, 100.0]
+    """
+    even = np.linspace(0, settings["rollouts"], settings["moments"])
+    early = np.linspace(0, settings["early_rollouts"], settings["early"] + 1)
+    return np.unique(np.concatenate([even, early[early <= settings["rollouts"]]])).tolist()
+
+
+def run_cell(cell: Cell) -> dict[str, Any]:
+    """Train one cell; its row.
+
+    Returns:
+        key, pool, variant, recipe, start, seed, rate; the curve as lists rollouts, height (mean
+        held-out pass rate at temperature 1), tokens, cpu (seconds, surveys apart); labels,
+        before, after, greedy_before, greedy (held-out pass rates per family and level); spent,
+        groups, mixed, steps.
+    """
+    arm, settings = _arm(cell), cell.settings
+    due = moments(settings)
+    curve: dict[str, list[float]] = {k: [] for k in ("rollouts", "height", "tokens", "cpu")}
+    spent = tokens = groups = mixed = count = 0
+    cpu, first, rates = 0.0, np.zeros(0), np.zeros(0)
+    greedy_before = arm.survey(1, 0, greedy=True)
+    while True:
+        if len(curve["rollouts"]) < len(due) and spent >= due[len(curve["rollouts"])] - 0.5:
+            last = spent >= settings["rollouts"]
+            n = settings["attempts"] * (4 if last or not curve["rollouts"] else 1)
+            rates = arm.survey(n, len(curve["rollouts"]))
+            first = rates if not curve["rollouts"] else first
+            here = (float(spent), float(rates.mean()), float(tokens), cpu)
+            for name, value in zip(curve, here, strict=True):
+                curve[name].append(value)
+            continue
+        if spent >= settings["rollouts"]:
+            break
+        begin = time.process_time()
+        now = min(settings["batch"], settings["rollouts"] - spent)
+        prompts = max(1, round(settings["prompts"] * now / settings["batch"]))
+        done = arm.advance(prompts, now)
+        cpu += time.process_time() - begin
+        spent, tokens, count = spent + done.spent, tokens + done.tokens, count + 1
+        groups, mixed = groups + done.groups, mixed + done.mixed
+    greedy = arm.survey(1, -1, greedy=True)
+    names, code = np.unique(arm.labels, return_inverse=True)
+    size = np.bincount(code)
+
+    def by_label(values: np.ndarray) -> list[float]:
+        return (np.bincount(code, weights=values) / size).round(5).tolist()
+
+    return {
+        "key": cell.key,
+        "pool": cell.pool,
+        "variant": cell.variant,
+        "recipe": cell.recipe.name,
+        "start": cell.start,
+        "seed": cell.seed,
+        "rate": float(settings["rate"]),
+        **curve,
+        "labels": names.tolist(),
+        "before": by_label(first),
+        "after": by_label(rates),
+        "greedy_before": by_label(greedy_before),
+        "greedy": by_label(greedy),
+        "spent": spent,
+        "groups": groups,
+        "mixed": mixed,
+        "steps": count,
+    }
+
+
+# -- many cells -----------------------------------------------------------------------------------
+
+
+def read_rows(path: str | Path) -> list[dict[str, Any]]:
+    """Rows of earlier runs; none where there is no file.
+
+    Raises:
+        FormatError: the file is no Parquet file of rows.
+    """
+    if not Path(path).exists():
+        return []
+    try:
+        return pq.read_table(path).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError(path, expected="rows of a study", got=str(error)) from None
+
+
+def write_rows(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write all rows, switched in whole."""
+    buffer = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(list(rows)), buffer, compression="zstd")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    files.write_atomic(path, buffer.getvalue().to_pybytes())
+
+
+def _results(cells: Sequence[Cell], jobs: int) -> Iterator[dict[str, Any]]:
+    if jobs == 1:
+        yield from map(run_cell, cells)
+        return
+    # one core each: matrices this small gain nothing from a second thread
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        waiting = [pool.submit(run_cell, cell) for cell in cells]
+        try:
+            for done in as_completed(waiting):
+                yield done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def study(
+    path: str | Path | Study,
+    *,
+    results: str | Path | None = None,
+    jobs: int = 1,
+    only: Sequence[str] = (),
+    progress: Progress = silent,
+) -> list[dict[str, Any]]:
+    """Run the cells of a study that have no row yet.
+
+    Args:
+        path: a TOML file (`load`), or what it gives.
+        results: Parquet file of rows; default: beside the TOML file, with its name.
+        jobs: cells at a time, a core each.
+        only: variants to run now; others keep the rows they have.
+        progress: told after each cell.
+
+    Returns:
+        Rows of all cells of the study that are done, see `run_cell`.
+
+    Raises:
+        ArgumentError: an unknown variant in `only`, or what `load` raises.
+        MissingExtra: torch is not installed and a pool is not simulated.
+    """
+    plan = path if isinstance(path, Study) else load(path)
+    if results is None and not isinstance(path, Study):
+        results = Path(path).with_suffix(".parquet")
+    checks.within(1, 64, jobs=jobs)
+    variants = {cell.variant for cell in plan.cells}
+    for name in only:
+        checks.one_of("only", name, variants)
+    rows = read_rows(results) if results is not None else []
+    known = {row["key"] for row in rows}
+    todo = [c for c in plan.cells if c.key not in known and (not only or c.variant in only)]
+    done, total = len(plan.cells) - len(todo), len(plan.cells)
+    for row in _results(todo, jobs):
+        rows.append(row)
+        if results is not None:
+            write_rows(results, rows)
+        done += 1
+        progress(Tick(f"study {plan.name}", done, total, {"last": row["variant"]}))
+    return [
+        # two variants may be one recipe under two names: a row serves both
+        {**row, "variant": cell.variant, "pool": cell.pool}
+        for row in rows
+        for cell in plan.cells
+        if row["key"] == cell.key
+    ]

@@ -1,0 +1,181 @@
+"""Studies: equal budgets, cells that resume, contrasts by hand."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gradatim.cli.app import run
+from gradatim.engine import contrasts, study
+from gradatim.errors import ArgumentError, FormatError
+
+torch = pytest.importorskip("torch")
+
+SIMULATED = """
+name = "small"
+recipes = ["grpo", "dump"]
+seeds = [0, 1]
+[settings]
+rollouts = 2048
+rate = 2.0
+moments = 4
+[pools.sim]
+simulated = 400
+held_out = 60
+start = -1.0
+[variants.bolder]
+recipe = "gradatim"
+rate = 3.0
+sampler = {explore = 0.3}
+"""
+TINY = """
+recipes = ["grpo", "dapo"]
+[settings]
+rollouts = 256
+batch = 64
+prompts = 8
+moments = 2
+early = 0
+[pools.lists]
+families = {lists = {operation = "sort"}, arithmetic = {}}
+n = 20
+held_out = 10
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SIMULATED)
+    return path
+
+
+def test_every_cell_spends_its_budget(small):
+    rows = study.study(small)
+    assert {(r["variant"], r["seed"]) for r in rows} == {
+        (v, s) for v in ("grpo", "dump", "bolder") for s in (0, 1)
+    }
+    for row in rows:
+        assert row["spent"] == 2048 == row["rollouts"][-1]
+        assert row["rollouts"][0] == 0
+        assert row["height"][-1] > row["height"][0] + 0.05  # the simulated learner learns
+        assert row["labels"][0] == "f0:1"
+        assert 0 < row["mixed"] <= row["groups"]
+    assert {r["rate"] for r in rows if r["variant"] == "bolder"} == {3.0}
+
+
+def test_the_tiny_policy_under_two_recipes(tmp_path):
+    (tmp_path / "tiny.toml").write_text(TINY)
+    grpo, dapo = sorted(study.study(tmp_path / "tiny.toml"), key=lambda r: r["variant"] != "grpo")
+    assert grpo["spent"] == 256
+    assert 256 <= dapo["spent"] < 256 + 64  # a step may leave some; the last one may not overspend
+    assert grpo["before"] == dapo["before"]  # one start, one survey
+    assert grpo["labels"] == sorted({
+        f"{f}:{k}" for f in ("lists", "arithmetic") for k in range(1, 6)
+    })
+
+
+def test_interrupted_studies_go_on(small, monkeypatch):
+    whole = study.study(small)
+    small.with_suffix(".parquet").unlink()
+    calls = []
+
+    def stop_at_third(cell):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(cell.variant)
+        return real(cell)
+
+    real = study.run_cell
+    monkeypatch.setattr(study, "run_cell", stop_at_third)
+    with pytest.raises(KeyboardInterrupt):
+        study.study(small)
+    assert len(study.read_rows(small.with_suffix(".parquet"))) == 2
+    monkeypatch.setattr(study, "run_cell", real)
+    again = study.study(small)
+
+    def strip(rows):
+        bare = [{k: v for k, v in row.items() if k != "cpu"} for row in rows]
+        return sorted(bare, key=lambda r: r["key"])
+
+    assert strip(again) == strip(whole)
+
+
+def test_jobs_give_the_same_rows(small):
+    alone = study.study(small)
+    small.with_suffix(".parquet").unlink()
+    both = study.study(small, jobs=2)
+    heights = [{(r["variant"], r["seed"]): r["height"] for r in rows} for rows in (alone, both)]
+    assert heights[0] == heights[1]
+
+
+def test_contrasts_by_hand():
+    def row(variant, seed, height, before=(0.5,), after=(0.5,)):
+        cost = [0, 100, 200]
+        return {
+            "pool": "p", "variant": variant, "start": "s", "seed": seed, "height": height,
+            "rollouts": cost, "tokens": cost, "cpu": cost, "greedy": [0.5], "mixed": 1,
+            "groups": 2, "before": list(before), "after": list(after),
+        }  # fmt: skip
+
+    rows = [
+        row("grpo", 0, [0.2, 0.3, 0.4]),
+        row("grpo", 1, [0.2, 0.3, 0.4]),
+        row("new", 0, [0.2, 0.4, 0.5], before=(0.5, 0.9), after=(0.6, 0.7)),
+        row("new", 1, [0.2, 0.4, 0.7]),
+        row("lone", 7, [0.2, 0.4, 0.7]),
+    ]
+    base, new = contrasts.contrast(rows, early=100)
+    assert (base["variant"], new["variant"]) == ("grpo", "new")  # "lone" has no pair
+    assert new["d_final"].value == pytest.approx(0.2)
+    # t of one degree of freedom: 12.706 x .1414 / sqrt 2
+    assert new["d_final"].high == pytest.approx(0.2 + 12.706 * 0.1, abs=1e-3)
+    assert new["x_rollouts"].value == pytest.approx(0.5)  # .4 at 100, the baseline at 200
+    assert new["d_early"].value == pytest.approx(0.05)
+    assert new["forgotten"] == pytest.approx(0.05)
+    assert new["gradient"] == 0.5
+    text = contrasts.table([base, new], configurations=2)
+    assert "x0.50" in text
+    with pytest.raises(ArgumentError, match="no row of the baseline 'grop'"):
+        contrasts.contrast(rows, baseline="grop")
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (("recipes", "recipies"), "did you mean 'recipes'"),
+        (('"dump"', '"dum"'), "did you mean 'dump'"),
+        (("rollouts", "rolouts"), "did you mean 'rollouts'"),
+        (("simulated = 400", "simulatd = 400"), "'simulatd'"),
+        (("explore", "explor"), "did you mean 'explore'"),
+        (("[pools.sim]", "[pool.sim]"), "did you mean 'pools'"),
+        (("name =", "name"), "expected a study in TOML"),
+        (("seeds = [0, 1]", 'baseline = "gpro"'), "did you mean 'grpo'"),
+    ],
+)
+def test_mistakes_are_named(small, change, error):
+    small.write_text(SIMULATED.replace(*change))
+    with pytest.raises((ArgumentError, FormatError), match=error):
+        study.load(small)
+
+
+def test_moments_are_due_in_order():
+    due = study.moments(study.SETTINGS)
+    assert due == sorted(set(due))
+    assert (due[0], due[-1]) == (0, 48_000)
+    assert np.isin([2000, 4000, 6000, 8000], due).all()
+
+
+def test_the_verb(small, capsys):
+    assert run(["study", str(small), "-q", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["cells"], found["missing"], found["configurations"]) == (6, 0, 3)
+    assert run(["study", str(small), "-q", "--only", "grpo"]) == 0
+    assert "pool sim" in capsys.readouterr().out
+    done = subprocess.run(
+        [sys.executable, "-m", "gradatim", "study", "nothing.toml"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
