@@ -8,7 +8,8 @@ import pytest
 from gradatim.errors import ArgumentError
 from gradatim.families import horizon
 from gradatim.families.generation import generate
-from gradatim.families.horizon import (
+from gradatim.families.horizon_measures import (
+    StepAccuracy,
     horizon_length,
     self_conditioning,
     step_accuracy,
@@ -133,9 +134,22 @@ def test_counts_by_turn():
     assert found.right.tolist() == [2, 2, 2]
     assert found.tried.tolist() == [3, 3, 2]
     assert found.whole.tolist() == [2, 1, 1]
-    assert (found.replies, found.length) == (4, 1)
+    assert (found.replies, found.length()) == (4, 1)
     none = step_accuracy([])
-    assert (none.right.size, none.replies, none.length) == (0, 0, 0)
+    assert (none.right.size, none.replies, none.length()) == (0, 0, 0)
+
+
+def test_horizons_at_other_shares_of_success():
+    """Of 10 replies 9, 7, 5, 3 and 1 are right up to turns 1 to 5; at the sixth none."""
+    whole = np.array([9, 7, 5, 3, 1, 0])
+    found = StepAccuracy(right=whole, tried=np.full(6, 10), whole=whole, replies=10)
+    shares = (1, 0.95, 0.9, 0.7, 0.6, 0.5, 0.3, 0.1, 0.05)
+    assert [found.length(s) for s in shares] == [0, 0, 1, 2, 2, 3, 4, 5, 5]
+    three = StepAccuracy(np.array([3]), np.array([30]), np.array([3]), 30)
+    assert three.length(0.1) == 1  # though 0.1 * 30 is more than 3 in binary
+    for share in (0, 1.1, -1, math.nan):
+        with pytest.raises(ArgumentError, match=r"`success` must lie in \(0, 1\]"):
+            found.length(share)
 
 
 def test_chats_show_the_asked_share_of_false_replies():
@@ -236,7 +250,7 @@ def test_s190_independent_errors_reach_the_horizon_of_the_formula(p, turns, n):
     assert np.abs(found.whole / n - survival).max() < bound
     # so the length lies where p^t is that close to a half
     short, long = (math.log(0.5 + side * bound) / math.log(p) for side in (1, -1))
-    assert short - 1 <= found.length <= long
+    assert short - 1 <= found.length() <= long
     assert short - 1 <= horizon_length(p) <= long
     # and the formula with the measured accuracy gives it too: errors are Poisson
     loss = 4 / math.sqrt(steps * (1 - p))

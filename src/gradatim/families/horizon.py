@@ -8,8 +8,7 @@ its context do to a solver can be measured: the words still decide the right sum
 In compact form a word is a letter and "m" a minus: "tA3Bm5C0+AA+BC=" asks for "6.1"; of a chat
 "uA3Bm5C0+AA=6+BC=" asks for "1". Up to 51 words have letters.
 
-Two measures need no more than steps: the horizon of a solver whose every step is right with chance
-p, and the slope of step accuracy on the share of errors seen before (self-conditioning).
+What is measured of the replies, step accuracy and horizon length: see `horizon_measures`.
 
 Ref: Sinha et al. 2025, The Illusion of Diminishing Returns, arXiv:2509.09677. Differs: words are
 made up, and false answers differ from the right sum of their turn, not of the turn before.
@@ -18,17 +17,13 @@ made up, and false answers differ from the right sum of their turn, not of the t
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import accumulate, product
-from math import log
 from operator import add, ne
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from gradatim.checkers import lists
 from gradatim.checkers.extract import Found, extract
-from gradatim.checks import finite, within
 from gradatim.errors import ArgumentError
 from gradatim.families.dotted import packed, unpacked
 from gradatim.families.formatted import lines
@@ -37,7 +32,7 @@ from gradatim.families.numbers import check as check_number
 from gradatim.families.numbers import columns
 from gradatim.families.steps import totals
 from gradatim.rng import Stream, digest
-from gradatim.types import Draft, Estimate, Family, Knob, Message, Problem, Step, Verdict
+from gradatim.types import Draft, Family, Knob, Message, Problem, Step, Verdict
 
 VOWELS, CONSONANTS = "aeiou", "bdfgklmnprtv"
 LETTERS = 51  # words that have a letter; "m" is a minus
@@ -52,7 +47,6 @@ DOUBT = (
     "A reply to a turn is the running sum after it, and nothing else. Earlier replies may be "
     "false; what counts is the sum of all words so far."
 )
-NORMAL = 1.959964  # 97.5% quantile of the normal distribution
 OFF_BY = 9  # false answers are off by at most this
 
 KNOBS = {
@@ -282,100 +276,6 @@ def trace(problem: Problem, text: str) -> Iterator[Step]:
 def effort(problem: Problem) -> float:
     """Words to look up and add."""
     return sum(len(turn) for turn in _read(problem)[1])
-
-
-# -- measures ---------------------------------------------------------------------------------
-
-
-def horizon_length(accuracy: float, success: float = 0.5) -> float:
-    """Steps that a solver gets right in a row with chance `success`: ln s / ln p.
-
-    Args:
-        accuracy: chance p that a step is right, the same for every step, in (0, 1).
-        success: s in (0, 1).
-
-    Ref: Sinha et al. 2025, arXiv:2509.09677.
-
-    >>> [round(horizon_length(p), 1) for p in (0.9, 0.99, 0.999)]
-    [6.6, 69.0, 692.8]
-    """
-    for name, value in (("accuracy", accuracy), ("success", success)):
-        if not 0 < value < 1:
-            raise ArgumentError(f"`{name}` must lie strictly between 0 and 1, got {value!r}")
-    return log(success) / log(accuracy)
-
-
-class StepAccuracy(NamedTuple):
-    """Counts by turn. `right`, `tried`, `whole`: (turn,) int; `replies`: how many there were.
-
-    Attributes:
-        right: steps that follow from the one before.
-        tried: steps that replies reach.
-        whole: replies with every step right up to and with this one.
-        replies: replies read, those that reach no step included.
-    """
-
-    right: np.ndarray
-    tried: np.ndarray
-    whole: np.ndarray
-    replies: int
-
-    @property
-    def length(self) -> int:
-        """Turns up to which at least half of the replies are right throughout."""
-        return int(np.count_nonzero(2 * self.whole >= max(1, self.replies)))
-
-
-def step_accuracy(traces: Iterable[Iterable[Step]]) -> StepAccuracy:
-    """Steps right and tried at each turn, over replies; divide, or estimate with scale.rates.
-
-    >>> good, bad = Step(1, "", "3", True), Step(3, "", "9", False)
-    >>> found = step_accuracy([[good, good], [good, bad]])
-    >>> found.right.tolist(), found.tried.tolist(), found.whole.tolist(), found.length
-    ([2, 1], [2, 2], [2, 1], 2)
-    """
-    rows = [[step.legal for step in trace] for trace in traces]
-    turns = max(map(len, rows), default=0)
-    right, tried, whole = (np.zeros(turns, int) for _ in range(3))
-    for row in rows:
-        legal = np.array(row, int)
-        right[: len(row)] += legal
-        tried[: len(row)] += 1
-        whole[: len(row)] += np.minimum.accumulate(legal)
-    return StepAccuracy(right, tried, whole, len(rows))
-
-
-def self_conditioning(errors: np.ndarray, right: np.ndarray) -> Estimate:
-    """Slope of step accuracy on the share of errors in the context, with a 95% interval.
-
-    Least squares with an intercept; the standard error holds for 0/1 outcomes (HC1). A slope below
-    0 says that errors breed errors. Compare steps of one length: accuracy may fall with length too.
-
-    Args:
-        errors: (step,) float in [0, 1], share of earlier answers shown that are false.
-        right: (step,) 0 or 1, whether the step is right.
-
-    Ref: Sinha et al. 2025, arXiv:2509.09677, section on self-conditioning. Differs: a slope in
-    place of curves by error rate.
-
-    >>> self_conditioning(np.array([0, 0, 1, 1]), np.array([1, 1, 1, 0])).value
-    -0.5
-    """
-    x, y = np.asarray(errors, float), np.asarray(right, float)
-    within(0, 1, errors=x, right=y)
-    finite(errors=x, right=y)
-    if x.shape != y.shape or x.ndim != 1 or len(x) < 3 or np.ptp(x) == 0:
-        raise ArgumentError(
-            "`errors` and `right` must be two columns of one length, at least 3, "
-            "with more than one share of errors among them"
-        )
-    centred = x - x.mean()
-    spread = centred @ centred
-    slope = centred @ y / spread
-    left = y - y.mean() - slope * centred
-    error = np.sqrt((centred**2) @ (left**2) * len(x) / (len(x) - 2)) / spread
-    reach = NORMAL * error
-    return Estimate(float(slope), float(slope - reach), float(slope + reach), len(x))
 
 
 FAMILY = Family(
