@@ -28,7 +28,7 @@ def sums(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
     """(group,) float64: sum of the rows of each group."""
     checks.shapes(values=(values, "row"), code=(code, "row"))
     # without rows, bincount would count, in int
-    return np.bincount(code, weights=values, minlength=n_groups).astype(float)
+    return np.bincount(code, weights=values, minlength=n_groups).astype(float, copy=False)
 
 
 def means(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
@@ -37,21 +37,27 @@ def means(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
     The mean is taken about the group's first row, so that a large common offset cancels and a
     group of equal values has exactly that mean.
     """
-    anchor, above = _about_first(values, code, n_groups)
-    return anchor + above
-
-
-def _about_first(
-    values: np.ndarray, code: np.ndarray, n_groups: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(group,) value of each group's first row, and the mean's distance from it; NaN if empty."""
-    checks.shapes(values=(values, "row"), code=(code, "row"))
-    if not len(values):
-        return np.full(n_groups, np.nan), np.full(n_groups, np.nan)
-    anchor = np.asarray(values, dtype=float)[firsts(code, n_groups)]
+    first, above = _above_first(values, code, n_groups)
     n = counts(code, n_groups)
     with np.errstate(invalid="ignore"):
-        return anchor, sums(values - anchor[code], code, n_groups) / np.where(n, n, np.nan)
+        return first + sums(above, code, n_groups) / np.where(n, n, np.nan)
+
+
+def _above_first(
+    values: np.ndarray, code: np.ndarray, n_groups: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(group,) value of each group's first row, and (row,) values less it, in an array of its own.
+
+    Written in place where it can be: fresh pages for a million rows cost more than the arithmetic.
+    """
+    checks.shapes(values=(values, "row"), code=(code, "row"))
+    values = np.asarray(values, dtype=float)
+    if not len(values):
+        return np.full(n_groups, np.nan), np.zeros(0)
+    first = values[firsts(code, n_groups)]
+    above = first[code]
+    np.subtract(values, above, out=above)
+    return first, above
 
 
 def firsts(code: np.ndarray, n_groups: int) -> np.ndarray:
@@ -67,8 +73,10 @@ def deviations(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarra
     The offset is taken off before the mean is, which beside an offset of 1e6 keeps the digits
     that value - mean would lose.
     """
-    anchor, above = _about_first(values, code, n_groups)
-    return (values - anchor[code]) - above[code]
+    _, centred = _above_first(values, code, n_groups)
+    mean = sums(centred, code, n_groups) / np.maximum(counts(code, n_groups), 1)
+    centred -= mean[code]
+    return centred
 
 
 def spreads(values: np.ndarray, code: np.ndarray, n_groups: int, *, ddof: int = 1) -> np.ndarray:
@@ -86,13 +94,16 @@ def scores(values: np.ndarray, code: np.ndarray, n_groups: int, *, eps: float) -
     centred = deviations(values, code, n_groups)
     n = np.maximum(counts(code, n_groups) - 1, 1)
     spread = np.sqrt(sums(centred**2, code, n_groups) / n) + eps
-    return centred / np.where(spread > 0, spread, 1.0)[code]
+    centred /= np.where(spread > 0, spread, 1.0)[code]
+    return centred
 
 
 def mixed(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
     """(group,) bool: whether a group holds at least two different values (exact comparison)."""
-    differs = values != np.asarray(values)[firsts(code, n_groups)[code]]
-    return np.bincount(code, weights=differs, minlength=n_groups) > 0
+    values = np.asarray(values)
+    found = np.zeros(n_groups, dtype=bool)
+    found[code[values != values[firsts(code, n_groups)][code]]] = True
+    return found
 
 
 def order(values: np.ndarray, code: np.ndarray) -> np.ndarray:

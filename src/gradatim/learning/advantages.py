@@ -105,6 +105,8 @@ def placed(rows: Rows, values: np.ndarray, keep: np.ndarray | None = None) -> Ad
     """
     if keep is None:
         keep = groups.mixed(rows.reward, rows.code, rows.n_groups)[rows.code]
+    if len(keep) == rows.size:
+        return np.where(keep, values, 0.0), keep
     advantage, kept = np.zeros(rows.size), np.zeros(rows.size, dtype=bool)
     advantage[rows.where], kept[rows.where] = np.where(keep, values, 0.0), keep
     return advantage, kept
