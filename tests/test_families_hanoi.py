@@ -1,11 +1,12 @@
-from collections import deque
+from collections import Counter, deque
 from itertools import product
 
 import pytest
 
 from gradatim.errors import ArgumentError
-from gradatim.families import hanoi, registry
+from gradatim.families import hanoi, hanoi_positions, registry
 from gradatim.families.generation import generate
+from gradatim.rng import Stream
 
 
 def distances(start):
@@ -42,7 +43,7 @@ def test_distances_between_any_two_positions(disks):
 def test_the_space_is_counted():
     for disks, least, most in [(1, 1, 1), (2, 1, 3), (3, 2, 5), (3, 7, 7)]:
         seen = {
-            hanoi._canonical(start, goal)
+            hanoi_positions.canonical(start, goal)
             for start in product(range(3), repeat=disks)
             for goal, moves in distances(start).items()
             if least <= moves <= most
@@ -112,3 +113,29 @@ def test_impossible_knobs():
     with pytest.raises(ArgumentError, match="classic needs 7 moves"):
         generate("hanoi", n=1, disks=3, setup="classic", most=6)
     assert "plan" not in registry.get("hanoi.shortest").knobs
+
+
+@pytest.mark.parametrize(("disks", "least", "most"), [(3, 1, 4), (4, 3, 8), (4, 8, 8), (2, 1, 2)])
+def test_pairs_of_a_distance_are_all_drawn_alike(disks, least, most):
+    within, wanted = range(least, most + 1), set()
+    for start in product(range(3), repeat=disks):
+        for goal, moves in distances(start).items():
+            largest = max((d for d in range(disks) if start[d] != goal[d]), default=0)
+            if moves in within and moves <= 2**largest:
+                wanted.add(hanoi_positions.canonical(start, goal))
+    assert hanoi_positions._moved_once(disks, within)[1][-1] == len(wanted)
+    n = 30 * len(wanted)
+    drawn = Counter(
+        hanoi_positions.canonical(*hanoi_positions.pair_of(Stream("t", i), disks, within))
+        for i in range(n)
+    )
+    assert set(drawn) == wanted
+    spread = sum((k - 30) ** 2 for k in drawn.values()) / 30  # chi-square
+    assert spread < len(wanted) + 5 * (2 * len(wanted)) ** 0.5
+
+
+def test_no_level_repeats_itself():
+    for level in range(1, 11):
+        assert hanoi.space(hanoi.ladder(level)) >= 89
+        drawn = generate("hanoi", n=60, level=level)
+        assert len({p.prompt for p in drawn}) >= 58

@@ -15,20 +15,25 @@ of Hanoi, Amer. Math. Monthly 99 (the largest disk that changes its peg moves on
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from itertools import product
+from itertools import permutations
 from typing import Any
 
 from gradatim.errors import ArgumentError
 from gradatim.families import moves
+from gradatim.families.hanoi_positions import (
+    PEGS,
+    Position,
+    canonical,
+    count,
+    distance,
+    pair_of,
+    shortest,
+)
 from gradatim.families.knobs import complete, mode
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Step, Verdict
 
-PEGS = "ABC"
-TRIES = 60  # positions drawn at random before a far pair is built
-COMPACT = 5  # disks up to which there is a compact form
-EXACT = 5  # disks up to which the space is counted
+COMPACT = 7  # disks up to which there is a compact form
 
 KNOBS = {
     "disks": Knob("number of disks", 4, 1, 10),
@@ -38,10 +43,10 @@ KNOBS = {
     "plan": Knob("which plans are right", "any", choices=("any", "shortest")),
 }
 
-_BOUNDS = (1, 5, 8, 11, 16, 22, 32, 44, 64, 88, 128)  # of moves; two levels to a size
+_BOUNDS = (1, 5, 8, 11, 16, 22, 32, 44, 64, 88, 128)  # of moves
 LADDER = {
     level: {
-        "disks": (level + 5) // 2,
+        "disks": 7,  # fewer hold too few pairs that are a few moves apart
         "least": _BOUNDS[level - 1],
         "most": _BOUNDS[level] - 1,
         "setup": "any",
@@ -52,114 +57,6 @@ LADDER = {
 
 _LETTERS = dict(zip("uvwxyz", ("AB", "AC", "BA", "BC", "CA", "CB"), strict=True))
 _CODES = {move: letter for letter, move in _LETTERS.items()}
-Position = tuple[int, ...]  # peg of each disk, smallest first
-
-
-@lru_cache(maxsize=256)
-def _tower(n: int, a: int, b: int) -> str:
-    """Moves of n disks from peg a to peg b, each with a space after it."""
-    if not n:
-        return ""
-    c = 3 - a - b
-    return f"{_tower(n - 1, a, c)}{PEGS[a]}{PEGS[b]} {_tower(n - 1, c, b)}"
-
-
-def _gather(position: Position, n: int, peg: int) -> str:
-    """Moves of the n smallest disks onto one peg."""
-    parts = []
-    for disk in range(n - 1, -1, -1):
-        at = position[disk]
-        if at != peg:
-            other = 3 - at - peg
-            parts.append(f"{PEGS[at]}{PEGS[peg]} {_tower(disk, other, peg)}")
-            peg = other
-    return "".join(reversed(parts))
-
-
-def _spread(position: Position, n: int, peg: int) -> str:
-    """Moves of the n smallest disks from one peg to their places."""
-    parts = []
-    for disk in range(n - 1, -1, -1):
-        at = position[disk]
-        if at != peg:
-            other = 3 - at - peg
-            parts.append(f"{_tower(disk, peg, other)}{PEGS[peg]}{PEGS[at]} ")
-            peg = other
-    return "".join(parts)
-
-
-def _cost(position: Position, n: int, peg: int) -> int:
-    total = 0
-    for disk in range(n - 1, -1, -1):
-        at = position[disk]
-        if at != peg:
-            total += 1 << disk
-            peg = 3 - at - peg
-    return total
-
-
-def _ways(start: Position, goal: Position) -> tuple[int, int, int]:
-    """The largest disk that changes its peg, and the cost of moving it once, and twice."""
-    n = len(start) - 1
-    while start[n] == goal[n]:
-        n -= 1
-    a, b = start[n], goal[n]
-    c = 3 - a - b
-    once = _cost(start, n, c) + 1 + _cost(goal, n, c)
-    twice = _cost(start, n, b) + (1 << n) + 1 + _cost(goal, n, a)
-    return n, once, twice
-
-
-def distance(start: Position, goal: Position) -> int:
-    """Fewest moves between two positions (pegs of the disks, smallest first).
-
-    >>> distance((0, 0, 0), (2, 2, 2)), distance((0, 1), (1, 1))
-    (7, 1)
-    """
-    return 0 if start == goal else min(_ways(start, goal)[1:])
-
-
-def _shortest(start: Position, goal: Position) -> str:
-    n, once, twice = _ways(start, goal)
-    a, b = start[n], goal[n]
-    c = 3 - a - b
-    if once <= twice:
-        plan = f"{_gather(start, n, c)}{PEGS[a]}{PEGS[b]} {_spread(goal, n, c)}"
-    else:
-        first, second = f"{PEGS[a]}{PEGS[c]} ", f"{PEGS[c]}{PEGS[b]} "
-        plan = f"{_gather(start, n, b)}{first}{_tower(n, b, a)}{second}{_spread(goal, n, a)}"
-    return plan[:-1]
-
-
-def _far(stream: Stream, disks: int, within: range) -> tuple[Position, Position]:
-    """A tower, and a position from which it takes a number of moves within a range."""
-    peg = target = stream.below(3)
-    cost = stream.choice(within)
-    start = []
-    for disk in range(disks - 1, -1, -1):  # the bits of the cost say which disks move
-        at = peg
-        if cost >> disk & 1:
-            at = (peg + 1 + stream.below(2)) % 3
-            peg = 3 - at - peg
-        start.append(at)
-    return tuple(reversed(start)), (target,) * disks
-
-
-def _pair(stream: Stream, disks: int, within: range) -> tuple[Position, Position]:
-    positions = 3**disks
-    for _ in range(TRIES):
-        a, b = stream.below(positions), stream.below(positions)
-        start = tuple([a // 3**d % 3 for d in range(disks)])
-        goal = tuple([b // 3**d % 3 for d in range(disks)])
-        if a != b and distance(start, goal) in within:
-            return start, goal
-    return _far(stream, disks, within)
-
-
-def _canonical(start: Position, goal: Position) -> str:
-    """Pegs named in the order in which they occur."""
-    names: dict[int, str] = {}
-    return "".join([names.setdefault(peg, str(len(names))) for peg in start + goal])
 
 
 def _shown(position: Position) -> str:
@@ -193,11 +90,11 @@ def make(stream: Stream, *, disks: int, plan: str, **rest: Any) -> Draft:
     within = _within({"disks": disks, **rest})
     start, goal = (0,) * disks, (2,) * disks
     if rest["setup"] == "any":
-        start, goal = _pair(stream, disks, within)
-    form = _canonical(start, goal)
+        start, goal = pair_of(stream, disks, within)
+    form = canonical(start, goal)
     if not stream.wants(form):
         return Draft("", "", form)
-    answer = _shortest(start, goal)
+    answer = shortest(start, goal)
     meta: dict[str, Any] = {"start": "".join(map(str, start)), "goal": "".join(map(str, goal))}
     few = ""
     if plan == "shortest":
@@ -295,64 +192,51 @@ def floor(knobs: Mapping[str, Any]) -> float:
     return 2 / 6**least if least > 1 else 1 / 6
 
 
-@lru_cache(maxsize=256)
-def _space(disks: int, within: range) -> int:
-    if (
-        disks > EXACT
-    ):  # 2^(number of ones of d) positions are d moves from a tower, either way round
-        return sum(1 << d.bit_count() for d in within) - 1
-    count = 0
-    for start in product(range(3), repeat=disks):
-        if start[0] == 0 and next((peg for peg in start if peg), 1) == 1:  # one of its names
-            far = sum(distance(start, goal) in within for goal in product(range(3), repeat=disks))
-            count += far if any(start) else far // 2
-    return count
-
-
 def space(knobs: Mapping[str, Any]) -> int:
     """Pairs of positions `least` to `most` moves apart, up to names of pegs.
 
-    Exact up to 5 disks; beyond, those from or to a tower: a lower bound.
+    Exact up to 5 disks; beyond, a lower bound.
 
     >>> space({"disks": 2, "least": 3})
     4
     """
     setting = complete(KNOBS, knobs)
     within = _within(setting)
-    return 1 if setting["setup"] == "classic" else _space(setting["disks"], within)
+    return 1 if setting["setup"] == "classic" else count(setting["disks"], within)
 
 
-def _parsed(prompt: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Start and goal from the prompt's text: the disks of each peg from bottom to top."""
-    found = [
-        tuple(re.findall(r"[ABC]: ([\d ]+|empty)", line))
-        for line in prompt.split("\n")
-        if line.startswith(("Start,", "Goal,"))
-    ]
-    start, goal = (tuple(peg.replace("empty", "") for peg in line) for line in found)
+Pegs = tuple[tuple[int, ...], ...]  # disks of each peg from bottom to top
+
+
+def _parsed(prompt: str) -> tuple[Pegs, Pegs]:
+    """Start and goal from the prompt's text."""
+    lines = [line for line in prompt.split("\n") if line.startswith(("Start,", "Goal,"))]
+    start, goal = (
+        tuple(tuple(map(int, peg.split())) for peg in re.findall(r"[ABC]: ([\d ]*)", line))
+        for line in lines
+    )
     return start, goal
 
 
-def _moved(pegs: tuple[str, ...], source: int, target: int) -> tuple[str, ...] | None:
+def _moved(pegs: Pegs, source: int, target: int) -> Pegs | None:
     if not pegs[source] or source == target:
         return None
-    rest, disk = pegs[source].split()[:-1], pegs[source].split()[-1]
-    if pegs[target] and int(pegs[target].split()[-1]) < int(disk):
+    *rest, disk = pegs[source]
+    if pegs[target] and pegs[target][-1] < disk:
         return None
     after = list(pegs)
-    after[source] = " ".join(rest)
-    after[target] = f"{pegs[target]} {disk}".strip()
+    after[source], after[target] = tuple(rest), (*pegs[target], disk)
     return tuple(after)
 
 
 def _least_moves(prompt: str) -> list[str]:
     """A shortest plan by breadth-first search over the positions."""
     start, goal = _parsed(prompt)
-    came: dict[tuple[str, ...], tuple[tuple[str, ...], str] | None] = {start: None}
+    came: dict[Pegs, tuple[Pegs, str] | None] = {start: None}
     queue = deque([start])
     while goal not in came:
         here = queue.popleft()
-        for source, target in product(range(3), repeat=2):
+        for source, target in permutations(range(3), 2):
             after = _moved(here, source, target)
             if after is not None and after not in came:
                 came[after] = (here, PEGS[source] + PEGS[target])
@@ -388,7 +272,7 @@ def judge(problem: Problem, answer: str) -> bool:
 FAMILY = Family(
     name="hanoi",
     doc="Tower of Hanoi from any position to any other",
-    version="1",
+    version="2",  # since 2 seven disks at every level, and pairs drawn by their distance
     knobs=KNOBS,
     make=make,
     check=check,
