@@ -172,9 +172,11 @@ def _counts(size: int, given: int) -> tuple[int, float]:
     which = list(combinations(range(size), given))
     if len(which) > COUNTED:
         which = [which[i * len(which) // COUNTED] for i in range(COUNTED)]
+    powers = np.int64(size) ** np.arange(given, dtype=np.int64)
     forms, completions = [], 0
     for rows in which:
-        different, times = np.unique(solutions[:, rows], axis=0, return_counts=True)
+        codes, times = np.unique(solutions[:, rows] @ powers, return_counts=True)
+        different = codes[:, None] // powers % size
         completions += int((times * times).sum())
         forms.append(_least_form(np.broadcast_to(rows, different.shape), different, size))
     return len(np.unique(np.concatenate(forms))), completions / (len(which) * len(solutions))
