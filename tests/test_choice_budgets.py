@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from gradatim.choice import budgets, plans
+from gradatim.choice import budgets, greedy, plans
 from gradatim.choice.budgets import OBJECTIVES, allocate, mixed_share
 from gradatim.errors import ArgumentError
 from gradatim.scale import belief
@@ -155,7 +155,7 @@ def test_streamed_matrix_gives_the_same_as_one_matrix(monkeypatch):
         (np.zeros(900), sure, 3000, 1),
     ):
         whole = allocate(a, b, total, quantum=quantum)
-        monkeypatch.setattr(budgets, "_CELLS", 1 << 12)
+        monkeypatch.setattr(greedy, "CELLS", 1 << 12)
         streamed = allocate(a, b, total, quantum=quantum)
         monkeypatch.undo()
         assert (whole == streamed).all()

@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from gradatim.choice import plans
 from gradatim.recipes import registry
 from gradatim.recipes.curriculum import Curriculum
 from gradatim.types import Ask, Batch, Belief, Pool
@@ -30,6 +31,7 @@ POOL = Pool(
 BELIEFS = registry.names("belief")
 SAMPLERS = registry.names("sampler")
 BUDGETS = registry.names("budget")
+EXACT = [n for n in BUDGETS if "exact_total" in registry.entry("budget", n).invariances]
 ALL = [
     (slot, name)
     for slot in ("belief", "sampler", "budget", "scaffold")
@@ -171,14 +173,10 @@ def test_propensity_is_the_expected_number_of_draws(name, kind):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("budget", EXACT)
 def test_totals_are_exact(budget, sampler):
     draw, draw_options = registry.resolve("sampler", registry.Use(sampler))
     record, options = registry.resolve("budget", registry.Use(budget))
-    if "exact_total" not in record.invariances:
-        assert "within_total" in record.invariances
-        assert "rounds" in record.needs
-        pytest.skip("it may leave attempts to later rounds")
     rng = np.random.default_rng(0)
     for _, belief in beliefs():
         for prompts, left in ((1, 1), (1, 500), (7, 13), (7, 3), (SIZE, 8 * SIZE + 5), (99, 61)):
@@ -193,6 +191,52 @@ def test_totals_are_exact(budget, sampler):
             assert plan.n.min() >= least
             if "even" in record.invariances:
                 assert np.ptp(plan.n) <= 1
+
+
+@pytest.mark.parametrize("outcome", ["wrong", "right", "any", "masked"])
+@pytest.mark.parametrize("name", sorted(set(BUDGETS) - set(EXACT)))
+def test_rounds_never_spend_more_than_a_step_has(name, outcome):
+    base = dataclasses.replace(registry.get("grpo"), max_rounds=4)
+    promised = registry.entry("budget", name).invariances
+    assert "within_total" in promised
+    assert "rounds" in registry.entry("budget", name).needs
+    rng = np.random.default_rng(0)
+    cases = ((1, 1), (1, 90), (7, 3), (7, 13), (5, 200), (SIZE, 8 * SIZE + 5), (99, 61))
+    for prompts, rollouts in cases:
+        cur = Curriculum(range(SIZE), base, source=POOL, provides=EVERYTHING, budget=name)
+        plan, left, labels = cur.suggest(prompts, rollouts=rollouts), rollouts, {}
+        while plan is not None:
+            left -= plan.n.sum()
+            assert left >= 0
+            assert (plan.n > 0).all()
+            for label, problem in zip(plan.group.tolist(), plan.problem.tolist(), strict=True):
+                assert labels.setdefault(label, problem) == problem
+            reward = {"wrong": 0.0, "right": 1.0}.get(outcome, rng.random(plan.n.sum()) < 0.4)
+            mask = rng.random(plan.n.sum()) < (0.3 if outcome == "masked" else 2)
+            batch = cur.observe(plan, np.zeros(plan.n.sum()) + reward, mask=mask)
+            plan = cur.more(batch)
+        if "spends_all" in promised:
+            assert left == 0
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_a_budget_of_one_round_spends_exactly_what_it_has(name):
+    record, options = registry.resolve("budget", registry.Use(name))
+    rng = np.random.default_rng(0)
+    for _, belief in beliefs():
+        for prompts, left in ((1, 1), (7, 3), (7, 13), (SIZE, 8 * SIZE + 5), (99, 61)):
+            ask = Ask(POOL, belief, None, None, prompts, left, 0)
+            wanted = record.want((), ask, **options)
+            assert 0 < wanted <= prompts
+            rows = plans.rows(
+                np.arange(min(wanted, SIZE)),
+                step=0,
+                propensity=np.ones(min(wanted, SIZE)),
+                why=np.full(min(wanted, SIZE), "x"),
+            )
+            plan = record.suggest((), dataclasses.replace(ask, plan=rows), rng, **options)
+            assert plan.n.sum() == left
+            assert (plan.n > 0).all()
 
 
 # -- the conversation -------------------------------------------------------------------------

@@ -11,12 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gradatim import checks
-from gradatim.choice import plans
+from gradatim.choice import greedy, plans
 from gradatim.types import Ask, Plan, Slot
 
 # what a mixed group is worth: p^u (1-p)^v
 OBJECTIVES = {"mixed": (0, 0), "variance": (1, 1), "value": (1, 2)}
-_CELLS = 1 << 18  # entries of a gain matrix that are held at once (2 MB, inside the cache)
 
 
 def mixed_share(alpha: np.ndarray, beta: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -34,7 +33,7 @@ def mixed_share(alpha: np.ndarray, beta: np.ndarray, n: np.ndarray) -> np.ndarra
     """
     checks.shapes(alpha=(alpha, "row"), beta=(beta, "row"), n=(n, "row"))
     share = np.zeros(len(n))
-    step = max(1, _CELLS // max(int(n.max(initial=0)), 1))
+    step = max(1, greedy.CELLS // max(int(n.max(initial=0)), 1))
     for at in range(0, len(n), step):
         part = slice(at, at + step)
         a, b, m = alpha[part], beta[part], n[part]
@@ -86,66 +85,6 @@ class _Terms(NamedTuple):
         return gain.reshape(width, self.quantum, -1).sum(axis=1) if self.quantum > 1 else gain
 
 
-def _bracket(terms: _Terms, width: int, blocks: int, slack: float) -> tuple[float, float]:
-    """Two gains between which the `blocks`-th largest lies, judged from a sample of rows.
-
-    `slack` is in standard errors of the sample's count of larger gains.
-    """
-    rows = len(terms.a)
-    if rows * width <= _CELLS:
-        return 0.0, np.inf
-    some = np.sort(np.random.default_rng(0).choice(rows, _CELLS // width, replace=False))
-    gain = terms.gains(some, width)
-    ordered = np.sort(gain, axis=None)[::-1]
-    rank = blocks * len(some) / rows
-    cut = ordered[min(int(rank), ordered.size - 1)]
-    margin = slack * (1 + (gain > cut).sum(axis=0).std() * len(some) ** 0.5)
-    low, high = int(rank + margin), int(rank - margin)
-    return (
-        float(ordered[low]) if low < ordered.size else 0.0,
-        float(ordered[high]) if high >= 0 else np.inf,
-    )
-
-
-def _edge(
-    terms: _Terms, width: int, low: float, high: float
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(row,) gains above `high`; and value, depth and row of each gain in [low, high].
-
-    The gain matrix is made a part at a time and never held.
-    """
-    rows = len(terms.a)
-    above = np.zeros(rows, dtype=np.int64)
-    found: list[tuple[np.ndarray, ...]] = []
-    step = max(1, _CELLS // width)
-    for at in range(0, rows, step):
-        part = slice(at, at + step)
-        gain = terms.gains(part, width)
-        larger = gain > high
-        above[part] = larger.sum(axis=0)
-        depth, owner = np.nonzero((gain >= low) & ~larger)
-        found.append((gain[depth, owner], depth, owner + at))
-    value, depth, owner = map(np.concatenate, zip(*found, strict=True))
-    return above, (value, depth, owner)
-
-
-def _greedy(terms: _Terms, width: int, blocks: int) -> np.ndarray:
-    """(row,) int: blocks of the `blocks` largest gains; ties to fewer blocks, then lower row."""
-    slack = 4.0
-    while True:
-        taken, (value, depth, owner) = _edge(terms, width, *_bracket(terms, width, blocks, slack))
-        need = blocks - int(taken.sum())
-        if 0 < need <= len(value):
-            break
-        slack *= 4  # the sample misled; in the end the bracket holds everything
-    cut = np.partition(value, len(value) - need)[len(value) - need]
-    sure = value > cut
-    taken += np.bincount(owner[sure], minlength=len(taken))
-    ties = np.flatnonzero(value == cut)
-    ties = ties[np.lexsort((owner[ties], depth[ties]))][: need - np.count_nonzero(sure)]
-    return taken + np.bincount(owner[ties], minlength=len(taken))
-
-
 def allocate(
     alpha: np.ndarray,
     beta: np.ndarray,
@@ -191,14 +130,7 @@ def allocate(
     blocks, rest = divmod(total - low * rows, quantum)
     most = max((high - low) // quantum, -(-blocks // rows))
     terms = _Terms(*_tilted(alpha, beta, objective), low=low, quantum=quantum)
-    width = min(most, max(16, 4 * blocks // rows))
-    given = np.zeros(rows, dtype=np.int64)
-    while blocks:
-        given = _greedy(terms, width, blocks)
-        if width == most or given.max() < width:
-            break
-        width = min(2 * width, most)  # a row took all that was offered: offer more
-    n = low + quantum * given
+    n = low + quantum * greedy.largest(terms.gains, rows, blocks, most)
     if rest:
         a, b, w = terms.a, terms.b, terms.w
         gain = w * (mixed_share(a, b, n + rest) - mixed_share(a, b, n))

@@ -65,3 +65,8 @@ def fit(plan: Plan | None, *, left: int, least: int, rng: np.random.Generator) -
     stay = np.sort(rng.permutation(size)[:room])
     kept = take(plan, stay)
     return dataclasses.replace(kept, propensity=kept.propensity * (room / size))
+
+
+def label(plan: Plan, why: str) -> Plan:
+    """The same rows with another word for people."""
+    return dataclasses.replace(plan, why=np.full(len(plan.problem), why))

@@ -45,6 +45,8 @@ ENTRIES: dict[str, dict[str, str]] = {
         "equal": "gradatim.choice.budgets:BUDGETS",
         "mixed": "gradatim.choice.budgets:BUDGETS",
         "refill": "gradatim.choice.phases:BUDGETS",
+        "interval": "gradatim.choice.phases:BUDGETS",
+        "until": "gradatim.choice.until:BUDGETS",
     },
     "scaffold": {"none": "gradatim.recipes.registry:SCAFFOLDS"},
     "advantage": {
