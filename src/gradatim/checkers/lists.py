@@ -92,5 +92,5 @@ def check(problem: Problem, text: str | None) -> Verdict:
     values = parse(found.answer, how=found.how)
     if values is None:
         return UNPARSED
-    right = values == parse(problem.answer)
+    right = found.answer == problem.answer or values == parse(problem.answer)
     return Verdict(float(right), right, " ".join(map(str, values)), "correct" if right else "wrong")
