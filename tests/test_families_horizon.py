@@ -1,6 +1,7 @@
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,6 +63,45 @@ def test_both_forms_as_they_are_made():
     assert many.answer == str(sums[-1])
     assert one.solution.endswith(f"\n{one.answer}")
     assert many.solution.removesuffix(many.answer) == one.solution.removesuffix(one.answer)
+
+
+def test_a_chat_is_played_turn_by_turn_among_own_errors():
+    p = chat("8", "1")
+    first = horizon.at_turn(p, [])
+    assert [m["role"] for m in first.prompt] == ["user"]
+    assert first.answer == horizon.solve(first) == "6"
+    second = horizon.at_turn(p, ["It is 7."])  # 6 is right
+    assert [m["content"] for m in second.prompt[1:]] == ["It is 7.", "Turn 2: emuta idode"]
+    assert (second.answer, horizon.solve(second), second.meta["false"]) == ("1", "1", 1)
+    last = horizon.at_turn(p, ["6", "2"])
+    assert (last.answer, last.meta["false"]) == ("-1", 1)
+    assert len({q.id for q in (p, first, second, last)}) == 4
+    with pytest.raises(ArgumentError, match=r"2 has 3 turns, got 3 `replies`"):
+        horizon.at_turn(p, ["6", "1", "-1"])
+    with pytest.raises(ArgumentError, match=r"1 has no chat, got 0 `replies`"):
+        horizon.at_turn(single(), [])
+    for p in generate("horizon.multi", n=10, level=range(1, 11)):
+        replies = [m["content"] for m in p.prompt[1::2]]
+        assert horizon.at_turn(p, replies) == replace(p, compact=None, compact_answer=None)
+        half = horizon.at_turn(p, replies[: len(replies) // 2])
+        assert horizon.check(half, half.solution).solved
+        assert horizon.solve(half) == half.answer
+
+
+def test_a_solver_that_carries_its_errors_on_is_measured_over_a_played_chat():
+    """It adds one too much at turn 3 and goes on from its own last reply."""
+    p = generate("horizon.multi", n=1, turns=6, words=5, high=9)[0]
+    values, plan = horizon._read(p)
+    said = []
+    for i, turn in enumerate(plan):
+        asked = horizon.at_turn(p, said)
+        shown = [int(m["content"]) for m in asked.prompt[1::2]]
+        total = (shown[-1] if shown else 0) + sum(values[w] for w in turn) + (i == 2)
+        assert horizon.check(asked, str(total)).solved == (i < 2)
+        said.append(str(total))
+    found = step_accuracy([horizon.trace(p, " ".join(said))])
+    assert found.right.tolist() == [1, 1, 0, 1, 1, 1]
+    assert found.length() == 2
 
 
 def test_compact_forms_say_the_same_in_letters():

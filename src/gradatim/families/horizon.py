@@ -8,7 +8,8 @@ its context do to a solver can be measured: the words still decide the right sum
 In compact form a word is a letter and "m" a minus: "tA3Bm5C0+AA+BC=" asks for "6.1"; of a chat
 "uA3Bm5C0+AA=6+BC=" asks for "1". Up to 51 words have letters.
 
-What is measured of the replies, step accuracy and horizon length: see `horizon_measures`.
+`at_turn` plays a chat with the solver's own replies. What is measured of them, step accuracy and
+horizon length, is in `horizon_measures`.
 
 Ref: Sinha et al. 2025, The Illusion of Diminishing Returns, arXiv:2509.09677. Differs: words are
 made up, and false answers differ from the right sum of their turn, not of the turn before.
@@ -17,8 +18,9 @@ made up, and false answers differ from the right sum of their turn, not of the t
 import re
 import string
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from itertools import accumulate, product
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate, chain, product
 from operator import add, ne
 from typing import Any
 
@@ -27,6 +29,7 @@ from gradatim.checkers.extract import Found, extract
 from gradatim.errors import ArgumentError
 from gradatim.families.dotted import packed, unpacked
 from gradatim.families.formatted import lines
+from gradatim.families.generation import content_id
 from gradatim.families.knobs import complete, mode
 from gradatim.families.numbers import check as check_number
 from gradatim.families.numbers import columns
@@ -174,6 +177,48 @@ def _chat(head: str, told: str, shown: list[int]) -> tuple[Message, ...]:
     chat[::2] = [{"role": "user", "content": turn} for turn in asked]
     chat[1::2] = [{"role": "assistant", "content": str(total)} for total in shown]
     return tuple(chat)
+
+
+def at_turn(problem: Problem, replies: Sequence[str]) -> Problem:
+    """The turn of a chat that comes after these replies, which are shown as the solver's own.
+
+    So a solver plays a chat from its first turn on, among its own errors: ask for the turn after
+    no replies, then after one. The answer is the right sum, whatever the replies say; `false` in
+    the problem's meta counts the replies that do not say theirs.
+
+    Args:
+        problem: of `horizon.multi`; its own replies are left out.
+        replies: to its first turns, fewer than it has.
+
+    Raises:
+        ArgumentError: the problem is no chat, or there is no turn after so many replies.
+    """
+    chat = () if isinstance(problem.prompt, str) else problem.prompt
+    turns = [message for message in chat if message["role"] == "user"]
+    if len(replies) >= len(turns):
+        have = f"{len(turns)} turns" if turns else "no chat"
+        raise ArgumentError(f"`problem` {problem.id} has {have}, got {len(replies)} `replies`")
+    values, plan = _read(problem)
+    sums = list(accumulate(sum(values[word] for word in turn) for turn in plan))
+    right = [
+        check(replace(problem, answer=str(total)), reply).solved
+        for total, reply in zip(sums, replies, strict=False)
+    ]
+    shown = [{"role": "assistant", "content": reply} for reply in replies]
+    before = chain.from_iterable(zip(turns, shown, strict=False))
+    prompt, answer = (*before, turns[len(replies)]), str(sums[len(replies)])
+    named = {"family": problem.family, "version": problem.version, "verifier": problem.verifier}
+    work = (problem.solution or "").split("\n")[: len(replies) + 1]
+    return replace(
+        problem,
+        id=content_id(**named, prompt=prompt, answer=answer),
+        prompt=prompt,
+        answer=answer,
+        compact=None,
+        compact_answer=None,
+        solution="\n".join([*work, answer]) if problem.solution else None,
+        meta={**problem.meta, "false": right.count(False)},
+    )
 
 
 def check(problem: Problem, text: str | None) -> Verdict:
