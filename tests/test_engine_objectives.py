@@ -80,7 +80,7 @@ def test_every_objective_trains(name):
         ("dpo", {}, 9),
         ("drpo", {}, 9),
         ("sft", {}, 7),  # solved
-        ("sft", {"weighting": "linupper"}, 18),
+        ("sft", {"weighting": "linupper"}, 7),
         ("redi", {}, 18),
         ("kl_cov", {}, 18),
     ],

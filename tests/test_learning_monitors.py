@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from gradatim.errors import ArgumentError
 from gradatim.learning import monitors
 
-
 # -- entropy --------------------------------------------------------------------------------------
 
 

@@ -347,12 +347,39 @@ def test_rows_needed_by_hand():
 
     assert rows("logp") == [0, 1]  # row 3 is masked
     assert rows("logp", "foreign") == [0, 1, 4]
-    assert rows("all_rows") == rows("whole") == [0, 1, 2, 4, 5, 6]
+    assert rows("all_rows") == rows("all_rows", "whole") == [0, 1, 2, 4, 5, 6]
+    assert rows("whole") == [0, 1]
     assert rows("solved_rows") == [0, 2, 4, 6]
     assert rows("mixed_rows") == [0, 1, 4, 5]  # the foreign reply of group 2 is a right one
     assert rows("mixed_rows", foreign=None) == [0, 1]
     # a mask takes the only wrong reply out of group 0
     assert rows("mixed_rows", mask=np.array([1, 0, 1, 1, 1, 1, 1], bool)) == [4, 5]
+
+
+def test_padded_columns_become_flat_ones():
+    part, a, scale = made.batch(16)
+    n = len(part.lengths)
+    place = torch.cat([torch.arange(k) for k in part.lengths.tolist()])
+    mask = torch.zeros(n, 9, dtype=torch.int64)
+    mask[part.row, place + 2] = 1  # room on both sides
+
+    def padded(values):
+        wide = torch.full((n, 9), math.nan, dtype=torch.float64)
+        return wide.index_put((part.row, place + 2), values)
+
+    by_token = {k: padded(getattr(part, k)) for k in ("old", "reference", "entropy")}
+    by_row = {"group": part.group, "solved": part.solved}
+    found = parts.flat(mask, padded(part.logp), by_token, by_row)
+    assert torch.equal(found.row, part.row)
+    assert torch.equal(found.lengths, part.lengths)
+    assert torch.equal(found.reference, part.reference)
+    assert found.foreign is None
+    loss, _ = objectives.clip(found, a, scale, kl=0.1)
+    same(loss, objectives.clip(part, a, scale, kl=0.1)[0], part)
+    with pytest.raises(ArgumentError, match="row 3 has none"):
+        parts.flat(mask * (torch.arange(n) != 3)[:, None], padded(part.logp))
+    with pytest.raises(ArgumentError, match=r"`by_token` has no 'olds'.*did you mean 'old'"):
+        parts.flat(mask, padded(part.logp), {"olds": None})
 
 
 def test_tokens_and_advantages_must_fit():

@@ -228,8 +228,9 @@ class Learner:
             return {}
         columns = {"mask": batch.mask, "foreign": np.isin(batch.role, FOREIGN)}
         columns |= {name: getattr(batch, name) for name in asked - {"foreign"}}
-        if batch.weight is not None:
-            columns["weight"] = batch.weight
+        for name in ("weight", "kl_scale"):
+            if (given := getattr(batch, name, None)) is not None:
+                columns[name] = given
         checks.shapes(advantage=(np.empty(rows), "row"), batch=(batch.mask, "row"))
         return columns
 

@@ -132,7 +132,7 @@ def kl_cov(
     return loss + coefficient * (away * counts[at]).sum(), {"chosen": float(most)}
 
 
-_NEEDS = frozenset({"logp", "whole"})
+_NEEDS = frozenset({"logp", "all_rows", "whole"})
 
 OBJECTIVES = {
     "clip_cov": Slot(

@@ -125,6 +125,39 @@ def told(loss: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     return loss + (value - loss).detach()
 
 
+def flat(
+    mask: torch.Tensor,
+    logp: torch.Tensor,
+    by_token: Mapping[str, torch.Tensor | None] = {},
+    by_row: Mapping[str, torch.Tensor | None] = {},
+) -> Tokens:
+    """Padded columns, as most trainers have them, to Tokens.
+
+    Args:
+        mask: (row, place) bool or 0/1, True for tokens of the reply; at least one in each row.
+        logp: (row, place) float.
+        by_token: (row, place) further columns: old, reference, entropy.
+        by_row: (row,) columns: group, solved, foreign, weight, kl_scale.
+
+    Raises:
+        ArgumentError: a row without a token (leave such rows out), or an unknown column.
+
+    >>> found = flat(torch.tensor([[1, 1], [0, 1]]), torch.tensor([[-1.0, -2], [-3, -4]]))
+    >>> found.logp, found.row
+    (tensor([-1., -2., -4.]), tensor([0, 0, 1]))
+    """
+    checks.known_keys("`by_token`", by_token, ("old", "reference", "entropy"))
+    checks.known_keys("`by_row`", by_row, ("group", "solved", "foreign", "weight", "kl_scale"))
+    mask = mask.bool()
+    lengths = mask.sum(1)
+    if not bool((lengths > 0).all()):
+        row = int((lengths == 0).nonzero()[0, 0])
+        raise ArgumentError(f"`mask` must keep a token of every row, row {row} has none")
+    columns = {k: None if v is None else v[mask] for k, v in by_token.items()}
+    row = torch.repeat_interleave(torch.arange(len(lengths), device=mask.device), lengths)
+    return Tokens(logp[mask], columns.pop("old", None), row, lengths, **columns, **by_row)
+
+
 # -- stabilisation mask ---------------------------------------------------------------------------
 
 
@@ -303,7 +336,7 @@ PENALTIES: Mapping[str, Any] = {"kl": 0.0, "estimator": "k3", "entropy": 0.0}
 # rows whose advantage is not 0 (and foreign rows, where it asks for them) are enough
 ROWS: Mapping[str, str] = {
     "all_rows": "every row, also those without advantage",
-    "whole": "every row, and the whole batch in one call",
+    "whole": "all of the batch's rows that are needed in one call",
     "mixed_rows": "whole groups that hold both solved and unsolved rows",
     "solved_rows": "solved rows",
     "trust": "every row where `old` is given: a term holds the policy to the one that sampled",
@@ -356,7 +389,7 @@ def rows_needed(
     foreign = given.get("foreign", np.zeros(len(advantage), dtype=bool))
     right = right | foreign
     live = given.get("mask", np.ones(len(advantage), dtype=bool))
-    if needs & {"all_rows", "whole"}:
+    if "all_rows" in needs:
         found = np.ones(len(advantage), dtype=bool)
     elif "mixed_rows" in needs:
         code, n_groups = groups.codes(given["group"])
