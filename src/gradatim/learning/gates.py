@@ -5,7 +5,7 @@ computed deviation: in floats the deviation of equal rewards need not be 0, and 
 ones can be.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -168,8 +168,15 @@ def hpt(
 ) -> Advantage:
     """Dr.GRPO where the gate lets attempts teach, `coefficient` on demonstrations elsewhere.
 
-    Rows of role demo are demonstrations of their group; they are not compared with attempts. A
-    group without one is reinforced whatever the gate says.
+    Args:
+        batch: rows of role demo are demonstrations of their group and are not compared with
+            attempts; a group without one is reinforced whatever the gate says.
+        gate, gate_off: see `hpt_gate`.
+        coefficient: >= 0, advantage of a demonstration that is shown.
+
+    Returns:
+        (attempt,) float advantage and (attempt,) bool keep. A demonstration's likelihood gradient
+        times its advantage is supervised learning, as long as the objective does not clip it.
     """
     checks.within(0, np.inf, coefficient=coefficient)
     demo = np.asarray(batch.role) == ROLES.index("demo")
@@ -188,13 +195,9 @@ def hpt(
     return np.where(shown, coefficient, np.where(keep, value, 0.0)), keep
 
 
-def _hpt_of(batch: Batch, **options: Any) -> Advantage:
-    return hpt(batch, **options)
-
-
 ADVANTAGES: dict[str, Slot] = {
     "hpt": Slot(
-        suggest=_hpt_of,
+        suggest=hpt,
         options={"gate": 0, "gate_off": None, "coefficient": 1.0},
         needs=frozenset({"demo"}),
         invariances=frozenset({"zero_sum", "shift", "linear", "monotone", "silent"}),
