@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gradatim.choice import plans
+from gradatim.families.generation import generate
 from gradatim.recipes import registry
 from gradatim.recipes.curriculum import Curriculum
 from gradatim.types import Ask, Batch, Belief, Pool
@@ -38,7 +39,8 @@ ALL = [
     for name in registry.names(slot)
 ]
 # what a trainer that can do everything provides
-EVERYTHING = registry.PROVIDES | {"rounds", "features", "bank"}
+EVERYTHING = registry.PROVIDES | {"rounds", "features", "bank", "hint", "demo", "rewrite", "refine"}
+PROBLEMS = generate("lists", n=SIZE, level=range(1, 6))
 
 
 def batch_of(reward, group, mask=None, *, problem=None, step=0):
@@ -284,13 +286,13 @@ def test_saved_in_the_middle_it_goes_on_the_same(slot, name, lag, tmp_path):
     base = dataclasses.replace(registry.get("gradatim"), max_rounds=4 if rounds else 1)
 
     def fresh():
-        return Curriculum(range(SIZE), base, 2, source=POOL, provides=EVERYTHING, **{slot: name})
+        return Curriculum(PROBLEMS, base, 2, source=POOL, provides=EVERYTHING, **{slot: name})
 
     whole = talk(fresh(), 9, lag, [])
     first, left = fresh(), {}
     part = talk(first, 4, lag, [], left)
     first.save(tmp_path / "cur.npz")
-    second = Curriculum.load(tmp_path / "cur.npz", range(SIZE))
+    second = Curriculum.load(tmp_path / "cur.npz", PROBLEMS)
     part += talk(second, 5, lag, second.pending(), left)
     assert part == whole
 
@@ -298,7 +300,7 @@ def test_saved_in_the_middle_it_goes_on_the_same(slot, name, lag, tmp_path):
 @pytest.mark.parametrize("name", registry.recipe_names())
 @pytest.mark.parametrize("outcome", [0.0, 1.0])
 def test_recipes_survive_all_right_and_all_wrong(name, outcome):
-    cur = Curriculum(range(SIZE), name, source=SOURCE, provides=EVERYTHING)
+    cur = Curriculum(PROBLEMS, name, source=SOURCE, provides=EVERYTHING)
     for _ in range(15):
         plan = cur.suggest(6, rollouts=48)
         while plan is not None:

@@ -48,7 +48,13 @@ ENTRIES: dict[str, dict[str, str]] = {
         "interval": "gradatim.choice.phases:BUDGETS",
         "until": "gradatim.choice.until:BUDGETS",
     },
-    "scaffold": {"none": "gradatim.recipes.registry:SCAFFOLDS"},
+    "scaffold": {
+        "none": "gradatim.recipes.scaffolds:SCAFFOLDS",
+        "hint": "gradatim.recipes.scaffolds:SCAFFOLDS",
+        "demonstrate": "gradatim.recipes.scaffolds:SCAFFOLDS",
+        "rewrite": "gradatim.recipes.scaffolds:SCAFFOLDS",
+        "examples": "gradatim.recipes.scaffolds:SCAFFOLDS",
+    },
     "advantage": {
         "grpo": "gradatim.learning.advantages:ADVANTAGES",
         "dr_grpo": "gradatim.learning.advantages:ADVANTAGES",
@@ -103,8 +109,6 @@ RECIPES: dict[str, str] = {
 # beyond the columns that every batch has (reward, solved, length, mask): any training loop rolls
 # out whole replies and computes its own token probabilities
 PROVIDES = frozenset({"logp"})
-
-SCAFFOLDS = {"none": Slot(suggest=lambda state, ask, rng: ask.plan, paper="Prompts as they are.")}
 
 
 @cache
