@@ -1,7 +1,7 @@
 """Problems matched to the policy's ability on a bank's scale. Axes: `problem`, `row`."""
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
 from gradatim import checks
 from gradatim.choice import samplers
@@ -35,11 +35,12 @@ def map_ability(
         prior: mean and standard deviation > 0; the ability is finite even if all was solved.
 
     Returns:
-        theta, by Fisher scoring to 1e-9.
+        theta to 1e-9. With floors there can be several maxima; this is one uphill from the
+        prior's mean.
 
     Ref: PUDF, Meng et al. 2024, arXiv:2408.05326 (theta by maximum a posteriori under N(0, 1),
-    its DDS-MAE). Differs: Newton's steps instead of a simplex search; floors and discriminations
-    of the bank enter; the true labels that its code counts as answers do not.
+    its DDS-MAE). Differs: the root of the slope instead of a simplex search; floors and
+    discriminations of the bank enter; the true labels that its code counts as answers do not.
 
     >>> round(map_ability(np.array([3.0]), np.array([4.0]), np.array([0.0])), 4)  # 3 - 4p = theta
     0.5052
@@ -52,17 +53,17 @@ def map_ability(
     a = np.ones(len(solved)) if discrimination is None else discrimination
     c = np.zeros(len(solved)) if floor is None else floor
     mean, precision = prior[0], prior[1] ** -2
-    theta = mean
-    for _ in range(200):
+
+    def slope(theta: float) -> float:
         p = np.clip(curve(theta, difficulty, discrimination=a, floor=c), 1e-12, 1 - 1e-12)
-        slope = a * (p - c) * (1 - p) / (1 - c)
-        weight = slope / (p * (1 - p))
-        score = float(((solved - tried * p) * weight).sum()) - precision * (theta - mean)
-        step = score / (float((tried * slope * weight).sum()) + precision)
-        theta += float(np.clip(step, -1, 1))  # far from the data the curve is flat
-        if abs(step) < 1e-9:
-            break
-    return theta
+        pull = (solved - tried * p) @ (a * (p - c) / (p * (1 - c)))
+        return float(pull) - precision * (theta - mean)
+
+    # the prior wins in the end, so somewhere uphill the slope turns
+    step = float(np.copysign(prior[1], slope(mean)))
+    while slope(mean + step) * step > 0:
+        step *= 2
+    return float(optimize.root_scalar(slope, bracket=(mean, mean + step), xtol=1e-10).root)
 
 
 def threshold(theta: float, target: float) -> float:
