@@ -13,13 +13,17 @@ LADDERS = {
     for level, length, high in zip(
         range(1, 11),
         (3, 4, 5, 6, 8, 10, 12, 15, 18, 22),
-        (20, 30, 50, 75, 99, 150, 250, 400, 650, 999),
+        (49, 49, 60, 75, 99, 150, 250, 400, 650, 999),
         strict=True,
     )
 }
 
 
-WIDENED = ("multiplication", "division", "mode", "count_unique", "sum_of_max_indices")
+WIDENED = (
+    *("sort", "reverse", "select", "odd_count", "even_count", "multiplication", "division"),
+    *("mode", "count_unique", "sum_of_max_indices", "count_palindromic", "sum_of_digits"),
+    "count_multiples",
+)
 
 
 def _mode(operation: str, doc: str, name: str = "") -> Family:

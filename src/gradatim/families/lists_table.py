@@ -26,6 +26,7 @@ WORDS = "one word for each pair of neighbours, separated by spaces"
 _LENGTHS = (3, 4, 5, 6, 8, 10, 12, 15, 18, 22)
 _ODD = (3, 5, 7, 9, 11, 13, 15, 17, 19, 23)
 _HIGHS = (20, 30, 50, 75, 99, 150, 250, 400, 650, 999)
+_WIDE = (49, 49, 60, 75, 99, 150, 250, 400, 650, 999)  # of lists without negative numbers
 _FACTORS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11)  # products grow with every factor
 _SMALL = (40, 40, 40, 40, 42, 45, 50, 60, 75, 99)
 
@@ -173,13 +174,13 @@ OPERATIONS = {
         "How many of these numbers are odd?",
         lambda values, _: [value & 1 for value in values],
         floors.share_of(lambda n: n // 2),
-        highs=(9, 19, 49, 79, 99, 199, 299, 499, 699, 999),
+        highs=_WIDE,
     ),
     "even_count": _counting(
         "How many of these numbers are even? 0 is even.",
         lambda values, _: [1 - (value & 1) for value in values],
         floors.share_of(lambda n: (n + 1) // 2),
-        highs=(9, 19, 49, 79, 99, 199, 299, 499, 699, 999),
+        highs=_WIDE,
     ),
     "absolute_difference": Operation(
         "Take the absolute difference of every two neighbouring numbers. What is the sum of these "
@@ -283,6 +284,7 @@ OPERATIONS = {
         "How many of these numbers read the same forwards and backwards? Numbers of one digit do.",
         lambda values, _: [_palindrome(value) for value in values],
         floors.share_of(lambda n: n / 2),
+        highs=_WIDE,
         planted=True,
     ),
     "longest_increasing_subsequence": Operation(
@@ -297,6 +299,7 @@ OPERATIONS = {
         lambda values: sum(map(digit_sum, values)),
         floors.digits,
         low=0,
+        highs=_WIDE,
     ),
     "count_perfect_squares": _counting(
         "How many of these numbers are the square of a whole number? 0 and 1 are.",
@@ -315,6 +318,7 @@ OPERATIONS = {
         "How many of these numbers are multiples of {divisor}? 0 is.",
         lambda values, divisor: [int(value % divisor == 0) for value in values],
         floors.share_of(lambda n: n / 2),
+        highs=_WIDE,
         planted=True,
     ),
     "local_maxima_count": Operation(
