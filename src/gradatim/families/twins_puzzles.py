@@ -123,13 +123,24 @@ _SEPARATORS = re.compile(r"[\s,]+")
 
 
 def _flood(board: int, start: int, wide: int) -> int:
-    return sum(mazes.layers_of(board, start, wide))
+    board &= ~start
+    part = front = start
+    while front:
+        front = (front << 1 | front >> 1 | front << wide | front >> wide) & board
+        board ^= front
+        part |= front
+    return part
 
 
-def _part(stream: Stream, board: int, size: int) -> int:
-    """All that can be reached from some cell; 0 where that is less than a row."""
-    part = _flood(board, mazes.pick(stream, board), size + 1) if board else 0
-    return part if part.bit_count() >= size else 0
+def _parts(stream: Stream, board: int, size: int) -> list[int]:
+    """Two parts without a way between them, each of as many cells as a row at least; or fewer."""
+    parts: list[int] = []
+    while len(parts) < 2 and board.bit_count() >= size:
+        part = _flood(board, mazes.pick(stream, board), size + 1)
+        board ^= part
+        if part.bit_count() >= size:
+            parts.append(part)
+    return parts
 
 
 def _each(stream: Stream, cells: int) -> Iterator[int]:
@@ -169,8 +180,10 @@ def _maze_pair(stream: Stream, *, size: int, least: int) -> tuple[Instance, Inst
     """A door between two parts of a maze is open, or shut and another cell of its row open."""
     wide = size + 1
     board = mazes.random_cells(stream, size, WALLS)
-    here = _part(stream, board, size)
-    there = _part(stream, board & ~here, size) if here else 0
+    parts = _parts(stream, board, size)
+    if len(parts) < 2:
+        return None
+    here, there = parts
     doors = mazes.inside(size) & ~board & _beside(here, wide) & _beside(there, wide)
     if not doors:
         return None
