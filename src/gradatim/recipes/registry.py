@@ -99,10 +99,38 @@ RECIPES: dict[str, str] = {
     "grpo": "gradatim.recipes.published:GRPO",
     "dr_grpo": "gradatim.recipes.published:DR_GRPO",
     "rloo": "gradatim.recipes.published:RLOO",
-    "dump": "gradatim.recipes.published:DUMP",
-    "knapsack": "gradatim.recipes.published:KNAPSACK",
-    "window": "gradatim.recipes.published:WINDOW",
+    "opo": "gradatim.recipes.published:OPO",
+    "reinforce_pp": "gradatim.recipes.published:REINFORCE_PP",
     "dapo": "gradatim.recipes.published:DAPO",
+    "gspo": "gradatim.recipes.published:GSPO",
+    "ngrpo": "gradatim.recipes.published:NGRPO",
+    "w_reinforce": "gradatim.recipes.published:W_REINFORCE",
+    "nsr": "gradatim.recipes.published:NSR",
+    "psr": "gradatim.recipes.published:PSR",
+    "pass_k": "gradatim.recipes.published:PASS_K",
+    "relative_negative": "gradatim.recipes.published:RELATIVE_NEGATIVE",
+    "canon_entropy": "gradatim.recipes.published:CANON_ENTROPY",
+    "canon_length": "gradatim.recipes.published:CANON_LENGTH",
+    "clip_cov": "gradatim.recipes.published:CLIP_COV",
+    "kl_cov": "gradatim.recipes.published:KL_COV",
+    "drpo": "gradatim.recipes.published:DRPO",
+    "hpt": "gradatim.recipes.published:HPT",
+    "dump": "gradatim.recipes.published_choosing:DUMP",
+    "knapsack": "gradatim.recipes.published_choosing:KNAPSACK",
+    "window": "gradatim.recipes.published_choosing:WINDOW",
+    "thompson": "gradatim.recipes.published_choosing:THOMPSON",
+    "inverse_gap": "gradatim.recipes.published_choosing:INVERSE_GAP",
+    "log_barrier": "gradatim.recipes.published_choosing:LOG_BARRIER",
+    "adcl": "gradatim.recipes.published_choosing:ADCL",
+    "saturn": "gradatim.recipes.published_choosing:SATURN",
+    "mastery": "gradatim.recipes.published_choosing:MASTERY",
+    "upsample": "gradatim.recipes.published_choosing:UPSAMPLE",
+    "mpts": "gradatim.recipes.published_choosing:MPTS",
+    "pudf": "gradatim.recipes.published_choosing:PUDF",
+    "dart": "gradatim.recipes.published_choosing:DART",
+    "xrpo": "gradatim.recipes.published_choosing:XRPO",
+    "seele": "gradatim.recipes.published_choosing:SEELE",
+    "clpo": "gradatim.recipes.published_choosing:CLPO",
     "gradatim": "gradatim.recipes.own:GRADATIM",
 }
 
@@ -242,7 +270,7 @@ def list_recipes() -> list[dict[str, Any]]:
     """Every recipe: name, doc, paper, and per slot its entry, options and what differs.
 
     >>> [r["name"] for r in list_recipes()][:3]
-    ['dr_grpo', 'dump', 'gradatim']
+    ['adcl', 'canon_entropy', 'canon_length']
     """
     found = []
     for name in recipe_names():
