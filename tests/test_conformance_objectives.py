@@ -118,7 +118,7 @@ def test_chunks_of_whole_groups_add_up(name, terms):
     if "additive" not in record.invariances:
         assert "whole" in record.needs
         return
-    part, advantage, scale = made.batch(7)
+    part, advantage, scale = made.batch(7, rows=40, groups=6)
     # the hinge of a trust region is one number for the batch; on-policy it is 0
     part = part._replace(old=None) if "trust" in record.needs else part
     whole, _ = loss_of(name, part, advantage, scale, **terms)

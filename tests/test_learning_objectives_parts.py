@@ -154,7 +154,7 @@ def test_cispo_keeps_every_gradient():
     assert 0 < metrics["capped"] < 1
 
 
-def test_shaping_of_foreign_replies():
+def test_s170_own_replies_go_by_their_ratio_and_refinements_by_their_shaping():
     part, a, scale = made.batch(9, rows=30)
     p, ratio = part.logp.exp(), (part.logp - part.old).exp()
     f = torch.where(part.foreign[part.row], p / (p + 0.1), ratio)
