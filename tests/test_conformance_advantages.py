@@ -153,9 +153,10 @@ def test_segments_add_up_to_what_the_reply_changed(name, kind):
     value, keep = advantage(name, batch)
     for i, start in enumerate(starts_of(batch)):
         part = slice(start, start + batch.length[i])
-        marked = ~np.isnan(batch.prefix_value[part])
+        before = np.asarray(batch.prefix_value)[part]
+        marked = ~np.isnan(before)
         if keep[i]:
-            change = batch.reward[i] - batch.prefix_value[part][marked][0]
+            change = batch.reward[i] - before[marked][0]
             assert value[part][marked].sum() == pytest.approx(change)
 
 

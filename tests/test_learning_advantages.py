@@ -150,6 +150,11 @@ def test_remax_by_hand():
     got, keep = remax(reward, group, greedy)
     assert got.tolist() == [1, 0, 0, 0, 0]  # the second group has no greedy attempt
     assert keep.tolist() == [True, False, False, False, False]
+    # two greedy attempts are averaged, and still give no gradient themselves
+    two = np.array([True, True, False])
+    got, keep = remax(np.array([1.0, 0, 1]), np.zeros(3, int), two)
+    assert got.tolist() == [0, 0, 0.5]
+    assert keep.tolist() == [False, False, True]
     assert remax(np.zeros(0), np.zeros(0, int), np.zeros(0, bool))[0].tolist() == []
 
 

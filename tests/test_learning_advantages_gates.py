@@ -170,6 +170,13 @@ def test_demonstrations_take_the_place_of_failed_attempts():
     assert keep.tolist() == [i == 2 for i in range(8)]
 
 
+def test_a_group_under_the_gate_without_demonstration_is_reinforced():
+    batch = batch_of([1, 0, 1, 0, 1], [0, 0, 1, 1, 1], [0, 0, 0, 0, DEMO])
+    value, keep = hpt(batch, gate=1)  # one solved in both groups; only the second has one to show
+    assert value.tolist() == [0.5, -0.5, 0, 0, 1]
+    assert keep.tolist() == [True, True, False, False, True]
+
+
 def test_lost_demonstrations_do_not_count():
     batch = batch_of([0, 0, 1], [0, 0, 0], [0, 0, DEMO])
     lost = dataclasses.replace(batch, mask=np.array([True, True, False]))

@@ -81,6 +81,9 @@ def test_bonus_by_hand():
     # dev 1, 0, 0: w = 1/2, bonus tanh(1) / 2 = .3808, below |A| / 2
     got = shape_by_rank(np.array([1.0]), np.array([[2.0, 1, 1]]), mean)
     assert got[0] == pytest.approx(1 + np.tanh(1) / 2)
+    # dev 1, 0, 1: acceleration gives the word to rank, w = sigmoid(2) = .8808; cap far away
+    got = shape_by_rank(np.array([9.0]), np.array([[2.0, 1, 2]]), mean)
+    assert got[0] == pytest.approx(9 + np.tanh(1) / (1 + np.exp(-2)))
     # below the running mean: no bonus, and none in the first step
     assert shape_by_rank(np.array([1.0]), np.array([[0.0, 0, 1]]), mean)[0] == 1
     assert shape_by_rank(np.array([1.0]), np.array([[9.0, 9, 9]]), None)[0] == 1

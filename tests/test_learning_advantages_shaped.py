@@ -134,6 +134,9 @@ def test_sharpening_by_hand():
     # far less likely: the bonus is capped at cap x A
     capped = sharpen(np.array([1.0, -1.0]), np.zeros(2, int), np.array([-50.0, -1.0]), cap=0.3)
     np.testing.assert_allclose(capped, [1.3, -1])
+    # a thousand nats apart is not too much
+    far = sharpen(np.array([1.0, 1.0]), np.zeros(2, int), np.array([-2000.0, 0.0]))
+    assert far.tolist() == [1.5, 1]
 
 
 @settings(max_examples=60, deadline=None)

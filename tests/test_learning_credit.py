@@ -335,13 +335,15 @@ def test_returns_are_discounted_by_step():
 def test_s075_repeated_states_of_hanoi_meet():
     problem = generate("hanoi", n=1, level=2, split="train", seed=0)[0]
     family, rng = families.get("hanoi"), random.Random(0)
+    trace = family.trace
+    assert trace is not None
     texts = [" ".join(rng.choices(["AB", "AC", "BA", "BC", "CA", "CB"], k=4)) for _ in range(60)]
     texts += [problem.answer] * 4
     length = np.array([len(text) for text in texts])
     anchor, names, seen = np.full(length.sum(), -1), {}, []
     for i, text in enumerate(texts):
         begin, state, start = int(length[:i].sum()), "start", 0
-        steps = list(family.trace(problem, text))
+        steps = list(trace(problem, text))
         for step in steps:
             anchor[begin + start] = names.setdefault(state, len(names))
             seen.append((i, state, len(steps)))

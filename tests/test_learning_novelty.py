@@ -43,7 +43,7 @@ def trained(weight, kind, seed):
     """Pass rate and effective number of right answers of a policy after 200 steps."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=RIGHT + WRONG)
-    seen, group = nothing_seen(), np.zeros(16, int)
+    chance, seen, group = np.exp(logits), nothing_seen(), np.zeros(16, int)
     for _ in range(200):
         chance = np.exp(logits - logits.max())
         chance /= chance.sum()

@@ -116,7 +116,7 @@ def gigpo(
     )
     advantage = of_group[0][attempt] + weight * among
     keep = of_group[1] | (np.bincount(attempt, advantage != 0, minlength=len(live)) > 0)
-    return advantage, keep & live
+    return advantage, keep
 
 
 def _gigpo_of(batch: Batch, *, gamma: float, **options: Any) -> Advantage:
