@@ -2,9 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gradatim.choice import bandits
-from gradatim.choice.bandits import Arms, arm_scores, arm_shares
+from gradatim.choice.bandits import Arms, arm_scores, arm_shares, barrier_shares, gap_shares
 from gradatim.errors import ArgumentError
 from gradatim.types import Ask, Batch, Belief, Pool
 
@@ -150,3 +152,122 @@ def test_state_is_not_written_in_place():
     UCB.observe(state, batch, **UCB.options)
     assert state.recent.sum() == 0
     assert (batch.reward == before.reward).all()
+
+
+# -- inverse gap weighting --------------------------------------------------------------------
+
+
+def test_gap_shares_by_hand():
+    # 1 / x + 1 / (x + 3 x .5) = 1 has x = 1.5: 2/3 and 1/3
+    np.testing.assert_allclose(gap_shares(np.array([1, 0.5]), 1, gamma=3.0), [2 / 3, 1 / 3])
+    np.testing.assert_allclose(gap_shares(np.ones(4), 2, gamma=9.0), 0.5)
+    np.testing.assert_allclose(gap_shares(np.array([0, 5.0, 1]), 1, gamma=0.0), 1 / 3)
+    greedy = gap_shares(np.array([0.2, 0.9, 0.5]), 1, gamma=1e9)
+    np.testing.assert_allclose(greedy, [0, 1, 0], atol=1e-8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    worth=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=12).map(np.array),
+    gamma=st.floats(0, 1e6),
+    share=st.floats(0, 1),
+)
+def test_gap_shares_are_a_monotone_inclusion(worth, gamma, share):
+    size = max(int(share * len(worth)), 1)
+    found = gap_shares(worth, size, gamma=gamma)
+    assert found.sum() == pytest.approx(size)
+    assert ((found >= 0) & (found <= 1 + 1e-9)).all()
+    assert (np.diff(found[np.argsort(worth)]) >= -1e-9).all()
+    offset = gap_shares(worth + 1e6, size, gamma=0.0)
+    np.testing.assert_allclose(offset, size / len(worth))
+
+
+def test_an_untried_source_counts_as_the_best():
+    slot, pool = bandits.SAMPLERS["inverse_gap"], pool_of([0] * 5 + [1] * 5)
+    state = slot.init(pool, **slot.options)
+    state = slot.observe(state, batch_of([0] * 64, np.arange(64) // 8, np.ones(64)))
+    plan = slot.suggest(state, ask_of(pool, 200), np.random.default_rng(0), **slot.options)
+    # mean |A| 0 against 1 for the untried: gamma = sqrt(2 x 64) = 11.3
+    other = gap_shares(np.array([0, 1.0]), 1, gamma=np.sqrt(128))
+    np.testing.assert_allclose(np.unique(plan.propensity), np.sort(other) * 200 / 5)
+
+
+# -- log barrier ------------------------------------------------------------------------------
+
+
+def test_barrier_shares_minimise_the_regularised_loss():
+    loss, rate = np.array([3.0, -40.0, -39.0, 7.5]), 0.7
+    p = barrier_shares(loss, rate=rate)
+
+    def value(q):
+        return q @ loss - np.log(q).sum() / rate
+
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        q = np.maximum(p + rng.normal(0, 0.01, 4), 1e-4)
+        assert value(q / q.sum()) >= value(p) - 1e-9
+    np.testing.assert_allclose(barrier_shares(loss - 1e6, rate=rate), p, rtol=1e-6)
+    with pytest.raises(ArgumentError, match="`loss` must be finite"):
+        barrier_shares(np.array([np.nan, 0]), rate=1.0)
+
+
+def play(name, worth, seed, prompts=8, group=8, lag=0, **options):
+    """Draws of each source at each step, where source a's groups are mixed or not by worth."""
+    rng = np.random.default_rng(seed)
+    slot, arms = bandits.SAMPLERS[name], worth.shape[1]
+    pool = pool_of(np.repeat(np.arange(arms), 10))
+    options = {**slot.options, **options}
+    state, late, drawn = slot.init(pool, **options), [], []
+    for step, now in enumerate(worth):
+        plan = slot.suggest(state, ask_of(pool, prompts, step), rng, **options)
+        arm = pool.source[plan.problem]
+        drawn.append(np.bincount(arm, minlength=arms) / prompts)
+        mixed = rng.random(prompts) < now[arm]
+        reward = (np.arange(group) % 2)[None] * mixed[:, None]  # mixed: half right; else none
+        late.append(
+            batch_of(np.repeat(plan.problem, group), np.arange(64) // group, reward.ravel(), step)
+        )
+        if len(late) > lag:
+            state = slot.observe(state, late.pop(0), **options)
+    return np.array(drawn)
+
+
+@pytest.mark.parametrize("lag", [0, 3])
+def test_s052_regret_per_step_falls_and_switches_are_followed(lag):
+    def regret(steps, seed):
+        still = np.tile([0.9, 0.2, 0.2, 0.2], (steps, 1))
+        drawn = play("log_barrier", still, seed, lag=lag, half_life=0.0, explore=0.0)
+        return (0.9 - (drawn * still).sum(axis=1)).mean()
+
+    short, long = (np.mean([regret(n, seed) for seed in range(4)]) for n in (25, 200))
+    assert long < 0.5 * short  # regret is sublinear: a quarter of n more costs less than that
+    # the learnable source changes twice; drawing at random finds it in a quarter of the draws
+    moving = np.repeat(
+        np.array([[0.9, 0.1, 0.1, 0.1], [0.1, 0.9, 0.1, 0.1], [0.1, 0.1, 0.1, 0.9]]), 40, axis=0
+    )
+    best = moving.argmax(axis=1)
+    hits = {
+        name: np.mean([
+            play(name, moving, seed, lag=lag)[np.arange(120), best].mean() for seed in range(4)
+        ])
+        for name in ("log_barrier", "inverse_gap", "ucb")
+    }
+    # compared with UCB, which is ahead where a source's worth does not change while it is drawn
+    assert min(hits.values()) > 0.6
+    assert hits["log_barrier"] > hits["ucb"] - 0.2
+
+
+def test_estimates_are_unbiased_and_masked_attempts_change_nothing():
+    slot, pool = bandits.SAMPLERS["log_barrier"], pool_of([0, 0, 0, 1])
+    options = {**slot.options, "half_life": 0.0}
+    start = bandits.Barrier(np.array([0.0, 2.0]), np.array([0.5, 0.3]), pool.source)
+    rng, total, times = np.random.default_rng(0), np.zeros(2), 1000
+    for _ in range(times):
+        plan = slot.suggest(start, ask_of(pool, 4), rng, **options)
+        # source 0: groups half right, |A| = sqrt(3/4) of four; source 1: nothing to learn
+        reward = np.where(np.repeat(pool.source[plan.problem], 4) == 0, np.arange(16) % 2, 0)
+        batch = batch_of(np.repeat(plan.problem, 4), np.arange(16) // 4, reward)
+        total += start.loss - slot.observe(start, batch, **options).loss
+    np.testing.assert_allclose(total / times, [np.sqrt(3 / 4), 0], atol=0.04)
+    masked = batch_of([0, 0], [0, 0], [1, 0], mask=[False, False])
+    assert slot.observe(start, masked, **options) is start

@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradatim.choice import samplers
-from gradatim.choice.samplers import inclusion, systematic
+from gradatim.choice.samplers import closest, inclusion, systematic
 from gradatim.errors import ArgumentError
-from gradatim.types import Ask, Belief, Pool
+from gradatim.scale.belief import BELIEFS
+from gradatim.types import Ask, Batch, Belief, Pool
 
 
 def asked(rates, prompts, strength=50.0, **more):
@@ -137,3 +138,122 @@ def test_high_power_goes_to_the_open_ones():
     plan = samplers.variance((), ask, np.random.default_rng(0), power=400.0, explore=0.0)
     assert plan.problem.tolist() == [0]
     assert plan.propensity[0] == pytest.approx(1)
+
+
+# -- Thompson sampling ------------------------------------------------------------------------
+
+
+def test_closest_shares_ties():
+    assert closest(np.array([3.0, 1, 1, 1, 0]), 3).tolist() == [0, 2 / 3, 2 / 3, 2 / 3, 1]
+    assert closest(np.zeros(4), 1).tolist() == [0.25] * 4
+    assert closest(np.arange(3.0), 3).tolist() == [1, 1, 1]
+    assert closest(np.arange(3.0), 0).tolist() == [0, 0, 0]
+
+
+def test_thompson_with_known_rates_takes_the_nearest():
+    ask = asked([0.1, 0.45, 0.52, 0.9, 0.7], 2, strength=1e12)
+    plan = samplers.thompson((), ask, np.random.default_rng(0), explore=0.0)
+    assert sorted(plan.problem.tolist()) == [1, 2]
+    high = samplers.thompson((), ask, np.random.default_rng(0), target=0.8, explore=0.0)
+    assert sorted(high.problem.tolist()) == [3, 4]
+    for target in (0.0, 1.0, -0.5, np.nan):
+        with pytest.raises(ArgumentError, match="strictly between 0 and 1"):
+            samplers.thompson((), ask, np.random.default_rng(0), target=target)
+
+
+def test_many_draws_give_the_chance_to_be_the_nearest():
+    # Beta(1, 1) against a rate known to be .3: nearer to .5 with chance .4 (.3 < p < .7)
+    belief = Belief(np.array([1.0, 0.3e12]), np.array([1.0, 0.7e12]), None)
+    pool = Pool(source=np.zeros(2, int), sources=("all",), floor=np.zeros(2))
+    ask = Ask(pool, belief, None, None, 1, 8, 0, seed=3)
+    said = {}
+    for seed in range(8):
+        plan = samplers.thompson((), ask, np.random.default_rng(seed), draws=1000, explore=0.0)
+        said[plan.problem[0]] = plan.propensity[0]
+    assert said[0] == pytest.approx(0.4, abs=0.05)
+    assert said[0] + said[1] == pytest.approx(1)
+
+
+def test_joint_draws_move_a_source_together():
+    # one source, all unknown: by marginals problems differ, jointly all rates are one number
+    size = 30
+    draw = lambda rng, m: np.repeat(rng.random((m, 2)), [size, size], axis=1)  # noqa: E731
+    belief = Belief(np.ones(2 * size), np.ones(2 * size), draw)
+    pool = Pool(source=np.repeat([0, 1], size), sources=("a", "b"), floor=np.zeros(2 * size))
+    found = {}
+    for joint in (False, True):
+        shares = []
+        for step in range(20):
+            ask = Ask(pool, belief, None, None, size, 64, step)
+            plan = samplers.thompson(
+                (), ask, np.random.default_rng(step), draws=1, joint=joint, explore=0.0
+            )
+            shares.append((plan.problem < size).mean())
+        found[joint] = np.array(shares)
+    assert set(found[True]) == {0.0, 1.0}
+    assert (np.abs(found[False] - 0.5) < 0.4).all()
+
+
+def test_more_doubt_means_more_draws():
+    ask = asked(np.full(40, 0.15), 3, strength=np.repeat([4.0, 400.0], 20))
+    plan = samplers.thompson((), ask, np.random.default_rng(0), explore=0.0, draws=64)
+    assert (plan.problem < 20).all()
+
+
+def family_run(choose, seed, steps=80, prompts=6, group=4):
+    """Ten families; the one at a half started unluckily, and one at .8 looks like it."""
+    rng = np.random.default_rng(seed)
+    source = np.repeat(np.arange(10), 20)
+    rate = np.where(source == 7, 0.5, np.where(source % 2 == 0, 0.97, 0.03))
+    rate[source == 0] = 0.8
+    names = tuple(map(str, range(10)))
+    pool = Pool(source=source, sources=names, floor=np.zeros(200))
+    slot = BELIEFS["counts"]
+    options = {**slot.options, "half_life": 0.0}
+    state = slot.init(pool, **options)
+
+    def tell(problem, solved, step):
+        zeros = np.zeros(len(problem), int)
+        batch = Batch(
+            step=step,
+            group=problem,
+            problem=problem,
+            role=zeros,
+            parent=zeros - 1,
+            reward=solved * 1.0,
+            solved=solved,
+            length=zeros,
+            mask=zeros == 0,
+        )
+        return slot.observe(state, batch, **options)
+
+    for time in range(3):  # all failed, or passed, three times; those at .8 failed once
+        state = tell(np.arange(200), (rate > 0.6) & ((rate != 0.8) | (time > 0)), 0)
+    seen = np.zeros(10)
+    for step in range(steps):
+        ask = Ask(
+            pool, slot.suggest(state, pool, **options), None, None, prompts, 24, step, seed=seed
+        )
+        problem = choose(ask, rng)
+        if step >= steps // 2:
+            seen += np.bincount(source[problem], minlength=10)
+        row = np.repeat(problem, group)
+        state = tell(row, rng.random(len(row)) < rate[row], step)
+    return seen / seen.sum()
+
+
+def test_s263_thompson_explores_all_families_and_beats_greedy():
+    def greedy(ask, rng):
+        away = np.abs(samplers.rates(ask.belief) - 0.5)
+        return systematic(closest(away, ask.prompts), rng)
+
+    def thompson(ask, rng):
+        return samplers.thompson((), ask, rng, draws=1, explore=0.0).problem
+
+    found = {
+        name: np.mean([family_run(how, seed) for seed in range(2)], axis=0)
+        for name, how in (("greedy", greedy), ("thompson", thompson))
+    }
+    # regret = draws from families that teach nothing: greedy never looks at the seventh again
+    assert found["greedy"][7] < 0.05
+    assert found["thompson"][7] > 0.5
