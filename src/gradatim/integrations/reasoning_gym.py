@@ -4,7 +4,7 @@ Each item is a data set of one whose seed is a hash of family, knobs, split, see
 neighbouring seeds share nothing but by chance, and train and test are told apart by content.
 Replies are searched for their answer as everywhere, graded by the package's own grader, and count
 as solved at full score only. Families whose grader or generator fails our gate are refused by
-name: `REFUSED` says why, for the version it was measured with; `examine` measures it again.
+name: `REFUSED` says why, for the version it was measured with; `survey` measures it again.
 
 The levels are those of the package's curricula, as far as their settings are valid; nothing here
 has measured that they rise. Its 106th name, `composite`, is a mixture: `mix` does that.
@@ -12,11 +12,14 @@ has measured that they rise. Its 106th name, `composite`, is a mixture: `mix` do
 
 import contextlib
 import io
+import json
 import os
 import re
 import subprocess
 import sys
+import warnings
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from importlib.metadata import version as installed
 from inspect import getsource
@@ -36,18 +39,21 @@ PREFIX = "reasoning_gym."
 MEASURED = "0.1.25"  # the version that REFUSED is about
 LONGEST = 20_000  # characters of an answer that a grader sees
 SEEDS = 2**31 - 1
-SLOW = 1.0  # seconds for an item
+SLOW = 5.0  # seconds for an item; ten times what the slowest takes
+ITEMS = 20  # that the gate looks at
+MORE = {"codeio": 100, "list_functions": 100}  # a fault of these shows in few items only
 FEW = 40  # items from which the share of the most common answer is taken
 COMMON = 0.2  # a grader that passes this share of other items' answers accepts anything
 
 _NONE = "gives no answer as text, but None"
 _CODE = "its grader evaluates the reply as code"
-_HASH = "items differ between processes (PYTHONHASHSEED)"
+_HASH = "items differ between processes"
+_SEED = "the same seed gives other items"
+_OWN = "its grader refuses its own answer at a level of its curriculum"
 REFUSED = {
-    "arc_agi": "takes more than a second for an item",
     "binary_matrix": _CODE,
     "boxnet": _NONE,
-    "codeio": _HASH,
+    "codeio": _SEED,
     "complex_arithmetic": "its grader passes 'nan' on every item",
     "countdown": _CODE,
     "game_of_life": "its grader raises on replies that are JSON of another shape",
@@ -55,8 +61,9 @@ REFUSED = {
     "graph_color": _NONE,
     "intermediate_integration": _CODE,
     "isomorphic_strings": _HASH,
+    "jugs": _OWN,
     "knight_swap": _HASH,
-    "list_functions": "the same seed gives other items",
+    "list_functions": _SEED,
     "n_queens": _CODE,
     "polynomial_multiplication": _CODE,
     "prime_factorization": "its grader raises on words",
@@ -98,7 +105,7 @@ def refused() -> dict[str, str]:
     """Name -> why it is refused, for the installed version; measured now where it is another."""
     if installed("reasoning-gym") == MEASURED:
         return REFUSED
-    return {name: "; ".join(why) for name in names() if (why := examine(name))}
+    return {name: "; ".join(why) for name, why in survey().items()}
 
 
 @lru_cache(maxsize=512)
@@ -122,6 +129,8 @@ def _settings(name: str, level: int) -> dict[str, Any]:
 def _item(name: str, level: int, seed: int) -> tuple[Any, dict[str, Any]]:
     with contextlib.redirect_stdout(io.StringIO()):  # some print while they generate
         data = _package("factory").create_dataset(name, size=1, seed=seed, **_settings(name, level))
+        # some print while they grade; a module's own name reaches no other thread's output
+        vars(sys.modules[type(data).__module__])["print"] = lambda *args, **options: None
         return data, data[0]
 
 
@@ -210,15 +219,39 @@ def family(name: str) -> Family:
 # -- the gate -----------------------------------------------------------------------------------
 
 
-def examine(name: str, n: int = 20) -> list[str]:
-    """What our gate says against a family of the package; empty where it passes.
+def examine(name: str, n: int = 0) -> list[str]:
+    """What our gate says against a family of the package; empty where it passes."""
+    one_of("family", name, names(), brief="those of reasoning-gym")
+    return survey([name], n).get(name, [])
+
+
+def survey(wanted: Iterable[str] = (), n: int = 0) -> dict[str, list[str]]:
+    """What our gate says against families of the package: name -> reasons, of those that fail.
+
+    Args:
+        wanted: names; all of them where none is given (some minutes).
+        n: items of each to look at; 0 for as many as showed every fault when it was measured.
+    """
+    counts = {name: n or MORE.get(name, ITEMS) for name in wanted or names()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # graders warn of the nonsense they are given
+        found = {name: _faults(name, count) for name, count in counts.items()}
+    passed = {name: count for name, count in counts.items() if not found[name]}
+    for name, same in _repeated(passed).items():
+        if not same:
+            found[name].append(_HASH)
+    return {name: why for name, why in found.items() if why}
+
+
+def _faults(name: str, n: int) -> list[str]:
+    """What can be seen in this process.
 
     Code that would run on replies is looked for first, in the grader's own lines: such a grader
     is not run at all. It says nothing of what a grader calls elsewhere.
     """
     package = _package("factory").DATASETS[name][0]
     if _RUNS_CODE.search(getsource(package.score_answer)):
-        return ["its grader evaluates the reply as code"]
+        return [_CODE]
     record = unchecked(name)
     start = process_time()
     try:
@@ -226,36 +259,45 @@ def examine(name: str, n: int = 20) -> list[str]:
     except ArgumentError as error:
         return [str(error).removeprefix(f"{PREFIX}{name} ")]
     if process_time() - start > n * SLOW:
-        return ["takes more than a second for an item"]
+        return [f"takes more than {SLOW:g} seconds for an item"]
+    _item.cache_clear()
+    if [p.prompt for p in generate(record, n=n)] != [p.prompt for p in problems]:
+        return [_SEED]
     looks = (
         gate.forms(record, problems, dresses=("plain", "spaces", "tagged", "after reasoning")),
         gate.nonsense(record, problems),
         gate.question(record, problems),
     )
     why = [f"gate '{o.gate}': {o.findings[0].why}" for o in looks if o.failed]
+    leveled = generate(record, n=1, level=2, seed=9)
+    if not why and gate.forms(record, leveled, dresses=("plain",)).failed:
+        why.append(_OWN)
     passed = gate.neighbours(record, problems, most=5 * n)
     if passed.failed > COMMON * passed.tried:
         why.append(f"its grader passes {passed.failed} of {passed.tried} answers of other items")
-    _item.cache_clear()
-    again = generate(record, n=n)
-    if [p.prompt for p in again] != [p.prompt for p in problems]:
-        why.append("the same seed gives other items")
-    elif _hash(name, n, "0") != _hash(name, n, "1"):
-        why.append("items differ between processes (PYTHONHASHSEED)")
     return why
 
 
-def _hash(name: str, n: int, hash_seed: str) -> str:
+def _repeated(counts: Mapping[str, int]) -> dict[str, bool]:
+    """Whether two fresh processes with different hash seeds make the same items."""
     code = (
-        "import sys\nfrom gradatim.families.generation import generate\n"
+        "import json, sys\nfrom gradatim.families.generation import generate\n"
         "from gradatim.integrations.reasoning_gym import unchecked\n"
-        "print('hash', *(p.id for p in generate(unchecked(sys.argv[1]), n=int(sys.argv[2]))))\n"
+        "for name, n in json.loads(sys.argv[1]).items():\n"
+        "    print('made', name, *(p.id for p in generate(unchecked(name), n=n)))\n"
     )
-    out = subprocess.run(
-        [sys.executable, "-c", code, name, str(n)],
-        env=os.environ | {"PYTHONHASHSEED": hash_seed},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return out.stdout.split("hash ")[-1]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, json.dumps(counts)],
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for hash_seed in ("0", "1")
+    ]
+    made: list[dict[str, str]] = []
+    for process in running:
+        said = process.communicate()[0].splitlines()
+        rows = (line.split(" ", 2)[1:] for line in said if line.startswith("made "))
+        made.append(dict(rows))
+    return {name: name in made[0] and made[0][name] == made[1].get(name) for name in counts}
