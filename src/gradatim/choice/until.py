@@ -121,25 +121,29 @@ def until(
     share: str = "uniform",
     cap: int = 64,
     strict: bool = False,
+    sure: float = 0.95,
 ) -> Plan | None:
     """Every prompt until enough of its attempts are solved, or `cap` were made.
 
     The first round asks for as many attempts as passes are wanted. A later one asks, of every
     group that lacks passes, for the attempts it is expected to take, divided by the rounds that
-    are left (but for as many as it lacks passes, at least). Where that is more than the step has,
-    needs are cut down to one level. What no group needs is not spent.
+    are left (but for as many as it lacks passes, at least); the last round for as many as suffice
+    with chance `sure`, since there is no other. Where that is more than the step has, needs are
+    cut down to one level. What no group needs is not spent.
 
     Args:
         state, ask, rng: as for every budget.
         passes: wanted of each prompt; with share "difficulty" of the hardest.
         share: one of SHARES.
         cap: most attempts of a prompt, >= passes wanted.
+        sure: chance in (0, 1) that the last round suffices, by a normal approximation.
         strict: one pass more, as the released code's `correct > wanted` comes to.
 
     Ref: DART-Math, arXiv:2407.13690 (cap 2048, for building data sets). Differs: in rounds within
     a step, so that some groups get more passes than wanted; rates are believed ones.
     """
     checks.within(passes + strict, 1e9, cap=cap)
+    checks.within(1e-6, 1 - 1e-6, sure=sure)
     rates = samplers.rates(ask.belief)
     if ask.rows is None:
         if ask.rounds == 1:  # no way back: all is spent
@@ -151,7 +155,10 @@ def until(
     rate = rates[ask.rows.problem[here.first]]
     wanted = targets(rate, passes, share=share) + int(strict)
     missing = np.maximum(wanted - here.solved, 0)
-    expected = np.ceil(missing / np.maximum(rate, 1e-9) / (ask.rounds - ask.round) - 1e-9)
+    rate, more = np.maximum(rate, 1e-9), ask.rounds - ask.round
+    # trials until m passes: mean m / p, variance m (1 - p) / p^2
+    slack = special.ndtri(sure) * np.sqrt(missing * (1 - rate)) if more == 1 else 0.0
+    expected = np.ceil((missing + slack) / rate / more - 1e-9)
     need = np.minimum(np.maximum(expected, missing), np.maximum(cap - here.asked, 0))
     n = level_off(np.where(missing > 0, need, 0), ask.left)
     return phases.more_of(ask, here.first, n, "until")
@@ -160,7 +167,7 @@ def until(
 BUDGETS: dict[str, Slot] = {
     "until": Slot(
         suggest=until,
-        options={"passes": 4, "share": "uniform", "cap": 64, "strict": False},
+        options={"passes": 4, "share": "uniform", "cap": 64, "strict": False, "sure": 0.95},
         needs=frozenset({"rounds"}),
         invariances=frozenset({"within_total"}),
         paper="DART's Uniform and Prop2Diff (arXiv:2407.13690), in rounds within a step.",
