@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import gradatim
 from gradatim.checkers import numbers
@@ -16,6 +18,7 @@ from gradatim.families.generation import content_id, generate
 from gradatim.families.read import load, save
 from gradatim.families.templates import five
 from gradatim.families.verify import check
+from gradatim.rng import digest
 from gradatim.types import Draft, Family, Knob, Problem
 
 TOLD = {"role": "system", "content": "Keep a running total. Answer with the total alone."}
@@ -130,3 +133,42 @@ def test_a_chat_family_of_a_package_passes_at_the_command(tmp_path):
     found = json.loads(out.stdout)
     assert (out.returncode, found["passed"]) == (0, True), found["gates"]
     assert [row["tried"] for row in found["gates"] if row["gate"] == "processes"] == [2]
+
+
+def plainly(chat):
+    """The id of a chat by its definition: canonical JSON, whatever stands in it."""
+    written = json.dumps(
+        [dict(m) for m in chat], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return digest("problem", "f", "1", "v", written, "72", size=10).hex()
+
+
+def hashed(chat):
+    return content_id(family="f", version="1", verifier="v", prompt=tuple(chat), answer="72")
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(st.lists(st.fixed_dictionaries({"role": TEXTS, "content": TEXTS}), min_size=1))
+@example([
+    {"role": "user", "content": '"\\/\b\f\n\r\t\x00\x1f\x7f\x80\u2028\u2029\ufeff\U0001f600'}
+])
+@example([{"content": "", "role": ""}, TOLD])
+def test_ids_of_any_texts_are_of_their_canonical_json(chat):
+    assert hashed(chat) == plainly(chat)
+
+
+@pytest.mark.parametrize(
+    "chat",
+    [
+        [{**TOLD, "name": "till"}],
+        [TOLD, {"role": "user", "name": "till"}],
+        [{"role": "user", "content": [{"type": "text", "text": "é"}]}],
+        [{"role": "user", "content": None}],
+        [[("role", "user"), ("content", "1")]],
+    ],
+    ids=["more keys", "other keys", "parts", "nothing", "pairs"],
+)
+def test_ids_of_messages_of_other_shapes_are_of_their_canonical_json(chat):
+    assert hashed(chat) == plainly(chat) != hashed([TOLD])
