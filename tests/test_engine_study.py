@@ -179,3 +179,16 @@ def test_the_verb(small, capsys):
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+def test_a_cell_is_known_by_what_it_depends_on(small):
+    cells = study.load(small).cells
+    keys = {cell.key for cell in cells}
+    assert len(keys) == len(cells)
+    one = cells[0]
+    assert one._replace(variant="another name").key == one.key
+    assert one._replace(seed=7).key != one.key
+    assert one._replace(settings={**one.settings, "rollouts": 1}).key != one.key
+    # what a later version adds at its default changes nothing
+    fewer = {k: v for k, v in one.settings.items() if k != "passes"}
+    assert one._replace(settings=fewer).key == one.key

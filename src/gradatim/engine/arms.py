@@ -42,7 +42,7 @@ class Tiny:
         start: checkpoint.
         seed: decides every random choice.
         rollouts: of the whole run.
-        settings: rate, ramp, limit.
+        settings: rate, ramp, limit, passes.
     """
 
     def __init__(
@@ -57,7 +57,8 @@ class Tiny:
         settings: Mapping[str, Any],
     ) -> None:
         loop.use_threads(1)
-        self.held_out, self.limit, self.seed = held_out, settings["limit"], seed
+        self.held_out, self.seed = held_out, seed
+        self.limit, self.passes = settings["limit"], settings["passes"]
         self.curriculum = Curriculum(
             problems, recipe, seed, provides=steps.PROVIDES, total=rollouts
         )
@@ -78,6 +79,7 @@ class Tiny:
             rollouts=rollouts,
             limit=self.limit,
             seed=("study", self.seed, self.curriculum.step),
+            passes=self.passes,
         )
         keep = self.curriculum.advantages(taken.batch)[1]
         tokens = int(taken.rollouts.replies.lengths.sum())

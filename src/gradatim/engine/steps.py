@@ -164,6 +164,7 @@ def take(
     rollouts: int,
     limit: int,
     seed: Sequence[object],
+    passes: int = 1,
     each: Callable[[Outcome, Plan], None] = lambda made, plan: None,
 ) -> Taken:
     """Plan, sample, verify and learn: one step with all its rounds.
@@ -174,6 +175,7 @@ def take(
         prompts, rollouts: of the step, see Curriculum.suggest.
         limit: most characters of a reply.
         seed: names the noise of this step.
+        passes: optimiser steps on what came back; from the second on, ratios leave 1.
         each: told of every round before the next is planned.
     """
     parts, spent = [], 0
@@ -198,5 +200,7 @@ def take(
         plan = following
     whole = loop.join(parts)
     advantage, keep = curriculum.advantages(batch)
-    moved = learner.update(whole, np.where(keep, advantage, 0.0), longest=limit, batch=batch)
+    moved = learner.update(
+        whole, np.where(keep, advantage, 0.0), longest=limit, batch=batch, passes=passes
+    )
     return Taken(whole, batch, spent, moved)

@@ -36,12 +36,13 @@ SETTINGS: dict[str, Any] = {
     "rate": 5e-4,
     "ramp": 15,
     "limit": 24,
+    "passes": 1,
     "attempts": 2,  # on each held-out problem at each moment, at temperature 1
     "moments": 16,
     "early": 4,  # further moments in the first `early_rollouts`
     "early_rollouts": 8_000,
 }
-POOL = {"families": {}, "n": 1500, "levels": [1, 10], "held_out": 600, "seed": 0}
+POOL = {"families": {}, "n": 1500, "levels": "1:10", "held_out": 600, "seed": 0}
 WORLD = {"simulated": 0, "families": 3, "held_out": 600, "seed": 0, "start": 0.0, "transfer": 0.1}
 TOP = ("name", "baseline", "recipes", "starts", "seeds", "settings", "pools", "variants")
 VARIANT = ("recipe", "rate", *SLOTS)
@@ -60,10 +61,17 @@ class Cell(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Hash of what the cell depends on, its names apart."""
+        """Hash of what the cell depends on, its names apart; defaults are left out.
+
+        So a setting that is new in a later version does not disown the rows of earlier ones.
+        """
         recipe = {k: v for k, v in recipe_notes(self.recipe).items() if k not in ("doc", "paper")}
-        spec = dict(self.pool_spec), dict(self.settings), self.start, self.seed
-        return digest("study", files.dumps([recipe, *spec]), size=8).hex()
+        known = WORLD if "simulated" in self.pool_spec else POOL
+        parts = (
+            {k: v for k, v in given.items() if k not in usual or v != usual[k]}
+            for given, usual in ((self.pool_spec, known), (self.settings, SETTINGS))
+        )
+        return digest("study", files.dumps([recipe, *parts, self.start, self.seed]), size=8).hex()
 
 
 class Study(NamedTuple):
@@ -163,7 +171,10 @@ def _everywhere() -> list[str]:
 def _problems(spec: str) -> tuple[list[Problem], list[Problem]]:
     """Training and held-out problems of a pool, the same for every cell."""
     pool = json.loads(spec)
-    levels = range(pool["levels"][0], pool["levels"][1] + 1)
+    levels = pool["levels"]
+    if isinstance(levels, str):
+        first, last = map(int, levels.split(":"))
+        levels = range(first, last + 1)
     sides: list[list[Problem]] = []
     for split, size in (("train", pool["n"]), ("test", pool["held_out"])):
         found: list[Problem] = []

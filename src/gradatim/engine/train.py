@@ -45,6 +45,7 @@ class Settings:
         prompts, batch: prompts and rollouts of a step.
         rate, ramp: learning rate, and the steps over which it rises.
         limit: most characters of a reply.
+        passes: optimiser steps on each batch.
         overrides: slot -> options that differ from the recipe's.
         monitors: how often the held-out problems are tried on the way (once each, temperature 1;
             not part of `rollouts`, since nothing is learned from it).
@@ -60,6 +61,7 @@ class Settings:
     rate: float = 5e-4
     ramp: int = 15
     limit: int = 24
+    passes: int = 1
     overrides: Mapping[str, Any]
     monitors: int = 12
     threads: int = 1
@@ -139,7 +141,7 @@ def train(
 def _check(s: Settings) -> None:
     checks.within(1, 10**10, rollouts=s.rollouts, prompts=s.prompts, batch=s.batch)
     checks.within(0, 2**63 - 1, ramp=s.ramp, monitors=s.monitors, seed=s.seed)
-    checks.within(1, 100, limit=s.limit, threads=s.threads)
+    checks.within(1, 100, limit=s.limit, threads=s.threads, passes=s.passes)
     checks.within(0, 1, rate=s.rate)
 
 
@@ -219,6 +221,7 @@ class _Session:
             rollouts=now,
             limit=self.settings.limit,
             seed=("train", self.settings.seed, self.start_version, number),
+            passes=self.settings.passes,
             each=lambda made, plan: self._store(ledger, made, step=number, plan=plan, tag="train"),
         )
         batch = taken.batch
