@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from gradatim.families import arithmetic
 from gradatim.families.generation import generate
 from gradatim.families.knobs import resolve
+from gradatim.families.verify import check
 from gradatim.types import Problem
 
 SMALL = [
@@ -189,3 +190,12 @@ def test_reading_steps_of_hard_inputs_ends(text):
     for kind in arithmetic.KINDS:
         for step in arithmetic.trace(by_hand(kind), text):
             assert 0 < step.end <= len(text)
+
+
+def test_a_finished_sentence_states_its_number():
+    for name in ("arithmetic.sum", "arithmetic.base", "arithmetic.chain"):
+        for p in generate(name, n=5, level=range(1, 6)):
+            assert check(p, f"It is {p.answer}.").solved, p
+            assert not check(p, f"It is not {p.answer}.").solved, p
+    p = generate("arithmetic.sum", n=1)[0]
+    assert check(p, f"It is {p.compact_answer}.").solved

@@ -166,9 +166,8 @@ def _number(answer: str, base: int) -> str | None:
 
 def _check_sum(problem: Problem, answer: str, how: str) -> Verdict:
     base = problem.meta["base"]
-    answer = plain(answer)
     stated = None
-    for part in (answer, announced(answer) if how == "line" else None):
+    for part in (plain(answer), announced(answer) if how == "line" else None):
         if part is None or stated is not None:
             continue
         if part[-1:] == "r" and part.isascii() and part[:-1].isdigit():

@@ -114,8 +114,8 @@ def check(problem: Problem, text: str | None) -> Verdict:
     asked = re.search(r"to base (\d+)", str(problem.prompt))
     if found.answer is None or asked is None:
         return UNPARSED
-    answer = plain(found.answer[-4000:])
-    stated = _stated(answer, int(asked[1]))
+    answer = found.answer[-4000:]
+    stated = _stated(plain(answer), int(asked[1]))
     if stated is None and found.how == "line":
         stated = _stated(announced(answer) or "", int(asked[1]))
     if stated is None:
