@@ -25,6 +25,7 @@ _WHERE = {
     "Stream": "rng",
     "list_families": "families.registry",
     "generate": "families.generation",
+    "mix": "families.mixtures",
     "read": "families.read",
     "check": "families.verify",
     "list_solvers": "solvers.registry",
