@@ -217,6 +217,7 @@ def test_upsampling_starts_late_and_has_its_share():
     one = plan(0.9, domain=("a:1",), share=0.0)  # a share below the natural one is not taken away
     assert {round(p, 9) for p in one.propensity} == {0.2}
     assert set(plan(0.9).why) == {"sweep"}  # no domain
+    assert set(plan(0.9, domain="a").propensity) == set(late.propensity)
     with pytest.raises(ArgumentError, match=r"`domain` must name .*did you mean 'a:2'"):
         plan(0.9, domain=("a:22",))
 

@@ -8,6 +8,7 @@ from scipy import stats
 
 from gradatim.choice import phases, plans
 from gradatim.errors import ArgumentError
+from gradatim.recipes import registry
 from gradatim.recipes.curriculum import Curriculum
 from gradatim.types import Ask, Batch, Belief, Pool
 
@@ -163,7 +164,7 @@ def test_bad_options_are_named():
 
 def run_step(budget, rates, rng, rollouts, **options):
     """Attempts and successes of each problem in one step of four rounds."""
-    base = dataclasses.replace(_dapo(), max_rounds=4 if budget == "interval" else 1)
+    base = dataclasses.replace(registry.get("grpo"), max_rounds=4 if budget == "interval" else 1)
     cur = Curriculum(range(len(rates)), base, provides={"logp", "rounds"}, budget=(budget, options))
     plan = cur.suggest(len(rates), rollouts=rollouts)
     while plan is not None:
@@ -174,12 +175,6 @@ def run_step(budget, rates, rng, rollouts, **options):
     return np.bincount(batch.problem, minlength=size), np.bincount(
         batch.problem, batch.reward, minlength=size
     )
-
-
-def _dapo():
-    from gradatim.recipes import registry
-
-    return registry.get("grpo")
 
 
 def test_s065_intervals_are_narrower_than_with_equal_groups():

@@ -225,7 +225,7 @@ def upsample(
     ask: Ask,
     rng: np.random.Generator,
     *,
-    domain: tuple[str, ...] = (),
+    domain: str | tuple[str, ...] = (),
     share: float = 0.3,
     start: float = 0.8,
 ) -> Plan:
@@ -244,6 +244,7 @@ def upsample(
         ArgumentError: a domain that the pool does not have.
     """
     checks.within(0, 1, share=share, start=start)
+    domain = (domain,) if isinstance(domain, str) else tuple(domain)
     names = ask.pool.sources
     known = {name.split(":")[0] for name in names} | set(names)
     for name in domain:

@@ -226,7 +226,7 @@ def thompson(
     Args:
         state, ask, rng: as for every sampler.
         target: pass rate in (0, 1) to be near to. At .5 the order of |p - .5| is that of p (1 - p).
-        draws: how many, >= 1; each takes about 0.2 s on a million problems.
+        draws: how many, >= 1; each takes about 0.06 s on a million problems.
         joint: draw from the belief's joint posterior, in which problems of one source move
             together, instead of from the marginals.
         explore: share of the prompts that is drawn evenly.
