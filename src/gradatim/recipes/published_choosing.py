@@ -76,13 +76,6 @@ MASTERY = variation(
     paper="Bloom 1968; warm-up orders of iterative fine-tuning (arXiv:2501.09766).",
 )
 
-UPSAMPLE = variation(
-    "upsample",
-    "The pool in turn, the hardest levels more often in the last fifth of the run.",
-    sampler=Use("upsample"),
-    paper="Blakeney et al. 2024, arXiv:2406.03476, where the domain is one of pre-training data.",
-)
-
 MPTS = variation(
     "mpts",
     "Half of the prompts by predicted risk, the other half at random.",

@@ -23,6 +23,9 @@ ENTRIES: dict[str, dict[str, str]] = {
         "counts": "gradatim.scale.belief:BELIEFS",
         "hierarchical": "gradatim.scale.belief:BELIEFS",
         "known": "gradatim.scale.belief:BELIEFS",
+        "irt": "gradatim.scale.belief_ability:BELIEFS",
+        "mixture": "gradatim.scale.belief_mixture:BELIEFS",
+        "off_policy": "gradatim.scale.belief_weighted:BELIEFS",
     },
     "sampler": {
         "uniform": "gradatim.choice.samplers:SAMPLERS",
@@ -54,6 +57,9 @@ ENTRIES: dict[str, dict[str, str]] = {
         "demonstrate": "gradatim.recipes.scaffolds:SCAFFOLDS",
         "rewrite": "gradatim.recipes.scaffolds:SCAFFOLDS",
         "examples": "gradatim.recipes.scaffolds:SCAFFOLDS",
+        "explain": "gradatim.recipes.writers:SCAFFOLDS",
+        "critique": "gradatim.recipes.writers:SCAFFOLDS",
+        "reformulate": "gradatim.recipes.writers:SCAFFOLDS",
     },
     "advantage": {
         "grpo": "gradatim.learning.advantages:ADVANTAGES",
@@ -76,6 +82,7 @@ ENTRIES: dict[str, dict[str, str]] = {
         "gigpo": "gradatim.learning.credit_states:ADVANTAGES",
         "spo_tree": "gradatim.learning.credit_states:ADVANTAGES",
         "hpt": "gradatim.learning.gates:ADVANTAGES",
+        "refined": "gradatim.learning.refinements:ADVANTAGES",
     },
     "objective": {
         "clip": "gradatim.learning.objectives:OBJECTIVES",
@@ -124,13 +131,15 @@ RECIPES: dict[str, str] = {
     "adcl": "gradatim.recipes.published_choosing:ADCL",
     "saturn": "gradatim.recipes.published_choosing:SATURN",
     "mastery": "gradatim.recipes.published_choosing:MASTERY",
-    "upsample": "gradatim.recipes.published_choosing:UPSAMPLE",
     "mpts": "gradatim.recipes.published_choosing:MPTS",
     "pudf": "gradatim.recipes.published_choosing:PUDF",
     "dart": "gradatim.recipes.published_choosing:DART",
     "xrpo": "gradatim.recipes.published_choosing:XRPO",
     "seele": "gradatim.recipes.published_choosing:SEELE",
     "clpo": "gradatim.recipes.published_choosing:CLPO",
+    "expo": "gradatim.recipes.published_writing:EXPO",
+    "critique_grpo": "gradatim.recipes.published_writing:CRITIQUE_GRPO",
+    "egsr": "gradatim.recipes.published_writing:EGSR",
     "gradatim": "gradatim.recipes.own:GRADATIM",
 }
 
