@@ -8,7 +8,8 @@ prompt that gains most (`heapq`, plain Python), on the same posteriors and with 
 runs on the first `--heap-rows` prompts with their share of the rollouts, and its time for all is
 that times the ratio. The dynamic programme tries every number for every prompt of 256 with 2048
 rollouts, which is the size of a training step. Both must give what `allocate` gives.
-Target: under 2 s and 1 GB for the whole.
+Then every sampler plans a step of 2048 prompts from a pool of `--rows` problems.
+Target: under 2 s and 1 GB for the whole allocation.
 """
 
 import argparse
@@ -21,6 +22,8 @@ import time
 import numpy as np
 
 from gradatim.choice.budgets import allocate, mixed_share
+from gradatim.recipes import registry
+from gradatim.types import Ask, Batch, Belief, Pool
 
 LOW, HIGH = 2, 128
 TARGET = {"seconds": 2.0, "gigabytes": 1.0}
@@ -80,6 +83,50 @@ def by_table(alpha, beta, total):
     return float(best[total])
 
 
+def pool_of(rows, rng):
+    """Five families of ten levels, with features and a bank."""
+    source = np.arange(rows) % 50
+    family = source // 10
+    return Pool(
+        source=source,
+        sources=tuple(f"family{i // 10}:{i % 10 + 1}" for i in range(50)),
+        floor=np.zeros(rows),
+        family=family,
+        level=1.0 + source % 10,
+        features=np.column_stack((family[:, None] == np.arange(5), rng.normal(size=(rows, 15)))),
+        difficulty=rng.normal(size=rows),
+        discrimination=np.ones(rows),
+    )
+
+
+def samplers(alpha, beta):
+    """CPU seconds of a second step's plan, by sampler, after a step of 2048 x 16 attempts."""
+    rng, rows = np.random.default_rng(0), len(alpha)
+    pool = pool_of(rows, rng)
+    belief = Belief(alpha, beta, lambda stream, m: stream.beta(alpha, beta, size=(m, rows)))
+    tried = np.repeat(rng.choice(rows, min(2048, rows), replace=False), 16)
+    zeros = np.zeros(len(tried), dtype=int)
+    solved = rng.random(len(tried)) < (alpha / (alpha + beta))[tried]
+    batch = Batch(
+        step=0,
+        group=np.repeat(np.arange(len(tried) // 16), 16),
+        problem=tried,
+        role=zeros,
+        parent=zeros - 1,
+        reward=solved.astype(float),
+        solved=solved,
+        length=zeros,
+        mask=zeros == 0,
+    )
+    ask = Ask(pool, belief, None, None, 2048, 2048 * 16, 1, drawn=2048, progress=0.9)
+    found = {}
+    for name in registry.names("sampler"):
+        record, options = registry.resolve("sampler", registry.Use(name))
+        state = record.observe(record.init(pool, **options), batch, **options)
+        found[name], _ = timed(lambda r=record, s=state, o=options: r.suggest(s, ask, rng, **o), 2)
+    return found
+
+
 def timed(call, repeats):
     """Median CPU seconds, and the last result."""
     spent = []
@@ -136,7 +183,12 @@ def main():
         f"{long / short:.0f}x"
     )
 
+    plans = samplers(alpha, beta)
+    print(f"a step of 2,048 prompts from {given.rows:,} problems, CPU seconds of each sampler:")
+    print("  " + ", ".join(f"{name} {spent:.2f}" for name, spent in plans.items()))
+
     found = {
+        "samplers": plans,
         "seconds": seconds,
         "gigabytes": memory,
         "heap_times": plain / ours,

@@ -257,6 +257,23 @@ def test_s052_regret_per_step_falls_and_switches_are_followed(lag):
     assert hits["log_barrier"] > hits["ucb"] - 0.2
 
 
+def test_s087_every_domain_keeps_its_quota_at_a_falling_regret():
+    # outcomes are seen of drawn prompts only; `explore` is the share that is drawn evenly, which
+    # is each domain's quota
+    still = [0.2, 0.9, 0.2, 0.2]
+    fair = 0.8 * 0.9 + 0.2 * np.mean(still)  # the best that keeps the quota
+
+    def run(steps, seed):
+        worth = np.tile(still, (steps, 1))
+        drawn = play("log_barrier", worth, seed, half_life=0.0, explore=0.2)
+        return drawn.mean(axis=0), (fair - (drawn * worth).sum(axis=1)).mean()
+
+    short = np.mean([run(20, seed)[1] for seed in range(3)])
+    shares, long = zip(*[run(120, seed) for seed in range(3)], strict=True)
+    assert np.mean(long) < 0.5 * short
+    assert np.min(np.mean(shares, axis=0)) > 0.8 * 0.2 / 4
+
+
 def test_estimates_are_unbiased_and_masked_attempts_change_nothing():
     slot, pool = bandits.SAMPLERS["log_barrier"], pool_of([0, 0, 0, 1])
     options = {**slot.options, "half_life": 0.0}
