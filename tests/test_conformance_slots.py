@@ -41,6 +41,7 @@ ALL = [
 # what a trainer that can do everything provides
 EVERYTHING = registry.PROVIDES | {
     "entropy",
+    "text",
     "rounds",
     "features",
     "bank",
@@ -48,6 +49,7 @@ EVERYTHING = registry.PROVIDES | {
     "demo",
     "rewrite",
     "refine",
+    "weight",
 }
 PROBLEMS = generate("lists", n=SIZE, level=range(1, 6))
 
@@ -115,12 +117,68 @@ def test_belief_permutes_with_the_problems(name):
     batch = BATCHES["shuffled"]
     order = np.random.default_rng(0).permutation(SIZE)
     place = np.argsort(order)  # problem i stands at place[i] of the other pool
-    plain = record.suggest(record.observe(record.init(POOL), batch, **options), POOL, **options)
-    pool = Pool(source=SOURCE[order], sources=POOL.sources, floor=POOL.floor)
+    columns = ("source", "floor", "family", "level", "features", "difficulty", "discrimination")
+    turned = {column: getattr(POOL, column)[order] for column in columns}
     other = batch_of(batch.reward, batch.group, problem=place[batch.problem])
-    turned = record.suggest(record.observe(record.init(pool), other, **options), pool, **options)
-    np.testing.assert_allclose(turned.alpha, plain.alpha[order])
-    np.testing.assert_allclose(turned.beta, plain.beta[order])
+    plain = believed(record, options, POOL, batch)
+    found = believed(record, options, Pool(sources=POOL.sources, **turned), other)
+    np.testing.assert_allclose(found.alpha, plain.alpha[order])
+    np.testing.assert_allclose(found.beta, plain.beta[order])
+
+
+def believed(record, options, pool, *seen):
+    """The belief after some batches."""
+    state = record.init(pool, **options)
+    for batch in seen:
+        state = record.observe(state, batch, **options)
+    return record.suggest(state, pool, **options)
+
+
+@pytest.mark.parametrize("name", BELIEFS)
+def test_belief_of_late_batches(name):
+    record, options = registry.resolve("belief", registry.Use(name))
+    rng = np.random.default_rng(5)
+    problems = [rng.integers(0, SIZE, 12) for _ in range(5)]
+    batches = [
+        batch_of(rng.integers(0, 2, 12), at, problem=at, step=step)
+        for step, at in enumerate(problems)
+    ]
+    plain = believed(record, options, POOL, *batches)
+    for late in ([4, 3, 2, 1, 0], [1, 0, 3, 2, 4]):
+        found = believed(record, options, POOL, *(batches[i] for i in late))
+        if "order" in record.invariances:
+            np.testing.assert_allclose(found.alpha, plain.alpha)
+            np.testing.assert_allclose(found.beta, plain.beta)
+        # where the order matters, a few steps of lag matter less than what is not known anyway
+        total = plain.alpha + plain.beta
+        mean, sd = plain.alpha / total, np.sqrt(plain.alpha * plain.beta / (total + 1)) / total
+        assert (np.abs(found.alpha / (found.alpha + found.beta) - mean) <= sd).all()
+
+
+@pytest.mark.parametrize("name", BELIEFS)
+def test_belief_of_masked_attempts_and_of_none_is_as_before(name):
+    record, options = registry.resolve("belief", registry.Use(name))
+    first = BATCHES["ragged"]
+    nothing = dataclasses.replace(BATCHES["shuffled"], mask=np.zeros(60, bool))
+    plain = believed(record, options, POOL, first)
+    for other in (nothing, BATCHES["none"]):
+        found = believed(record, options, POOL, first, other)
+        assert found.alpha.tolist() == plain.alpha.tolist()
+        assert found.beta.tolist() == plain.beta.tolist()
+
+
+@pytest.mark.parametrize("name", BELIEFS)
+def test_belief_moves_towards_what_was_seen(name):
+    record, options = registry.resolve("belief", registry.Use(name))
+    if "permutation" not in record.invariances:
+        pytest.skip("not promised: it is told rates")
+    tried = np.repeat(np.arange(10), 8)
+    mean = []
+    for reward in (np.zeros(80), np.tile([0, 1], 40), np.ones(80)):
+        found = believed(record, options, POOL, batch_of(reward, tried))
+        mean.append((found.alpha / (found.alpha + found.beta))[:10])
+    assert (mean[0] < mean[1]).all()
+    assert (mean[1] < mean[2]).all()
 
 
 # -- samplers and budgets ---------------------------------------------------------------------

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import special
 
 from gradatim import checks
+from gradatim.scale.belief_trend import kinds, smooth, spread_by_family, spread_by_level
 from gradatim.types import Batch, Belief, Pool, Slot
 
 # Bounds of the spread inside a source. Below .002 problems are all but alike. The upper bound is
@@ -45,7 +47,7 @@ class Levels(NamedTuple):
     newest: int
 
 
-def _aged(newest: int, step: int, half_life: float) -> tuple[float, float]:
+def aged(newest: int, step: int, half_life: float) -> tuple[float, float]:
     """Factors for the counts held so far, and for a batch of `step`."""
     if newest < 0 or half_life <= 0:
         return 1.0, 1.0
@@ -54,8 +56,8 @@ def _aged(newest: int, step: int, half_life: float) -> tuple[float, float]:
     return (factor, 1.0) if step > newest else (1.0, factor)
 
 
-def _seen(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Problem and solved of the attempts that count.
+def counted(batch: Batch) -> np.ndarray:
+    """(attempt,) bool: which attempts tell of the problem as the pool has it.
 
     Masked ones are as if never made; hinted, continued or rewritten ones tell of another task.
     """
@@ -64,6 +66,12 @@ def _seen(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
     counts = batch.mask & (batch.role == 0)
     if batch.hint is not None:
         counts &= batch.hint == 0
+    return counts
+
+
+def seen(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """Problem and solved of the attempts that count."""
+    counts = counted(batch)
     if counts.all():
         return batch.problem, batch.solved
     return batch.problem[counts], batch.solved[counts]
@@ -83,8 +91,8 @@ def init_counts(pool: Pool, **_: Any) -> Counts:
 
 def observe_counts(state: Counts, batch: Batch, *, half_life: float, **_: Any) -> Counts:
     """Add a batch of any earlier or later step."""
-    problem, solved = _seen(batch)
-    keep, weight = _aged(state.newest, batch.step, half_life)
+    problem, solved = seen(batch)
+    keep, weight = aged(state.newest, batch.step, half_life)
     size = len(state.tried)
     return Counts(
         keep * state.tried + weight * np.bincount(problem, minlength=size),
@@ -130,9 +138,9 @@ def observe_levels(
     state: Levels, batch: Batch, *, half_life: float, source_half_life: float, **_: Any
 ) -> Levels:
     """Add a batch of any earlier or later step."""
-    problem, solved = _seen(batch)
-    keep, weight = _aged(state.newest, batch.step, half_life)
-    keep_arm, weight_arm = _aged(state.newest, batch.step, source_half_life)
+    problem, solved = seen(batch)
+    keep, weight = aged(state.newest, batch.step, half_life)
+    keep_arm, weight_arm = aged(state.newest, batch.step, source_half_life)
     size, arms = len(state.tried), len(state.source_tried)
     arm = state.source[problem]
     tried = np.bincount(problem, minlength=size)
@@ -156,7 +164,14 @@ class Shape(NamedTuple):
     worth: np.ndarray
 
 
-def fit_sources(state: Levels, *, correlation: float, weight: float, pseudo: float) -> Shape:
+def fit_sources(
+    state: Levels,
+    *,
+    correlation: float,
+    weight: float,
+    pseudo: float,
+    pool: Pool | None = None,
+) -> Shape:
     """Mean and spread of the pass rates inside each source, by moments.
 
     The intraclass correlation r = Var(p) / (m (1 - m)) of a source solves E[S] = m (1 - m) sum_i
@@ -173,6 +188,7 @@ def fit_sources(state: Levels, *, correlation: float, weight: float, pseudo: flo
         correlation: prior guess of r.
         weight: information behind that guess, in attempts beyond the first on a problem.
         pseudo: prior attempts, half of them solved, behind each source's mean.
+        pool: take each mean's prior from the family's other levels instead (`trended`).
 
     Ref: Kleinman 1973, JASA 68:46, moment estimator with weights n_i; differs: discounted
     counts, and shrinkage across sources.
@@ -201,12 +217,40 @@ def fit_sources(state: Levels, *, correlation: float, weight: float, pseudo: flo
     # attempts on one problem repeat each other: n of them tell of the mean like n / (1+(n-1)r)
     per = by_arm(n) / many
     worth = state.source_tried / (1 + np.maximum(per - 1, 0) * r)
+    if pool is not None:
+        mean, behind = trended(state, pool, worth)
+        return Shape(mean, r, behind)
     centre = (state.source_solved + pseudo / 2) / (state.source_tried + pseudo)
     return Shape(centre, r, worth + pseudo)
 
 
+def trended(state: Levels, pool: Pool, worth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(source,) means that follow the levels of each family, and attempts behind each.
+
+    The sources' logits are normal beforehand: a line by level that all families share, each
+    family and source by itself, and neighbouring levels together (`belief_trend`). A level
+    without attempts lies between its neighbours, or beyond them on the line.
+    """
+    about = kinds(pool)
+    covariance = spread_by_level(about, slope=0.4, level=0.8, own=0.4)
+    covariance += spread_by_family(about.family, shared=1.0, family_sd=1.0)
+    rate = state.source_solved / np.maximum(state.source_tried, 1e-300)
+    logit, variance = smooth(rate * worth, worth, covariance)
+    # mean of the logistic of a normal: MacKay 1992's scaling
+    mean = special.expit(logit / np.sqrt(1 + np.pi * variance / 8))
+    # a Beta with the variance that the logit's error gives the mean
+    return mean, np.maximum(1 / (mean * (1 - mean) * variance) - 1, 0.5)
+
+
 def predict_levels(
-    state: Levels, pool: Pool, *, correlation: float, weight: float, pseudo: float, **_: Any
+    state: Levels,
+    pool: Pool,
+    *,
+    correlation: float,
+    weight: float,
+    pseudo: float,
+    trend: bool,
+    **_: Any,
 ) -> Belief:
     """Beta of each problem: its own counts on top of a prior fitted to its source.
 
@@ -217,7 +261,8 @@ def predict_levels(
     Limit: one Beta per source. On pools of two kinds (half at .95, half at .05) allocation by it
     gave up to 8% fewer mixed groups than equal groups (16 earlier attempts, simulated).
     """
-    shape = fit_sources(state, correlation=correlation, weight=weight, pseudo=pseudo)
+    about = pool if trend else None
+    shape = fit_sources(state, correlation=correlation, weight=weight, pseudo=pseudo, pool=about)
     wide = shape.correlation + (1 - shape.correlation) / (shape.worth + 1)
     precision = 1 / wide - 1
     lost = np.maximum(state.tried - state.solved, 0)
@@ -234,7 +279,12 @@ def predict_levels(
     return Belief(alpha, beta, draw)
 
 
-_DEFAULTS: Mapping[str, Any] = {"correlation": 0.1, "weight": 8.0, "pseudo": 1.0}
+_DEFAULTS: Mapping[str, Any] = {
+    "correlation": 0.1,
+    "weight": 8.0,
+    "pseudo": 1.0,
+    "trend": False,
+}
 
 BELIEFS: dict[str, Slot] = {
     "counts": Slot(
