@@ -70,7 +70,9 @@ def plan_round(
         The round's plan, new groups labelled after those of earlier rounds; None: no more.
     """
     budget, scaffold = slots["budget"], slots["scaffold"]
-    spendable = dataclasses.replace(ask, left=max(ask.left - scaffold.hold(ask), 0))
+    # whatever a scaffold holds back, a step begins with at least one attempt
+    least = 0 if ask.round else 1
+    spendable = dataclasses.replace(ask, left=max(ask.left - scaffold.hold(ask), least))
     wanted = budget.want(spendable)
     base = 0 if ask.rows is None else int(ask.rows.group.max(initial=-1)) + 1
     plan = None
@@ -82,7 +84,9 @@ def plan_round(
     if spendable.left > 0 and (plan is not None or ROUNDS in budget.record.needs):
         plan = budget.plan(dataclasses.replace(spendable, plan=plan), rng)
     if plan is not None or ROUNDS in scaffold.record.needs:
-        plan = scaffold.plan(dataclasses.replace(ask, plan=plan), rng)
+        # a budget that plans in this round too has spent its part
+        given = 0 if plan is None or not ask.round else int(plan.n.sum())
+        plan = scaffold.plan(dataclasses.replace(ask, plan=plan, left=ask.left - given), rng)
     if plan is None or not plan.n.sum():
         return None, drawn
     assert plan.n.sum() + plan.paid <= ask.left, "a step must not spend more than it has"

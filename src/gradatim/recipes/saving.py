@@ -15,7 +15,7 @@ from gradatim.errors import FormatError
 from gradatim.families import read as problems
 from gradatim.files import dumps, write_atomic
 from gradatim.recipes.rounds import Under
-from gradatim.types import SLOTS, Batch, Plan, Pool, Recipe, Use
+from gradatim.types import SLOTS, Batch, Plan, Pool, Recipe, Solver, Use
 
 VERSION = 2
 
@@ -102,7 +102,12 @@ def pool_from(arrays: Mapping[str, np.ndarray], sources: Iterable[str]) -> Pool:
 def recipe_notes(recipe: Recipe) -> dict[str, Any]:
     """A recipe as JSON."""
     names = ("name", "doc", "paper", "max_rounds")
-    slots = {slot: list(getattr(recipe, slot)) for slot in SLOTS}
+    slots: dict[str, list[Any]] = {}
+    for slot in SLOTS:
+        name, options = getattr(recipe, slot)
+        # a solver that is open stands there by its name, which opens it again where it is a spec
+        said = {k: v.name if isinstance(v, Solver) else v for k, v in options.items()}
+        slots[slot] = [name, said]
     return {name: getattr(recipe, name) for name in names} | {"slots": slots}
 
 
