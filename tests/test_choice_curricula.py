@@ -97,6 +97,7 @@ def test_only_unaided_attempts_that_count_move_the_level():
         batch = batch_of([0] * 8, [1] * 8, **more)
         assert curricula.observe_levels(fresh, batch, **given).at.tolist() == [0]
     assert climb(fresh, [0] * 7, [1] * 7).at.tolist() == [0]  # fewer than `least`
+    assert climb(fresh, [0] * 8, [1] * 8).at.tolist() == [1]
 
 
 def test_too_few_problems_at_a_level_are_joined_by_the_next():

@@ -40,6 +40,7 @@ def test_target_one_half_is_difficulty_up_to_ability():
     plan = plan_of(pool, state, 2)
     assert sorted(plan.problem.tolist()) == [0, 1]
     assert plan.propensity.tolist() == [1, 1]
+    assert plan_of(pool, state, 1).propensity.tolist() == [0.5]  # b = theta is as good as below
     easier = plan_of(pool, state, 1, target=0.73)  # b <= -.995
     assert easier.problem.tolist() == [0]
 

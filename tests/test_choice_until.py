@@ -137,7 +137,8 @@ def test_caps_hold_and_shortage_is_shared():
 
 def test_strict_means_one_pass_more():
     plain, _, _ = run(np.ones(3), 100, passes=4)
-    strict, _, _ = run(np.ones(3), 100, passes=4, strict=True)
+    strict, _, first = run(np.ones(3), 100, passes=4, strict=True)
+    assert first == [5, 5, 5]
     assert (strict - plain).tolist() == [1, 1, 1]
     with pytest.raises(ArgumentError, match="`cap` must lie in"):
         run(np.ones(3), 100, passes=4, cap=3)
