@@ -137,11 +137,44 @@ def test_the_verb_lists_slots_paper_and_differences(capsys):
     found = {r["name"]: r for r in json.loads(lines[0])}
     assert {"grpo", "dr_grpo", "rloo", "gradatim"} <= set(found)
     assert found["grpo"]["slots"]["sampler"]["name"] == "uniform"
-    assert "Differs" in found["dump"]["paper"]
+    assert not any(use["changed"] for use in found["grpo"]["slots"].values())
+    assert found["dump"]["differs"].startswith("fed by training rollouts")
+    assert "Differs" not in found["dump"]["paper"]
     assert run(["recipes"]) == 0
     text = capsys.readouterr().out
     assert re.search(r"^gradatim: .*\n", text, re.M)
     assert "arXiv:2402.03300" in text
+    assert "changed from grpo: advantage dr_grpo, objective clip (aggregate=constant)" in text
+
+
+def test_the_verb_says_all_of_one_recipe(capsys):
+    import json
+
+    from gradatim.cli.app import run
+
+    assert run(["recipes", "dapo", "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    changed = {slot for slot, use in found["slots"].items() if use["changed"]}
+    assert changed == {"budget", "objective"}
+    assert found["provide"][-1] == "rounds"
+    assert run(["recipes", "dapo"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^\* budget +refill \(", text, re.M)
+    assert re.search(r"^  sampler +uniform$", text, re.M)
+    assert "Rounds of a step: up to 4" in text
+    assert run(["recipes", "dapoo"]) == 2
+    assert "did you mean 'dapo'" in capsys.readouterr().err
+
+
+def test_needs_of_every_slot_are_among_what_a_recipe_says_it_needs():
+    for found in registry.list_recipes():
+        recipe = registry.get(found["name"])
+        given = {*found["provide"], "rounds"} if recipe.max_rounds > 1 else found["provide"]
+        registry.fits(recipe, given)  # what is listed is enough
+        for missing in set(found["provide"]):
+            with pytest.raises(ArgumentError, match=f"'{missing}'"):
+                registry.fits(recipe, set(found["provide"]) - {missing})
 
 
 def test_states_hold_arrays_and_plain_numbers_only():

@@ -276,27 +276,59 @@ def fits(recipe: Recipe, provides: Iterable[str]) -> None:
 
 
 def list_recipes() -> list[dict[str, Any]]:
-    """Every recipe: name, doc, paper, and per slot its entry, options and what differs.
+    """Every recipe as `describe` gives it, but for what objectives need: torch is not imported.
 
     >>> [r["name"] for r in list_recipes()][:3]
     ['adcl', 'canon_entropy', 'canon_length']
     """
-    found = []
-    for name in recipe_names():
-        recipe = get(name)
-        slots = {}
-        for slot in SLOTS:
-            use = getattr(recipe, slot)
-            about: dict[str, Any] = {"name": use.name, "options": dict(use.options)}
-            if slot != "objective":  # torch is not imported for a list
-                record, options = resolve(slot, use)
-                about |= {"options": options, "needs": sorted(record.needs), "about": record.paper}
-            slots[slot] = about
-        found.append({
-            "name": name,
-            "doc": recipe.doc,
-            "paper": recipe.paper,
-            "rounds": recipe.max_rounds,
-            "slots": slots,
-        })
-    return found
+    return [describe(name, objective=False) for name in recipe_names()]
+
+
+def describe(name: str, *, objective: bool = True) -> dict[str, Any]:
+    """A recipe in words: what it is, what differs, what a trainer must provide for it.
+
+    Args:
+        name: of a recipe.
+        objective: look at its objective too, which imports torch where it is installed.
+
+    Returns:
+        name, doc, paper, differs (from the paper), rounds, provide (what a trainer must give:
+        columns, roles, "rounds", "features" or "bank" of the pool), and slots: per slot its entry
+        by name, all its options, those that the recipe sets, whether it is changed from `grpo`,
+        its needs and about.
+
+    >>> found = describe("drpo", objective=False)
+    >>> [slot for slot, use in found["slots"].items() if use["changed"]], found["provide"]
+    (['objective'], [])
+    """
+    recipe, usual = get(name), get("grpo")
+    slots, provide = {}, set[str]()
+    for slot in SLOTS:
+        use, other = getattr(recipe, slot), getattr(usual, slot)
+        about: dict[str, Any] = {"name": use.name, "options": dict(use.options)}
+        changed = use.name != other.name or dict(use.options) != dict(other.options)
+        if found := _entry_or_none(slot, use) if objective or slot != "objective" else None:
+            record, options = found
+            provide |= record.needs
+            about |= {"options": options, "needs": sorted(record.needs), "about": record.paper}
+            # an option that is spelled out at its default changes nothing
+            changed = use.name != other.name or options != resolve(slot, other)[1]
+        slots[slot] = {**about, "set": dict(use.options), "changed": changed}
+    paper, _, differs = recipe.paper.partition("Differs: ")
+    return {
+        "name": name,
+        "doc": recipe.doc,
+        "paper": paper.strip(),
+        "differs": differs,
+        "rounds": recipe.max_rounds,
+        "provide": sorted(provide | ({"rounds"} if recipe.max_rounds > 1 else set())),
+        "slots": slots,
+    }
+
+
+def _entry_or_none(slot: str, use: Use) -> tuple[Slot, dict[str, Any]] | None:
+    """An entry with its options; None for an objective where torch is not installed."""
+    try:
+        return resolve(slot, use)
+    except MissingExtra:
+        return None
