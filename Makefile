@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := python -m pip install -q --disable-pip-version-check -c constraints.txt
 PIP := $(BIN)/$(INSTALL)
 BENCH := .cache/bench
+BENCH_FAMILIES := .cache/bench-families
 WITH_DATA := $(if $(wildcard $(DATA)),--data=$(DATA))
 
 .PHONY: demo demo-llm test check slow bench bench-scale bench-loop bench-families readme docs clean
@@ -79,8 +80,15 @@ bench:
 bench-scale: $(VENV)/.demo
 	$(BIN)/python benchmarks/scale.py $(ARGS)
 
-bench-families: $(VENV)/.demo
-	$(BIN)/python benchmarks/families.py $(ARGS)
+# reasoning-gym beside ours; one of its needs compiles
+$(BENCH_FAMILIES)/.ready: pyproject.toml constraints.txt
+	test -x $(BENCH_FAMILIES)/bin/python || $(PYTHON) -m venv $(BENCH_FAMILIES)
+	$(BENCH_FAMILIES)/bin/$(INSTALL) -e ".[sat,gym]"
+	touch $@
+
+# ARGS=--gate for the gate of both, or of one --side; --record FILE keeps what docs/make.py shows
+bench-families: $(BENCH_FAMILIES)/.ready
+	OMP_NUM_THREADS=1 $(BENCH_FAMILIES)/bin/python benchmarks/families.py $(ARGS)
 
 bench-loop: $(BENCH)/.ready
 	HF_HUB_OFFLINE=1 $(BENCH)/bin/python benchmarks/tiny_loop.py $(ARGS)
