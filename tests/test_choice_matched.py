@@ -4,9 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from gradatim.choice import matched, samplers
-from gradatim.choice.matched import map_ability, threshold
+from gradatim.choice import crowd, matched, samplers
+from gradatim.choice.matched import map_ability
 from gradatim.errors import ArgumentError
+from gradatim.scale import curves
+from gradatim.scale.ability import estimate_ability
 from gradatim.scale.belief import Counts
 from gradatim.types import Ask, Batch, Belief, Pool
 
@@ -32,8 +34,6 @@ def plan_of(pool, state, prompts, seed=0, **options):
 
 
 def test_target_one_half_is_difficulty_up_to_ability():
-    assert threshold(0.7, 0.5) == 0.7
-    assert threshold(0.0, 0.8) == pytest.approx(-np.log(4))  # ln(1 / .8 - 1)
     # one problem solved 2 of 4 at b = 0: theta = 0, so b <= 0 is in
     pool = pool_of([-1.0, 0.0, 0.01, 2.0])
     state = Counts(np.array([0, 4.0, 0, 0]), np.array([0, 2.0, 0, 0]), 0)
@@ -41,8 +41,38 @@ def test_target_one_half_is_difficulty_up_to_ability():
     assert sorted(plan.problem.tolist()) == [0, 1]
     assert plan.propensity.tolist() == [1, 1]
     assert plan_of(pool, state, 1).propensity.tolist() == [0.5]  # b = theta is as good as below
-    easier = plan_of(pool, state, 1, target=0.73)  # b <= -.995
+    easier = plan_of(pool, state, 1, target=0.73)  # b <= ln(1 / .73 - 1) = -.995
     assert easier.problem.tolist() == [0]
+    harder = plan_of(pool, state, 1, target=0.1)  # b <= ln 9 = 2.197: all four
+    assert harder.propensity.tolist() == [0.25]
+    # the crowd's rule for a bank chooses the same
+    bank = curves.flat(difficulty=pool.difficulty, discrimination=np.ones(4))
+    assert crowd.ready(bank, 0.0).tolist() == [True, True, False, False]
+
+
+def test_the_same_ability_as_for_a_bank():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        b, n = rng.normal(0, 1, 6), rng.integers(1, 9, 6)
+        k, a = rng.binomial(n, 0.5), rng.uniform(0.5, 2, 6)
+        bank = curves.flat(difficulty=b, discrimination=a)
+        other = estimate_ability(bank, np.arange(6)[None], k[None], n[None], method="map").value
+        assert map_ability(k, n, b, discrimination=a) == pytest.approx(other[0], abs=1e-4)
+
+
+def test_guess_floors_do_not_make_the_search_circle():
+    # two failures at b = 0, a = 3, c = 1/2: steps by expected curvature end at -.218, uphill of
+    # nothing; the slope is 0 at -.684
+    found = map_ability(
+        np.zeros(1),
+        np.full(1, 2.0),
+        np.zeros(1),
+        discrimination=np.full(1, 3.0),
+        floor=np.full(1, 0.5),
+    )
+    assert found == pytest.approx(-0.68368, abs=1e-4)
+    p = 0.5 + 0.5 / (1 + np.exp(-3 * found))
+    assert -2 * 3 * (p - 0.5) * (1 - p) / 0.5 / (1 - p) - found == pytest.approx(0, abs=1e-8)
 
 
 def test_two_pl_items_and_guess_floors_enter_the_rule():

@@ -28,6 +28,10 @@ def map_ability(
 ) -> float:
     """Ability that counts on problems of known difficulty make most likely, with a normal prior.
 
+    `scale.ability.estimate_ability` places many solvers at once, with standard errors; this is
+    the mode for one learner and as many discounted counts as it has, found between two signs of
+    the slope, since with guess floors steps by the expected curvature can circle for ever.
+
     Args:
         solved, tried: (row,) float >= 0, solved <= tried.
         difficulty: (row,) float, finite, on a logit scale.
@@ -64,16 +68,6 @@ def map_ability(
     while slope(mean + step) * step > 0:
         step *= 2
     return float(optimize.root_scalar(slope, bracket=(mean, mean + step), xtol=1e-10).root)
-
-
-def threshold(theta: float, target: float) -> float:
-    """Largest difficulty of a Rasch item that is solved with at least the chance `target`.
-
-    >>> threshold(0.7, 0.5), round(threshold(0.0, 0.8), 3)
-    (0.7, -1.386)
-    """
-    samplers.target_rate(target)
-    return theta + float(np.log(1 / target - 1))
 
 
 def init_ability(pool: Pool, **_: object) -> belief.Counts:
