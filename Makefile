@@ -10,7 +10,7 @@ BENCH := .cache/bench
 BENCH_FAMILIES := .cache/bench-families
 WITH_DATA := $(if $(wildcard $(DATA)),--data=$(DATA))
 
-.PHONY: demo demo-llm test check slow bench bench-scale bench-loop bench-families readme docs clean
+.PHONY: demo demo-llm test check slow bench bench-scale bench-loop bench-families bench-slots readme docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -74,6 +74,7 @@ $(BENCH)/.ready: pyproject.toml constraints.txt
 bench:
 	$(MAKE) bench-scale ARGS=
 	$(MAKE) bench-families ARGS=
+	$(MAKE) bench-slots ARGS=
 	$(MAKE) bench-loop ARGS=
 
 # calibration; peers get environments of their own, made by the script
@@ -89,6 +90,11 @@ $(BENCH_FAMILIES)/.ready: pyproject.toml constraints.txt
 # ARGS=--gate for the gate of both, or of one --side; --record FILE keeps what docs/make.py shows
 bench-families: $(BENCH_FAMILIES)/.ready
 	OMP_NUM_THREADS=1 $(BENCH_FAMILIES)/bin/python benchmarks/families.py $(ARGS)
+
+# allocation, samplers and advantages at a million rows; in the peer's environment, for its formula
+bench-slots: $(BENCH)/.ready
+	OMP_NUM_THREADS=1 $(BENCH)/bin/python benchmarks/choice.py $(ARGS)
+	OMP_NUM_THREADS=1 $(BENCH)/bin/python benchmarks/advantages.py $(ARGS)
 
 bench-loop: $(BENCH)/.ready
 	HF_HUB_OFFLINE=1 $(BENCH)/bin/python benchmarks/tiny_loop.py $(ARGS)
