@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gradatim.choice import until
-from gradatim.choice.until import forecast, level_off, stopped_rate, targets
+from gradatim.choice.until import forecast, level_off, targets
 from gradatim.errors import ArgumentError
 from gradatim.recipes import registry
 from gradatim.recipes.curriculum import Curriculum
@@ -44,15 +44,6 @@ def test_targets_by_hand():
     assert targets(np.ones(2), 9, share="difficulty").tolist() == [1, 1]
     with pytest.raises(ArgumentError, match=r"`share` must be one of .*did you mean 'uniform'"):
         targets(rate, 3, share="unifrom")
-
-
-def test_stopped_counts_are_estimated_without_bias():
-    rng = np.random.default_rng(0)
-    tried = 4 + rng.negative_binomial(4, 0.3, 20_000)  # attempts until the fourth pass
-    solved = np.full(20_000, 4)
-    error = np.nanstd(stopped_rate(solved, tried)) / np.sqrt(20_000)
-    assert abs(stopped_rate(solved, tried).mean() - 0.3) < 4 * error
-    assert (solved / tried).mean() > 0.34  # the plain share is not
 
 
 @settings(max_examples=60, deadline=None)
@@ -149,8 +140,6 @@ def test_bad_counts_are_named():
         forecast(np.array([1.2]), np.array([1]))
     with pytest.raises(ArgumentError, match="`target` must lie in"):
         forecast(np.array([0.2]), np.array([0]))
-    with pytest.raises(ArgumentError, match="`tried - solved`"):
-        stopped_rate(np.array([4]), np.array([3]))
     with pytest.raises(ArgumentError, match="`passes` must lie in"):
         targets(np.array([0.5]), 0)
     assert until.BUDGETS["until"].needs == {"rounds"}

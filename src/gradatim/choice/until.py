@@ -1,4 +1,7 @@
-"""Attempts until enough are solved. Axes: `row` (a plan), `group` (of a step), `problem`."""
+"""Attempts until enough are solved. Axes: `row` (a plan), `group` (of a step), `problem`.
+
+Counts that stopped at a pass are estimated by `scale.rare.rare_rate`: solved / tried is too high.
+"""
 
 from typing import NamedTuple
 
@@ -72,23 +75,6 @@ def targets(rate: np.ndarray, passes: int, *, share: str = "uniform") -> np.ndar
     most = max(float(fail.max(initial=0.0)), 1e-300)
     # 9 x .1 / .9 is 1 and a rounding error
     return np.maximum(np.ceil(passes * fail / most - 1e-9), 1).astype(np.int64)
-
-
-def stopped_rate(solved: np.ndarray, tried: np.ndarray) -> np.ndarray:
-    """(problem,) float: pass rate of problems that were tried until their last pass.
-
-    Stopping at a pass makes solved / tried too high; (k - 1) / (n - 1) is unbiased for k > 1.
-    NaN where it says nothing (k or n below 2).
-
-    Ref: Haldane 1945, Biometrika 33:222 (inverse sampling).
-
-    >>> stopped_rate(np.array([4, 1]), np.array([7, 3]))
-    array([0.5, nan])
-    """
-    checks.shapes(solved=(solved, "problem"), tried=(tried, "problem"))
-    k, n = np.asarray(solved, dtype=float), np.asarray(tried, dtype=float)
-    checks.within(0, np.inf, solved=k, **{"tried - solved": n - k})
-    return np.where(k > 1, (k - 1) / np.maximum(n - 1, 1), np.nan)
 
 
 def level_off(need: np.ndarray, total: int) -> np.ndarray:
