@@ -42,16 +42,17 @@ def table(header, rows):
 
 
 def tests():
-    """By test file: its words, and its functions with whether they are expected to pass."""
+    """By test file: its words, its functions with whether they are expected to pass, and theirs."""
     found = {}
     for path in sorted((ROOT / "tests").glob("test_*.py")):
         text = path.read_text()
+        nodes = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
         functions = {
             node.name: not any("xfail" in ast.unparse(mark) for mark in node.decorator_list)
-            for node in ast.parse(text).body
-            if isinstance(node, ast.FunctionDef)
+            for node in nodes
         }
-        found[path.name] = (set(re.findall(r"\w+", text)), functions)
+        inside = {node.name: set(re.findall(r"\w+", ast.unparse(node))) for node in nodes}
+        found[path.name] = (set(re.findall(r"\w+", text)), functions, inside)
     return found
 
 
@@ -59,9 +60,21 @@ def tested(tests, module, name):
     """The module's own test file, else the first that names both module and function."""
     stem = module.split(".")[-1]
     own = "test_" + "_".join(module.split(".")[1:]) + ".py"
-    files = [file for file, (words, _) in tests.items() if {name, stem} <= words]
+    files = [file for file, (words, *_) in tests.items() if {name, stem} <= words]
     files.sort(key=lambda file: (file != own, file))
     return link(files[0]) if files else ""
+
+
+def seeds(tests, module, *names):
+    """Claims whose test names an entry or its function, in a file that names the module too."""
+    stem = module.split(".")[-1]
+    found = {
+        match[1].upper()
+        for words, _, inside in tests.values()
+        for test, said in inside.items()
+        if (match := SEED.fullmatch(test)) and stem in words and said & set(names)
+    }
+    return ", ".join(sorted(found))
 
 
 def link(file):
@@ -75,18 +88,26 @@ def slot_rows(known):
     for slot in SLOTS:
         for name in registry.ENTRIES[slot]:
             record = registry.entry(slot, name)
-            function = record.suggest
-            module = function.__module__
-            called = name if "<" in function.__qualname__ else function.__name__
+            function, module = record.suggest, record.suggest.__module__
+            called = function.__name__
+            if "<" in function.__qualname__:  # made by another function: it has the entry's name
+                called, module = name, registry.ENTRIES[slot][name].partition(":")[0]
             shown = f"`{module.removeprefix('gradatim.')}.{called}`"
-            yield slot, f"`{name}`", record.paper, shown, tested(known, module, name)
+            claims = seeds(known, module, name, called)
+            yield slot, f"`{name}`", record.paper, shown, tested(known, module, name), claims
 
 
 def recipe_rows():
     for name in sorted(registry.RECIPES):
-        recipe = registry.get(name)
-        slots = ", ".join(f"{slot} `{getattr(recipe, slot).name}`" for slot in SLOTS)
-        yield f"`{name}`", recipe.paper, slots
+        found = registry.describe(name)
+        changed = [
+            f"{slot} `{use['name']}`"
+            + "".join(f", {option} {value}" for option, value in use["set"].items())
+            for slot, use in found["slots"].items()
+            if use["changed"]
+        ]
+        needs = ", ".join(found["provide"])
+        yield f"`{name}`", registry.get(name).paper, "; ".join(changed), needs
 
 
 def reference(docstring):
@@ -113,7 +134,7 @@ def function_rows(known):
 def seed_rows(known):
     rows = [
         (match[1].upper(), test, file, holds)
-        for file, (_, functions) in known.items()
+        for file, (_, functions, _) in known.items()
         for test, holds in functions.items()
         if (match := SEED.fullmatch(test))
     ]
@@ -128,9 +149,9 @@ def methods():
         HEAD + "# Methods: paper, function, test",
         "What differs from a paper is said where it is cited.",
         "## Recipes",
-        table(("recipe", "paper", "slots"), recipe_rows()),
+        table(("recipe", "paper", "changed from grpo", "a trainer provides"), recipe_rows()),
         "## Entries of the slots",
-        table(("slot", "entry", "paper", "function", "tests"), slot_rows(known)),
+        table(("slot", "entry", "paper", "function", "tests", "claims"), slot_rows(known)),
         "## Functions",
         table(("function", "paper", "tests"), function_rows(known)),
         "## Claims of papers that a test checks",
@@ -177,6 +198,7 @@ def commands():
 # -- families -----------------------------------------------------------------------------------
 
 GATE = DOCS / "figures" / "families_gate.json"
+SPEED = DOCS / "figures" / "families_speed.json"
 LEVELS = (1, 5, 10)
 LONGEST = 500  # characters of a question or an answer that are shown
 
@@ -232,6 +254,35 @@ def gate_table():
     return table(header, rows)
 
 
+def speed_rows(known):
+    """What benchmarks/families.py measured; a family that has gone since is left out."""
+    for row in known["rows"]:
+        if row["family"] not in families.FAMILIES:
+            continue
+        others = row["nearest"]
+        target = f"{row['target']:,}" if "target" in row else ""
+        if "missed" in row:
+            target += f", missed: {row['missed']}" if row["missed"] else ", missed"
+        yield (
+            f"`{row['family']}`",
+            f"{row['both']:,.0f}",
+            f"{1000 * row['slowest']:,.1f}",
+            target,
+            ", ".join(other["family"] for other in others),
+            ", ".join(f"{other['both']:,.0f}" for other in others),
+            ", ".join(f"{1000 * other['slowest']:,.1f}" for other in others),
+            ", ".join(f"{other['ratio']:.2g}" for other in others),
+        )
+
+
+def speed_table():
+    known = json.loads(SPEED.read_text()) if SPEED.is_file() else {}
+    if not known.get("peer"):
+        return "Not recorded."
+    header = ("family", "items/s", "slowest, ms", "target", "nearest there")
+    return table((*header, "items/s", "slowest, ms", "ratio"), speed_rows(known))
+
+
 INTRODUCTION = """\
 A family makes problems at levels 1 to 10 and judges replies to them. `gradatim generate NAME` \
 prints some, `gradatim audit family:NAME` runs the gate on one. The floor is the chance that a \
@@ -242,13 +293,37 @@ GATE_WORDS = """\
 The same script puts the same texts to both libraries' graders, on {items} items of each family \
 (fewer where making them takes over 5 s) at reasoning-gym's default settings and over our levels:
 
-    python benchmarks/families.py --gate --record docs/figures/families_gate.json
+    make bench-families ARGS="--gate --record docs/figures/families_gate.json"
 
 The two differ in purpose as well as in faults: reasoning-gym gives a little reward for a try, and \
 partial reward for answers that are nearly right, on purpose. Its scorers are called with the \
 answer alone, as its own code does after taking it out of a reply. Where several answers are right \
 a neighbour's may be; ours are counted there only if the family's rule says it is wrong. Seeds of \
 ours are hashed; there, item i of seed s is item i - 1 of seed s + 1 in most families."""
+
+
+SPEED_WORDS = """\
+Items made and checked a second on one core, in CPU time, ours over levels 1 to 10 in equal shares, \
+reasoning-gym's families that ask for the most similar thing at their default settings; the slowest \
+of up to 200 items made one at a time, the first ones, which build what is kept, among them. The \
+two seldom ask for the same amount of work, so a ratio is no verdict. Our twins that may have no \
+answer stand beside families that ask the solvable question.
+
+    make bench-families ARGS="--record docs/figures/families_speed.json"
+
+{machine}"""
+
+
+def machine():
+    known = json.loads(SPEED.read_text()) if SPEED.is_file() else {}
+    if not known.get("peer"):
+        return ""
+    return (
+        f"Python {known['python']}, gradatim {known['version']}, reasoning-gym {known['peer']}, "
+        f"on a shared machine with {known['cores']} cores and a load of {known['load'][0]:.1f} "
+        f"at the beginning and {known['load'][1]:.1f} at the end; a busy machine costs both "
+        "libraries up to a third."
+    )
 
 
 def families_page():
@@ -261,6 +336,9 @@ def families_page():
         "## The gate beside reasoning-gym's families",
         GATE_WORDS.format(items=known.get("theirs", {}).get("items", "")),
         gate_table(),
+        "## Speed beside reasoning-gym's families",
+        SPEED_WORDS.format(machine=machine()),
+        speed_table(),
         "## Examples",
         *map(examples, ours),
     ])

@@ -157,7 +157,7 @@ def test_the_verb_says_all_of_one_recipe(capsys):
     found = json.loads(line)
     changed = {slot for slot, use in found["slots"].items() if use["changed"]}
     assert changed == {"budget", "objective"}
-    assert found["provide"][-1] == "rounds"
+    assert found["provide"] == ["rounds"]
     assert run(["recipes", "dapo"]) == 0
     text = capsys.readouterr().out
     assert re.search(r"^\* budget +refill \(", text, re.M)

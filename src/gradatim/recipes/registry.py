@@ -292,8 +292,8 @@ def describe(name: str, *, objective: bool = True) -> dict[str, Any]:
         objective: look at its objective too, which imports torch where it is installed.
 
     Returns:
-        name, doc, paper, differs (from the paper), rounds, provide (what a trainer must give:
-        columns, roles, "rounds", "features" or "bank" of the pool), and slots: per slot its entry
+        name, doc, paper, differs (from the paper), rounds, provide (what a trainer must give, its
+        objective apart: columns, roles, "rounds", "features" or "bank" of the pool), and slots: per slot its entry
         by name, all its options, those that the recipe sets, whether it is changed from `grpo`,
         its needs and about.
 
@@ -309,7 +309,7 @@ def describe(name: str, *, objective: bool = True) -> dict[str, Any]:
         changed = use.name != other.name or dict(use.options) != dict(other.options)
         if found := _entry_or_none(slot, use) if objective or slot != "objective" else None:
             record, options = found
-            provide |= record.needs
+            provide |= record.needs if slot != "objective" else set()
             about |= {"options": options, "needs": sorted(record.needs), "about": record.paper}
             # an option that is spelled out at its default changes nothing
             changed = use.name != other.name or options != resolve(slot, other)[1]
