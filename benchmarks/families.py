@@ -210,7 +210,7 @@ def rounded(value):
 
 
 def speeds(options, peer):
-    sys.stdout.write(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    load = [os.getloadavg()[0]]
     header = ("made/s", "checked/s", "both/s", "slowest")
     sys.stdout.write("{:<36}{:>10}{:>12}{:>10}{:>12}  nearest\n".format("family", *header))
     rows = []
@@ -218,9 +218,11 @@ def speeds(options, peer):
         rows.append(row(name, options, peer))
         sys.stdout.write(shown(rows[-1]))
         sys.stdout.flush()
-    sys.stdout.write(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    load.append(os.getloadavg()[0])
+    sys.stdout.write("load {:.1f}, then {:.1f} on {} cores\n".format(*load, os.cpu_count()))
     if options.record:
         found = {"rows": [rounded(each) for each in rows], "version": version("gradatim")}
+        found |= {"load": rounded(load), "cores": os.cpu_count()}
         found["peer"] = version(PEER) if peer else ""
         found["python"] = ".".join(map(str, sys.version_info[:3]))
         lines = ",\n".join(json.dumps(each) for each in found.pop("rows"))

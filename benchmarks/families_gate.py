@@ -1,6 +1,6 @@
 """The gate on both sides: the same texts to the graders of both libraries, families are counted.
 
-`python benchmarks/families.py --gate` runs it; making and scoring of the peer's items have a clock.
+`python benchmarks/families.py --gate` runs it; making and scoring have a limit of CPU time.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ PEER = "reasoning_gym"
 SCRIPT = Path(__file__).with_name("families.py")
 TEXTS = {"nothing": "", "None": None, "banana": "banana", "the number 5": 5}
 HASHED = 10  # items a family that are compared between processes
-LIMIT = 5.0  # seconds of a clock for judging one text with the peer's scorer
+LIMIT = 5.0  # CPU seconds for judging one text with the peer's scorer
 BUDGET = 5.0  # seconds a family of the peer may take to make its items
 
 
@@ -34,11 +34,11 @@ def adopted(name):
     grade = reasoning_gym.create_dataset(name, size=1, seed=1).score_answer
 
     def check(problem, text):
-        signal.setitimer(signal.ITIMER_REAL, LIMIT)
+        signal.setitimer(signal.ITIMER_VIRTUAL, LIMIT)
         try:
             score = float(grade(text, problem.meta["entry"]))
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         right = score >= 1.0
         return Verdict(score, right, None, "correct" if right else "wrong")
 
@@ -63,7 +63,7 @@ def adopted(name):
 
 
 def late(number, frame):
-    raise TimeoutError(f"no score within {LIMIT} s")
+    raise TimeoutError(f"no score within {LIMIT} CPU seconds")
 
 
 def own(name):
@@ -166,7 +166,7 @@ COUNTS = {
 
 
 def audited(options, peer):
-    signal.signal(signal.SIGALRM, late)
+    signal.signal(signal.SIGVTALRM, late)
     sides = {"ours": registry.names()}
     if peer:
         from reasoning_gym.factory import DATASETS

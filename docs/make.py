@@ -303,11 +303,11 @@ ours are hashed; there, item i of seed s is item i - 1 of seed s + 1 in most fam
 
 
 SPEED_WORDS = """\
-Items made and checked a second on one core, in CPU time, ours over levels 1 to 10 in equal shares, \
-reasoning-gym's families that ask for the most similar thing at their default settings; the slowest \
-of up to 200 items made one at a time, the first ones, which build what is kept, among them. The \
-two seldom ask for the same amount of work, so a ratio is no verdict. Our twins that may have no \
-answer stand beside families that ask the solvable question.
+Items made and checked a second on one core, in CPU time, ours over levels 1 to 10 in equal \
+shares, reasoning-gym's families that ask for the most similar thing at their default settings; \
+the slowest of up to 200 items made one at a time, the first ones, which build what is kept, among \
+them. The two seldom ask for the same amount of work, so a ratio is no verdict. Our twins that may \
+have no answer stand beside families that ask the solvable question.
 
     make bench-families ARGS="--record docs/figures/families_speed.json"
 

@@ -6,6 +6,7 @@ golden_families.json; it refuses to change those of families that stand there.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gradatim import families
 from gradatim.errors import ArgumentError
 from gradatim.families import gate, registry, stock
 from gradatim.families.generation import generate
@@ -140,7 +142,7 @@ def test_knobs_out_of_range_name_the_range(name):
 @EVERY
 def test_a_thousand_items_pass_the_gate(name):
     family = registry.get(name)
-    many = items(name, 1000, 11)
+    many = stock.supply(family, 1000, seed=11)
     for look in gate.ANSWERS:
         passes(name, look(family, many[:200] if look is gate.nonsense else many), 0)
     passes(name, gate.solver(family, generate(name, n=200, seed=12)))
@@ -152,9 +154,10 @@ def test_a_thousand_items_pass_the_gate(name):
 @pytest.mark.slow
 @EVERY
 def test_a_thousand_items_are_split_and_seeded_apart(name):
-    passes(name, stock.splits(items(name, 1000, 42), items(name, 1000, 42, "test")), 0)
-    passes(name, stock.seeds(items(name, 1000, 42), items(name, 1000, 43)))
     family = registry.get(name)
+    many = stock.supply(family, 1000, seed=42)
+    passes(name, stock.splits(many, stock.supply(family, 1000, seed=42, split="test")), 0)
+    passes(name, stock.seeds(many, stock.supply(family, 1000, seed=43)))
     wanted = 20 if family.space(family.ladder(1)) < 200 else 200
     found = stock.supply(family, wanted, unique=True)
     assert len({p.id for p in found}) == len({gate.asked(p) for p in found}) == wanted
@@ -216,6 +219,14 @@ def test_the_list_of_families_says_what_each_is():
         assert row["effort_unit"], row["name"]
     with pytest.raises(ArgumentError, match=r"`family` must be one of .*did you mean 'lists'"):
         registry.get("list")
+
+
+def test_the_map_of_the_folder_names_every_file():
+    said = re.findall(r"`(\w+?)(\*|)`", families.__doc__)
+    for path in Path(families.__file__).parent.glob("*.py"):
+        stem = path.stem
+        named = any(stem.startswith(word) if star else stem == word for word, star in said)
+        assert named or stem in (*registry.FAMILIES, "__init__"), stem
 
 
 def add():

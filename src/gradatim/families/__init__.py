@@ -1,7 +1,12 @@
 """Problems with a difficulty dial, one family a file; `registry` has them by name.
 
-What they share: `generation`, `knobs`, `read`, `verify`; the gate (`gate`, `stock`) and templates
-of third parties (`templates`); `mixtures`, `splits`, and `twins` that may have no answer. Helpers
-of one kind: `numbers` and `steps` (arithmetic), `moves` and `stacks` (puzzles), `lists_*`,
-`sequences_*`, `sudoku_grids`.
+What all share: `generation`, `knobs`, `read`, `verify`; `gate` and `stock` test a family,
+`templates` those of third parties; `mixtures` and `splits` put sets together.
+
+Helpers of one kind: `numbers`, `steps`, `dotted`, `formatted` of arithmetic and lists; `lists_*`,
+`sequences_*` of these; `moves`, `stacks`, `hanoi_positions` of puzzles with moves; `sat_solver`,
+`graph_coloring_counts`, `logic_grid_bits`, `sudoku_grids`, `sudoku_techniques` of constraints;
+`horizon_measures` of long execution. Modes with a file of their own: `lists_modes`, `sat_modes`;
+arithmetic's are `bases`, `divisors`, `expressions`, `fraction_sums`, `modular`, `polynomials`.
+Twins that may have no answer: `twins` and `twins_*`.
 """
