@@ -111,21 +111,24 @@ def test_jobs_give_the_same_rows(small):
     assert heights[0] == heights[1]
 
 
-def test_contrasts_by_hand():
-    def row(variant, seed, height, before=(0.5,), after=(0.5,)):
-        cost = [0, 100, 200]
-        return {
-            "pool": "p", "variant": variant, "start": "s", "seed": seed, "height": height,
-            "rollouts": cost, "tokens": cost, "cpu": cost, "greedy": [0.5], "mixed": 1,
-            "groups": 2, "before": list(before), "after": list(after),
-        }  # fmt: skip
+def row_of(variant, seed, height, before=(0.5,), after=(0.5,), **more):
+    """A row with moments at 0, 100 and 200 rollouts."""
+    cost = [0.0, 100.0, 200.0]
+    return {
+        "pool": "p", "variant": variant, "recipe": variant, "start": "s", "seed": seed,
+        "height": height, "rollouts": cost, "tokens": cost, "cpu": cost, "greedy": [0.5],
+        "mixed": 1, "groups": 2, "before": list(before), "after": list(after),
+        "labels": [f"f:{k}" for k in range(1, len(after) + 1)], "rate": 1.0,
+    } | more  # fmt: skip
 
+
+def test_contrasts_by_hand():
     rows = [
-        row("grpo", 0, [0.2, 0.3, 0.4]),
-        row("grpo", 1, [0.2, 0.3, 0.4]),
-        row("new", 0, [0.2, 0.4, 0.5], before=(0.5, 0.9), after=(0.6, 0.7)),
-        row("new", 1, [0.2, 0.4, 0.7]),
-        row("lone", 7, [0.2, 0.4, 0.7]),
+        row_of("grpo", 0, [0.2, 0.3, 0.4]),
+        row_of("grpo", 1, [0.2, 0.3, 0.4]),
+        row_of("new", 0, [0.2, 0.4, 0.5], before=(0.5, 0.9), after=(0.6, 0.7)),
+        row_of("new", 1, [0.2, 0.4, 0.7]),
+        row_of("lone", 7, [0.2, 0.4, 0.7]),
     ]
     base, new = contrasts.contrast(rows, early=100)
     assert (base["variant"], new["variant"]) == ("grpo", "new")  # "lone" has no pair
@@ -135,11 +138,97 @@ def test_contrasts_by_hand():
     assert new["x_rollouts"].value == pytest.approx(0.5)  # .4 at 100, the baseline at 200
     assert new["d_early"].value == pytest.approx(0.05)
     assert new["forgotten"] == pytest.approx(0.05)
+    assert new["d_forgotten"].value == pytest.approx(0.05)
     assert new["gradient"] == 0.5
+    assert (new["never"], new["flat"]) == (0, 0)
     text = contrasts.table([base, new], configurations=2)
     assert "x0.50" in text
     with pytest.raises(ArgumentError, match="no row of the baseline 'grop'"):
         contrasts.contrast(rows, baseline="grop")
+
+
+def test_heights_never_reached_are_counted_and_said():
+    low = [0.2, 0.2, 0.3]
+    rows = [row_of("grpo", s, [0.2, 0.3, 0.4]) for s in (0, 1)]
+    rows += [row_of("one", 0, low), row_of("one", 1, [0.2, 0.4, 0.4])]
+    rows += [row_of("none", 0, low), row_of("none", 1, low)]
+    found = {r["variant"]: r for r in contrasts.contrast(rows)}
+    assert (found["one"]["never"], found["none"]["never"]) == (1, 2)
+    # 200 (the whole budget) and 100 over 200 and 200: the root of 1 x 1/2
+    assert found["one"]["x_rollouts"].value == pytest.approx(0.5**0.5)
+    assert found["none"]["x_rollouts"].value == pytest.approx(1)
+    text = contrasts.table(list(found.values()), configurations=3)
+    assert ", 1 never" in text
+    assert ">x1.00 [1.00, 1.00], never" in text
+    assert "2 rows with pairs that never reached the baseline's height" in text
+
+
+def test_a_baseline_that_learns_nothing_is_said():
+    flat = [0.4, 0.3, 0.2]
+    rows = [row_of("grpo", 0, flat), row_of("new", 0, [0.4, 0.5, 0.6])]
+    new = contrasts.contrast(rows)[1]
+    assert new["flat"] == 1
+    assert new["x_rollouts"].value == pytest.approx(1)  # both at the first moment, not 0 / 0
+    assert "1 rows with pairs whose baseline ended where it began" in contrasts.table(
+        [new], configurations=2
+    )
+
+
+def test_one_pair_has_no_interval():
+    rows = [row_of("grpo", 0, [0.2, 0.3, 0.4]), row_of("new", 0, [0.2, 0.4, 0.5])]
+    text = contrasts.table(contrasts.contrast(rows), configurations=2)
+    assert "inf" not in text
+    assert "+10.0 " in text
+    assert "2 of 2 rows with one pair: no interval" in text
+
+
+def test_time_and_tokens_at_equal_rollouts():
+    rows = [row_of("grpo", s, [0.2, 0.3, 0.4]) for s in (0, 1)]
+    slow = {"cpu": [0.0, 200.0, 400.0], "tokens": [0.0, 50.0, 100.0]}
+    rows += [row_of("slow", s, [0.2, 0.3, 0.4], **slow) for s in (0, 1)]
+    slow = contrasts.contrast(rows)[1]
+    assert slow["cpu_per_rollout"].value == pytest.approx(2)
+    assert slow["tokens_per_rollout"].value == pytest.approx(0.5)
+    assert slow["x_rollouts"].value == pytest.approx(1)
+    assert slow["x_cpu"].value == pytest.approx(2)
+
+
+def test_pass_rates_by_level():
+    rows = [
+        row_of("grpo", 0, [0.2, 0.3], before=(0.1, 0.2), after=(0.5, 0.3), greedy=[1.0, 0.0]),
+        row_of("new", 0, [0.2, 0.3], before=(0.1, 0.2), after=(0.6, 0.2), greedy=[1.0, 0.5]),
+    ]
+    found = {(r["variant"], r["level"]): r for r in contrasts.by_level(rows)}
+    assert found["grpo", 1]["final"] == 0.5
+    assert "d_final" not in found["grpo", 1]
+    assert found["new", 1]["d_final"].value == pytest.approx(0.1)
+    assert found["new", 2]["d_final"].value == pytest.approx(-0.1)
+    assert found["new", 2]["d_greedy"].value == 0.5
+    assert found["new", 2]["before"] == 0.2
+    # labels that do not fit are not compared
+    other = row_of("odd", 0, [0.2, 0.3], labels=["g:1"])
+    assert not [r for r in contrasts.by_level([*rows, other]) if r["variant"] == "odd"]
+
+
+def test_leave_one_out():
+    rows = []
+    for seed, gain in ((0, 0.1), (1, 0.2)):
+        rows.append(row_of("grpo", seed, [0.2, 0.3, 0.4]))
+        rows.append(row_of("mine", seed, [0.2, 0.4, 0.4 + gain]))
+        rows.append(row_of("without_budget", seed, [0.2, 0.3, 0.4], recipe="mine"))
+    (part,) = contrasts.leave_one_out(rows)
+    assert (part["part"], part["whole"], part["pairs"]) == ("budget", "mine", 2)
+    assert part["brings_final"].value == pytest.approx(0.15)
+    # t of one degree of freedom: 12.706 x .0707 / sqrt 2
+    assert part["brings_final"].low == pytest.approx(0.15 - 12.706 * 0.05, abs=1e-3)
+    assert part["brings_final"].high == pytest.approx(0.15 + 12.706 * 0.05, abs=1e-3)
+    assert part["never"] == 2
+    text = contrasts.parts_table([part])
+    assert "pool p: mine without one part" in text
+    assert "+15.0 [" in text
+    assert contrasts.leave_one_out(rows[:2]) == []
+    orphans = [r for r in rows if r["variant"] != "mine"]
+    assert contrasts.leave_one_out(orphans) == []
 
 
 @pytest.mark.parametrize(
