@@ -87,6 +87,16 @@ def test_roots_against_sympy():
         assert p.answer == " ".join(map(str, expected))
 
 
+def test_levels_of_roots_have_more_and_larger_roots():
+    # level k: k + 2 roots of at most 3 k + 6
+    for p in generate("compositions.roots", n=20, level=range(1, 11)):
+        roots = [int(word) for word in p.answer.split()]
+        assert len(roots) == p.level + 2
+        assert max(roots) <= 3 * p.level + 6
+    every = [p for i in range(10) for p in generate("compositions.roots", n=9, level=10, seed=i)]
+    assert max(int(word) for p in every for word in p.answer.split()) == 36
+
+
 def test_roots_then_gcd_worked_by_hand():
     # (x - 4)(x - 6)(x - 8) = x^3 - 18 x^2 + 104 x - 192; gcd(4, 6, 8) = 2
     assert compositions.SKILLS["roots"].do([1, -18, 104, -192], 0) == [4, 6, 8]

@@ -91,7 +91,7 @@ SKILLS = {
         "Write the greatest common divisor of {it}.", lambda v, _: [reduce(gcd, v)], one=True
     ),
     "roots": Skill(
-        "Write all roots of the polynomial with the coefficients {it} (highest power first), from "
+        "Write all roots of the polynomial whose coefficients are {it} (highest power first), from "
         "the smallest to the largest, each as often as it is a root.",
         _roots,
         polynomial=True,
@@ -125,8 +125,8 @@ def _given(stream: Stream, *, first: str, second: str, length: int, high: int) -
     if not SKILLS[first].polynomial:
         return [factor * (1 + stream.below(high)) for _ in range(length)]
     coefficients = [1]
-    for _ in range(min(length, 5)):
-        root = factor * (1 + stream.below(min(high, 12)))
+    for _ in range(length):
+        root = factor * (1 + stream.below(high))
         shifted = [*coefficients, 0]
         coefficients = [a - root * b for a, b in zip(shifted, [0, *coefficients], strict=True)]
     return coefficients
@@ -201,7 +201,7 @@ def _one_guess(name: str, length: int, high: int) -> float:
     if name == "chain":
         return sum(p**-length for p in range(2, 10)) / 8
     if name == "roots":
-        return 1 / comb(min(high, 12) + min(length, 5) - 1, min(length, 5))
+        return 1 / comb(high + length - 1, length)
     return 1 / 6 if name == "gcd" else 1 / high
 
 
@@ -227,8 +227,7 @@ def space(knobs: Mapping[str, Any]) -> int:
     setting = complete(KNOBS, knobs)
     length, high = setting["length"], setting["high"]
     if SKILLS[setting["first"]].polynomial:
-        n, most = min(length, 5), min(high, 12)
-        return comb(most + n - 1, n)
+        return comb(high + length - 1, length)
     return high**length
 
 
@@ -251,7 +250,7 @@ def _merged(values: Numbers) -> Numbers:
 def _tried(coefficients: Numbers) -> Numbers:
     """Roots by values of the polynomial and its derivatives at every possible place."""
     degree, out = len(coefficients) - 1, []
-    for x in range(1, 100):
+    for x in range(1, 6 * 99 + 1):  # the largest root times the largest factor
         current, times = coefficients, 0
         while current and sum(c * x ** (len(current) - 1 - i) for i, c in enumerate(current)) == 0:
             times += 1
@@ -286,8 +285,8 @@ def solve(problem: Problem) -> str:
 
 FAMILY = Family(
     name="compositions",
-    doc="one skill on numbers, or one after another",
-    version="1",
+    doc="one skill on numbers, or one after another by its knobs; its levels sort",
+    version="2",
     knobs=KNOBS,
     make=make,
     check=check,
