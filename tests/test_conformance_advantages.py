@@ -16,6 +16,7 @@ from gradatim.types import Batch
 
 NAMES = registry.names("advantage")
 COLUMNS = ("problem", "role", "parent", "reward", "solved", "length", "mask", "logp", "entropy")
+COLUMNS += ("alpha", "beta")
 TOKENS = ("prefix_value", "anchor")  # (token,) columns
 SILENT = {  # batches that an advantage of this kind leaves without any gradient
     "silent": {"singletons", "all right", "all wrong", "one"},
@@ -47,6 +48,8 @@ def batch_of(reward, group, mask=None):
         mask=np.ones(size, bool) if mask is None else np.asarray(mask),
         logp=-5 * rng.random(size),
         entropy=rng.random(size),
+        alpha=0.5 + group % 4,
+        beta=1.5 + group % 3,
         prefix_value=np.where(rng.random(tokens) < 0.4, rng.random(tokens), np.nan),
         anchor=rng.integers(-1, 3, tokens),
     )

@@ -326,6 +326,7 @@ class Plan:
         why: (row,) str, one word for people.
         group: (row,) int, label within the step; attempts of one label are compared.
         posed: (row,) object, the Problem as it is posed where it is not the pool's, else None.
+        alpha, beta: (row,) float, what was believed of the problem when the row was planned.
         round: of the step, from 0; `start`: rows of the step's earlier rounds.
         paid: attempts that planning itself has cost (a scaffold's writer).
     """
@@ -341,6 +342,8 @@ class Plan:
     why: np.ndarray
     group: np.ndarray
     posed: np.ndarray
+    alpha: np.ndarray
+    beta: np.ndarray
     round: int = 0
     start: int = 0
     paid: int = 0
@@ -362,6 +365,7 @@ class Batch:
         mask: bool, False where an attempt gives no gradient (provider errors, say).
         row: row of the step's plan, over all its rounds; None: the group.
         hint: share of the solution that was shown; None: nothing was.
+        alpha, beta: float, the belief in the problem's pass rate before the step.
         logp: float, log-probability of the whole reply under the policy that sampled it.
         entropy: float, mean over the reply's tokens of the policy's entropy, in nats.
         text: object, the reply, for scaffolds that show or criticise it.
@@ -379,6 +383,8 @@ class Batch:
     mask: np.ndarray
     row: np.ndarray | None = None
     hint: np.ndarray | None = None
+    alpha: np.ndarray | None = None
+    beta: np.ndarray | None = None
     logp: np.ndarray | None = None
     entropy: np.ndarray | None = None
     text: np.ndarray | None = None

@@ -29,6 +29,8 @@ def rows(problem: np.ndarray, *, step: int, propensity: np.ndarray, why: np.ndar
         why=np.asarray(why, dtype=str),
         group=np.arange(size),
         posed=np.full(size, None),
+        alpha=np.full(size, np.nan),
+        beta=np.full(size, np.nan),
     )
 
 

@@ -112,6 +112,8 @@ def build(
         mask=live,
         row=plan.start + code,
         hint=plan.hint[code],
+        alpha=plan.alpha[code],
+        beta=plan.beta[code],
         **more,
     )
 

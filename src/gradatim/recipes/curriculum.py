@@ -7,6 +7,7 @@ Our own loop, TRL, verl and anyone's use this and nothing else:
 any order, each plan once.
 """
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class Curriculum:
             self.pool = source
         else:
             self.pool = pools.pool(problems, source, bank=bank, features="features" in self.needs)
-        registry.fits(self.recipe, self.provides | pools.provides(self.pool))
+        registry.fits(self.recipe, self.provides | {"belief"} | pools.provides(self.pool))
         self.seed, self.total = seed, total
         self.step = 0
         self._rng = np.random.default_rng(seed)
@@ -127,6 +128,7 @@ class Curriculum:
         self._tally["asked"] += asked
         self._tally["spent"] += plan.paid
         alpha, beta = ask.belief.alpha[plan.problem], ask.belief.beta[plan.problem]
+        plan = dataclasses.replace(plan, alpha=alpha, beta=beta)
         self._last |= {
             "rows": len(plan.n),
             "expected_mixed_share": float(mixed_share(alpha, beta, plan.n).mean()),

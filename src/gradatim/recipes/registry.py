@@ -66,6 +66,7 @@ ENTRIES: dict[str, dict[str, str]] = {
         "dr_grpo": "gradatim.learning.advantages:ADVANTAGES",
         "rloo": "gradatim.learning.advantages:ADVANTAGES",
         "opo": "gradatim.learning.advantages:ADVANTAGES",
+        "believed": "gradatim.learning.advantages_believed:ADVANTAGES",
         "reinforce_pp": "gradatim.learning.advantages:ADVANTAGES",
         "psr": "gradatim.learning.advantages_signed:ADVANTAGES",
         "nsr": "gradatim.learning.advantages_signed:ADVANTAGES",
