@@ -23,6 +23,7 @@ from gradatim.types import Draft, Family, Knob, Problem, Step, Verdict
 COMPACT = 6  # sizes up to which there is a compact form
 TRIES = 40  # grids drawn before walls get rarer
 FREE = 20  # grids drawn with rarer walls before there are none
+FEW = 24  # bits of a board that are looked at one by one
 
 KNOBS = {
     "size": Knob("rows, and columns", 6, 3, 16),
@@ -88,9 +89,21 @@ def layers_of(board: int, start: int, wide: int) -> list[int]:
 
 def pick(stream: Stream, board: int) -> int:
     """One of the cells of a board."""
-    for _ in range(stream.below(board.bit_count())):
+    count, width, skipped = stream.below(board.bit_count()), board.bit_length(), 0
+    while width > FEW:  # half of the board at a time, then cell by cell
+        width >>= 1
+        low = board & (1 << width) - 1
+        below = low.bit_count()
+        if count < below:
+            board = low
+        else:
+            count -= below
+            board >>= width
+            skipped += width
+            width = board.bit_length()
+    for _ in range(count):
         board &= board - 1
-    return board & -board
+    return (board & -board) << skipped
 
 
 def _drawn(stream: Stream, size: int, walls: int, within: range) -> tuple[int, list[int], int]:

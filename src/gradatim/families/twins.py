@@ -47,6 +47,10 @@ class Instance(NamedTuple):
     write: Callable[[], "Instance"] | None = None
 
 
+# a member of a pair, or what gives it: of a pair one member is asked for
+Member = Instance | Callable[[], Instance]
+
+
 class Kind(NamedTuple):
     """What one entry is made of.
 
@@ -66,7 +70,7 @@ class Kind(NamedTuple):
     doc: str
     knobs: Mapping[str, Knob]
     levels: tuple[Mapping[str, int], ...]
-    pair: Callable[..., tuple[Instance, Instance] | None]
+    pair: Callable[..., tuple[Member, Member] | None]
     task: str
     form: str
     read: Callable[[Found, Problem], str | None]
@@ -102,7 +106,7 @@ def stated_list(found: Found, problem: Problem) -> str | None:
 SHARE = Knob("percent of the problems that have no answer", 50, 0, 100)
 
 
-def _pair(kind: Kind, stream: Stream, knobs: Mapping[str, Any]) -> tuple[Instance, Instance]:
+def _pair(kind: Kind, stream: Stream, knobs: Mapping[str, Any]) -> tuple[Member, Member]:
     """Two instances that differ in one line; the first has an answer, the second has none."""
     for _ in range(TRIES):
         found = kind.pair(stream, **knobs)
@@ -113,7 +117,8 @@ def _pair(kind: Kind, stream: Stream, knobs: Mapping[str, Any]) -> tuple[Instanc
     )
 
 
-def _draft(kind: Kind, instance: Instance, stream: Stream, *, unsolvable: bool) -> Draft:
+def _draft(kind: Kind, member: Member, stream: Stream, *, unsolvable: bool) -> Draft:
+    instance = member if isinstance(member, Instance) else member()
     canonical = instance.plain or "\n".join(sorted(instance.body.split("\n")))
     if not stream.wants(canonical):
         return Draft("", "", canonical)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from gradatim.checkers.abstention import UNSOLVABLE
@@ -10,7 +11,7 @@ from gradatim.checkers.lists import parse
 from gradatim.errors import ArgumentError
 from gradatim.families import mazes, sudoku
 from gradatim.families.sudoku_grids import BOXES, board_of, search
-from gradatim.families.twins import Instance, Kind, family
+from gradatim.families.twins import Instance, Kind, Member, family
 from gradatim.rng import Stream
 from gradatim.types import Knob, Problem
 
@@ -176,7 +177,7 @@ def _maze_instance(board: int, ends: tuple[int, int], size: int) -> Instance:
     return Instance("", "", {}, mazes.canonical(rows), write)
 
 
-def _maze_pair(stream: Stream, *, size: int, least: int) -> tuple[Instance, Instance] | None:
+def _maze_pair(stream: Stream, *, size: int, least: int) -> tuple[Member, Member] | None:
     """A door between two parts of a maze is open, or shut and another cell of its row open."""
     wide = size + 1
     board = mazes.random_cells(stream, size, WALLS)
@@ -193,7 +194,10 @@ def _maze_pair(stream: Stream, *, size: int, least: int) -> tuple[Instance, Inst
     for cell in _each(stream, board & row & ~(ends[0] | ends[1])) if ends[0] else ():
         other = board & ~cell | door
         if _flood(other, ends[0], wide) & ends[1]:
-            return _maze_instance(other, ends, size), _maze_instance(board, ends, size)
+            return (
+                partial(_maze_instance, other, ends, size),
+                partial(_maze_instance, board, ends, size),
+            )
     return None
 
 
