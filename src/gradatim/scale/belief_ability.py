@@ -1,35 +1,37 @@
 """The live scale: a policy's ability that moves with the steps, and problems that move less.
 
-Axes: `problem`, `family`, `source`, `axis` (families, then sources: what the covariance is of).
+Axes: `problem`, `family`, `source`, `axis` (what the covariance is of: families, sources, and
+last what problems that are trained on gain beyond anchors).
 A problem's logit is discrimination x (ability of its family - difficulty) + offset of its source +
 offset of its own. Abilities and offsets are normal; each batch is folded in by moments.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import linalg, special
 
+from gradatim import checks
 from gradatim.scale import belief
-from gradatim.scale.belief_mixture import matched
+from gradatim.scale.belief_logits import MASS, NORMAL, absorb, matched, pass_rates
 from gradatim.scale.belief_trend import kinds, spread_by_family, spread_by_level
-from gradatim.types import Batch, Belief, Pool, Slot
+from gradatim.types import Batch, Belief, Estimate, Pool, Slot
 
-NODES = np.linspace(-1, 1, 31)
-SIDE = 5.0  # standard deviations that the nodes reach to either side
-SPREADS = 0.25 * 2.0 ** np.arange(0, 5.5, 0.5)  # .25 to 8 logits
-NORMAL = np.linspace(-4, 4, 21)  # even nodes stay exact where the logit is spread far
-MASS = np.exp(-(NORMAL**2) / 2) / np.exp(-(NORMAL**2) / 2).sum()
-BLOCK = 1 << 14
+SPREADS = 0.25 * 2.0 ** np.arange(0, 6, 0.5)  # .25 to 11 logits
+MOST = 5000  # problems of a batch that the spread is learned from
+FIXED = 1e-3  # share of the usual spread that an anchor's offset has
 
 
 class Live(NamedTuple):
     """What is known at the newest step.
 
     Attributes:
-        mean, covariance: (axis,), (axis, axis) abilities of families, then offsets of sources.
+        mean, covariance: (axis,), (axis, axis) abilities of families, offsets of sources,
+            gain beyond the anchors (0 +- 0 without any).
         info, pull: (problem,) precision and precision x mean of what attempts say of each
             problem's own offset; the prior of offsets comes on top.
+        gains: (problem,) 1 where the gain counts, 0 for anchors.
         load, base: (problem,) discrimination, and minus discrimination x difficulty.
         share: (problem,) sd of an offset before any attempt, as a share of its family's.
         evidence: (family, spread) log-likelihood of each of SPREADS as the sd of offsets.
@@ -42,6 +44,7 @@ class Live(NamedTuple):
     covariance: np.ndarray
     info: np.ndarray
     pull: np.ndarray
+    gains: np.ndarray
     load: np.ndarray
     base: np.ndarray
     share: np.ndarray
@@ -55,16 +58,29 @@ class Live(NamedTuple):
 def init_live(
     pool: Pool,
     *,
-    shared: float,
-    family: float,
+    abilities: tuple[float, float],
     slope: float,
     level: float,
     own: float,
     misfit: float,
     walk: float,
+    anchors: Sequence[int],
     **_: Any,
 ) -> Live:
-    """No attempts yet; see `BELIEFS` for the options."""
+    """No attempts yet.
+
+    Args:
+        pool: with a bank's difficulties, or without.
+        abilities: sd of the part that all families share, and of the rest of each, in logits.
+        slope, level, own: sd of the sources' offsets, see `spread_by_level`.
+        misfit: share of these, and of problems' own offsets, where difficulties are known.
+        walk: sd of an ability's move in a step, each of its parts.
+        anchors: problems of the bank that are not trained on: their offsets stay 0, so that the
+            ability is measured by them, and `drift` tells how far the others have moved.
+
+    Raises:
+        ArgumentError: anchors without difficulties.
+    """
     about = kinds(pool)
     size = len(pool.source)
     code = np.zeros(size, dtype=np.int64)
@@ -80,27 +96,35 @@ def init_live(
         mean = float(np.mean(pool.difficulty[known])) if known.any() else 0.0
         base = -load * np.where(known, pool.difficulty, mean)
         scale = np.where(known, misfit, 1.0)
+    fixed = np.asarray(anchors, dtype=np.int64)
+    if len(fixed):
+        checks.within(0, size - 1, anchors=fixed)
+        known = np.zeros(size) if pool.difficulty is None else np.isfinite(pool.difficulty)
+        checks.within(1, 1, **{"difficulty known (1) or not (0), of each anchor": known[fixed]})
     # a source of calibrated problems can be off by as little as the problems themselves can
     arms = len(pool.sources)
     many = np.maximum(np.bincount(pool.source, minlength=arms), 1)
     by_source = np.bincount(pool.source, weights=scale, minlength=arms) / many
     below = spread_by_level(about, slope=slope, level=level, own=own)
     below *= np.multiply.outer(by_source, by_source)
-    above = spread_by_family(np.arange(families), shared=shared, family_sd=family)
-    covariance = np.asarray(linalg.block_diag(above, below))
-    steps = np.asarray(
-        linalg.block_diag(
-            spread_by_family(np.arange(families), shared=1.0, family_sd=1.0), np.eye(arms)
-        )
-    )
+    above = spread_by_family(np.arange(families), shared=abilities[0], family_sd=abilities[1])
+    together = spread_by_family(np.arange(families), shared=1.0, family_sd=1.0)
+    anchored = float(len(fixed) > 0)
+    covariance = np.asarray(linalg.block_diag(above, below, anchored))
+    steps = np.asarray(linalg.block_diag(together, np.eye(arms), anchored))
+    share = scale.copy()
+    share[fixed] *= FIXED
+    gains = np.ones(size)
+    gains[fixed] = 0.0
     return Live(
-        mean=np.zeros(families + arms),
+        mean=np.zeros(families + arms + 1),
         covariance=covariance,
         info=np.zeros(size),
         pull=np.zeros(size),
+        gains=gains,
         load=load,
         base=base,
-        share=scale,
+        share=share,
         evidence=np.zeros((families, len(SPREADS))),
         family=code,
         source=families + np.asarray(pool.source, dtype=np.int64),
@@ -130,6 +154,8 @@ def spreads(state: Live, guess: float) -> np.ndarray:
 
 def _told(state: Live, rows: np.ndarray, k: np.ndarray, n: np.ndarray) -> np.ndarray:
     """(family, spread) evidence with what these attempts tell of how much offsets differ."""
+    part = slice(None, None, len(rows) // MOST + 1)
+    rows, k, n = rows[part], k[part], n[part]
     mean, shared = _logits(state, rows)
     log = np.empty((len(rows), len(SPREADS)))
     for i, spread in enumerate(SPREADS):
@@ -145,10 +171,13 @@ def _told(state: Live, rows: np.ndarray, k: np.ndarray, n: np.ndarray) -> np.nda
 def _logits(state: Live, rows: Any = slice(None)) -> tuple[np.ndarray, np.ndarray]:
     """(row,) mean and variance of the logits, the problems' own offsets left out."""
     a, f, s = state.load[rows], state.family[rows], state.source[rows]
-    cov = state.covariance
-    mean = state.base[rows] + a * state.mean[f] + state.mean[s]
+    g, cov = state.gains[rows], state.covariance
+    mean = state.base[rows] + a * state.mean[f] + state.mean[s] + g * state.mean[-1]
     own = np.diag(cov)
-    return mean, np.maximum(a * a * own[f] + 2 * a * cov[f, s] + own[s], 0)
+    variance = a * a * own[f] + 2 * a * cov[f, s] + own[s]
+    if own[-1] > 0:
+        variance = variance + g * (own[-1] + 2 * a * cov[f, -1] + 2 * cov[s, -1])
+    return mean, np.maximum(variance, 0)
 
 
 def _later(
@@ -170,56 +199,6 @@ def _later(
     )
 
 
-def absorb(
-    mean: np.ndarray, variance: np.ndarray, k: np.ndarray, n: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of a normal logit after k of n were right, by quadrature.
-
-    Args:
-        mean, variance: (row,) before.
-        k, n: (row,) right and all attempts.
-
-    Returns:
-        (row,) mean and variance after; nodes reach as far as either side of the posterior does.
-
-    >>> mean, variance = absorb(np.zeros(1), np.ones(1), np.array([2.0]), np.array([4.0]))
-    >>> bool(abs(mean[0]) < 1e-9), bool(0.5 < variance[0] < 1)
-    (True, True)
-    """
-    after = np.empty((2, len(mean)))
-    for start in range(0, len(mean), BLOCK):
-        rows = slice(start, start + BLOCK)
-        after[:, rows] = _absorb(mean[rows], variance[rows], k[rows], n[rows])
-    return after[0], after[1]
-
-
-def _absorb(mean: np.ndarray, variance: np.ndarray, k: np.ndarray, n: np.ndarray) -> np.ndarray:
-    def log(eta: np.ndarray) -> np.ndarray:
-        # k log s + (n - k) log (1 - s) = k eta - n log(1 + e^eta)
-        loss = n[:, None] * np.logaddexp(0, eta)
-        return k[:, None] * eta - loss - (eta - mean[:, None]) ** 2 / (2 * variance[:, None])
-
-    mode = mean.copy()
-    for _ in range(12):
-        p = special.expit(mode)
-        slope = k - n * p - (mode - mean) / variance
-        mode = mode + np.clip(slope / (n * p * (1 - p) + 1 / variance), -2, 2)
-    p = special.expit(mode)
-    near = 1 / np.sqrt(n * p * (1 - p) + 1 / variance)
-    ends = mode[:, None] + SIDE * near[:, None] * np.array([-1, 0, 1])
-    drop = log(ends)
-    far = drop[:, 1:2] - drop[:, [0, 2]] < SIDE  # flat on that side: the prior ends it
-    reach = SIDE * np.where(far, np.sqrt(variance)[:, None], near[:, None])
-    side = np.where(NODES < 0, reach[:, :1], reach[:, 1:])
-    at_mode = (reach[:, :1] + reach[:, 1:]) / 2
-    eta = mode[:, None] + side * NODES
-    weight = log(eta) - drop[:, 1:2]
-    weight = np.exp(weight) * np.where(NODES == 0, at_mode, side)
-    weight /= weight.sum(axis=1, keepdims=True)
-    first = (weight * eta).sum(axis=1)
-    return np.stack([first, (weight * (eta - first[:, None]) ** 2).sum(axis=1)])
-
-
 def _joint(
     state: Live, rows: np.ndarray, trust: np.ndarray, reading: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -231,13 +210,17 @@ def _joint(
         trust: (row,) 1 / variance of a reading, the problem's own offset in it.
         reading: (row,) logit beyond what was expected.
     """
-    f, s, a = state.family[rows], state.source[rows], state.load[rows]
-    size = len(state.mean)
-    told = np.zeros((size, size))
-    for first, second, by in ((f, f, a * a), (f, s, a), (s, f, a), (s, s, np.ones(len(a)))):
-        np.add.at(told, (first, second), trust * by)
-    push = np.bincount(f, weights=trust * a * reading, minlength=size)
-    push += np.bincount(s, weights=trust * reading, minlength=size)
+    size, last = len(state.mean), np.full(len(rows), len(state.mean) - 1)
+    loads = (
+        (state.family[rows], state.load[rows]),
+        (state.source[rows], np.ones(len(rows))),
+        (last, state.gains[rows]),
+    )
+    told, push = np.zeros((size, size)), np.zeros(size)
+    for at, by in loads:
+        push += np.bincount(at, weights=trust * by * reading, minlength=size)
+        for other, other_by in loads:
+            np.add.at(told, (at, other), trust * by * other_by)
     cov = linalg.solve(np.eye(size) + state.covariance @ told, state.covariance)
     cov = (cov + cov.T) / 2
     return cov @ push, cov
@@ -284,22 +267,12 @@ def observe_live(
     precision = np.maximum(1 / left - 1 / total, 1e-9)
     reading = (after - mean) / (left * precision)  # beyond what was expected
     moved, cov = _joint(state, rows, 1 / (own + 1 / precision), reading)
-    rest = reading - state.load[rows] * moved[state.family[rows]] - moved[state.source[rows]]
+    state = state._replace(mean=state.mean + moved, covariance=cov)
+    rest = reading - (_logits(state, rows)[0] + at - mean)
     info, pull = state.info.copy(), state.pull.copy()
     info[rows] += precision
     pull[rows] += precision * (at + rest)
-    return state._replace(mean=state.mean + moved, covariance=cov, info=info, pull=pull)
-
-
-def _pass_rates(mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(problem,) mean and variance of s(logit) of a normal logit."""
-    sd = np.sqrt(variance)
-    first, second = np.zeros(len(mean)), np.zeros(len(mean))
-    for x, w in zip(NORMAL, MASS, strict=True):
-        p = 1 / (1 + np.exp(-np.clip(mean + x * sd, -40, 40)))
-        first += w * p
-        second += w * p * p
-    return first, np.maximum(second - first**2, 0)
+    return state._replace(info=info, pull=pull)
 
 
 def predict_live(state: Live, pool: Pool, *, offset: float, **_: Any) -> Belief:
@@ -309,7 +282,7 @@ def predict_live(state: Live, pool: Pool, *, offset: float, **_: Any) -> Belief:
     """
     mean, shared = _logits(state)
     at, own = _offsets(state, spreads(state, offset)[state.family])
-    alpha, beta = matched(*_pass_rates(mean + at, shared + own))
+    alpha, beta = matched(*pass_rates(mean + at, shared + own))
 
     def draw(rng: np.random.Generator, m: int) -> np.ndarray:
         size = len(state.mean)
@@ -317,10 +290,27 @@ def predict_live(state: Live, pool: Pool, *, offset: float, **_: Any) -> Belief:
         root = vector * np.sqrt(np.maximum(value, 0))
         z = state.mean + rng.standard_normal((m, size)) @ root.T
         logit = state.base + state.load * z[:, state.family] + z[:, state.source] + at
+        logit += state.gains * z[:, -1:]
         logit += np.sqrt(own) * rng.standard_normal(logit.shape)
         return special.expit(logit)
 
     return Belief(alpha, beta, draw)
+
+
+def drift(state: Live) -> Estimate:
+    """How much easier, in logits, problems have become than the anchors say, by training on them.
+
+    0 where training helped all problems alike. Attempts on anchors come in by `Curriculum.prime`,
+    which is not trained on.
+
+    Returns:
+        Estimate with a 95% interval; n problems that are not anchors and were tried.
+    """
+    tried = int(np.count_nonzero((state.info > 0) & (state.gains > 0)))
+    value, half = float(state.mean[-1]), 1.96 * float(np.sqrt(max(state.covariance[-1, -1], 0)))
+    if not half:
+        return Estimate(float("nan"), -np.inf, np.inf, tried)
+    return Estimate(value, value - half, value + half, tried)
 
 
 BELIEFS: dict[str, Slot] = {
@@ -329,17 +319,17 @@ BELIEFS: dict[str, Slot] = {
         observe=observe_live,
         suggest=predict_live,
         options={
-            "shared": 1.0,
-            "family": 1.0,
+            "abilities": (1.0, 1.0),
             "slope": 0.3,
             "level": 1.0,
             "own": 0.5,
             "offset": 2.0,
             "misfit": 0.3,
+            "anchors": (),
             "walk": 0.05,
             "half_life": 200.0,
-            "restless": 0.2,
-            "spread_half_life": 25.0,
+            "restless": 0.3,
+            "spread_half_life": 10.0,
         },
         invariances=frozenset({"permutation"}),
         paper="State-space item response model: abilities that walk, per family with a shared "

@@ -35,7 +35,7 @@ def importance(now: np.ndarray, then: np.ndarray, *, clip: float = 5.0) -> np.nd
     checks.within(-np.inf, 0, now=now, then=then)
     checks.within(1, np.inf, clip=clip)
     gap = np.where(np.isneginf(now), -np.inf, now) - np.where(np.isneginf(now), 0.0, then)
-    return np.exp(np.minimum(gap, np.log(clip)))
+    return np.minimum(np.exp(np.minimum(gap, 700.0)), clip)
 
 
 def worth(
