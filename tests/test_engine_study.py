@@ -159,7 +159,7 @@ def test_heights_never_reached_are_counted_and_said():
     assert found["none"]["x_rollouts"].value == pytest.approx(1)
     text = contrasts.table(list(found.values()), configurations=3)
     assert ", 1 never" in text
-    assert ">x1.00 [1.00, 1.00], never" in text
+    assert ">x1.00, never" in text
     assert "2 rows with pairs that never reached the baseline's height" in text
 
 
@@ -263,6 +263,10 @@ def test_the_verb(small, capsys):
     assert (found["cells"], found["missing"], found["configurations"]) == (6, 0, 3)
     assert run(["study", str(small), "-q", "--only", "grpo"]) == 0
     assert "pool sim" in capsys.readouterr().out
+    page = small.with_name("page.html")
+    assert run(["study", str(small), "-q", "--report", str(page)]) == 0
+    assert f"page: {page}" in capsys.readouterr().out
+    assert "Study small" in page.read_text()
     done = subprocess.run(
         [sys.executable, "-m", "gradatim", "study", "nothing.toml"], capture_output=True, text=True
     )
@@ -281,3 +285,18 @@ def test_a_cell_is_known_by_what_it_depends_on(small):
     # what a later version adds at its default changes nothing
     fewer = {k: v for k, v in one.settings.items() if k != "passes"}
     assert one._replace(settings=fewer).key == one.key
+
+
+def test_the_verb_before_all_is_run(small, capsys):
+    assert run(["study", str(small), "-q", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "no row of the baseline 'grpo' yet" in said
+    assert "6 of 6 cells have no row yet" in said
+    assert not small.with_suffix(".parquet").exists()
+    assert run(["study", str(small), "-q", "--only", "dump"]) == 0
+    assert "4 of 6 cells have no row yet" in capsys.readouterr().out
+    small.write_text(SIMULATED.replace('"grpo", "dump"', '"grpo"'))
+    assert run(["study", str(small), "-q", "--only", "grpo", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["configurations"] == 2  # what was given up counts too
+    assert found["missing"] == 2

@@ -10,10 +10,12 @@ import zlib
 from dataclasses import replace
 
 import pytest
+from study_rows import study_rows
 from test_reports_report import make_demo
 from test_scale_misfit import simulated
 
 from gradatim.reports.report import report
+from gradatim.reports.study_report import Tried, study_report
 from gradatim.scale import irt
 
 PAPER = {"light": (0xFD, 0xFC, 0xF9), "dark": (0x15, 0x17, 0x1A)}
@@ -159,6 +161,37 @@ def test_nothing_of_a_banks_figures_overlaps(browser, bank_page, tmp_path, width
     assert found["figures"] == 6
     assert not found["clash"], found["clash"]
     assert not found["small"], f"{found['small']} texts under 9 pixels"
+
+
+@pytest.fixture(scope="module")
+def study_page(tmp_path_factory):
+    names = ("grpo", "gradatim", *(f"a_rather_long_name_of_a_variant_{i}" for i in range(30)))
+    rows = study_rows(names, pools=("mixed", "a pool with a name that is long " * 3), seeds=(0, 1))
+    path = tmp_path_factory.mktemp("study") / "study.html"
+    return study_report(rows, Tried("main", "grpo", 40, len(rows)), output=path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 700, 1200])
+def test_nothing_of_a_studys_figures_overlaps(browser, study_page, tmp_path, width):
+    found = look(browser, study_page.read_text(), tmp_path, width=width)
+    assert found["wide"] <= width
+    assert found["figures"] == 5
+    assert not found["clash"], found["clash"]
+    assert not found["small"], f"{found['small']} texts under 9 pixels"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_studys_page_runs_under_its_own_policy_in_both_themes(
+    browser, study_page, tmp_path, theme
+):
+    shot = tmp_path / "shot.png"
+    dark = ["--blink-settings=preferredColorScheme=0"] if theme == "dark" else []
+    size = "--window-size=1200,4000"
+    done = visit(browser, study_page, tmp_path, size, f"--screenshot={shot}", *dark)
+    assert first_pixel(shot) == PAPER[theme]
+    assert "CONSOLE" not in done.stderr, done.stderr
 
 
 @pytest.mark.slow

@@ -18,6 +18,12 @@ def study(
     only: Annotated[
         list[str] | None, typer.Option(help="Run this variant only; repeatable.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a page of figures and tables here (.html).")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Run nothing: compare the rows that are there.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -33,15 +39,32 @@ def study(
 
     plan = engine.load(file)
     target = results or file.with_suffix(".parquet")
+    planned = len(plan.cells)
+    if dry_run:
+        known = {row["key"] for row in engine.read_rows(target)}
+        plan = plan._replace(cells=[cell for cell in plan.cells if cell.key in known])
     rows = engine.study(plan, results=target, jobs=jobs, only=only or (), progress=reporter(quiet))
-    found = contrasts.contrast(rows, baseline=plan.baseline)
-    tried = len({(row["variant"], row["rate"]) for row in rows})
+    begun = any(row["variant"] == plan.baseline for row in rows)
+    found = contrasts.contrast(rows, baseline=plan.baseline) if begun or report else []
+    parts = contrasts.leave_one_out(rows)
+    # variants that were given up count as well: their rows are still in the file
+    tried = len({(row["variant"], row["rate"]) for row in (*rows, *engine.read_rows(target))})
     text = contrasts.table(found, configurations=tried)
-    left = len(plan.cells) - len(rows)
-    text += f"\n{left} of {len(plan.cells)} cells have no row yet" * bool(left)
+    text += f"\nno row of the baseline '{plan.baseline}' yet: nothing to compare" * (not begun)
+    text += f"\n\n{contrasts.parts_table(parts)}" * bool(parts)
+    left = planned - len(rows)
+    text += f"\n{left} of {planned} cells have no row yet" * bool(left)
+    text += f"\nrows: {target}"
+    if report is not None:
+        from gradatim.reports.study_report import Tried, study_report
+
+        around = Tried(plan.name, plan.baseline, tried, planned, f"gradatim study {file}")
+        text += f"\npage: {study_report(rows, around, output=report)}"
     emit(
         {"study": plan.name, "baseline": plan.baseline, "configurations": tried, "cells": len(rows)}
-        | {"missing": left, "contrasts": found},
+        | {"missing": left, "contrasts": found, "parts": parts}
+        | {"levels": contrasts.by_level(rows, baseline=plan.baseline)}
+        | ({"report": str(report)} if report is not None else {}),
         as_json=as_json,
-        text=f"{text}\nrows: {target}",
+        text=text,
     )

@@ -298,10 +298,10 @@ def ratio(row: Mapping[str, Any], unit: str = "rollouts") -> str:
         return "-"
     never = row["never"]
     text = f"x{value.value:.2f}"
-    if value.n > 1:
-        text += f" [{value.low:.2f}, {value.high:.2f}]"
     if never == row["pairs"]:
         return f">{text}, never"
+    if value.n > 1:
+        text += f" [{value.low:.2f}, {value.high:.2f}]"
     return text + (f", {never} never" if never else "")
 
 

@@ -143,7 +143,7 @@ def axes(frame: Frame, x: Axis, y: Axis | None = None, *, title: str = "") -> st
     parts.append(label(middle, bottom + 34, x.name, class_="axis", text_anchor="middle"))
     if title:
         rise = 26 if y is not None else 12
-        shown = fit(title, frame.width, 13.5)
+        shown = fit(title, frame.width, 15.5)  # 14 and bold, which is wider
         parts.append(label(frame.left, frame.top - rise, shown, class_="panel"))
     return "".join(parts)
 
