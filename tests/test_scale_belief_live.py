@@ -211,3 +211,33 @@ def test_anchors_need_difficulties():
     unmarked = belief_ability.drift(after(plain, [])[0])
     assert np.isnan(unmarked.value)
     assert unmarked.high == np.inf
+
+
+# -- hard inputs ------------------------------------------------------------------------------
+
+
+def test_a_bank_that_lacks_some_problems():
+    pool = pool_of([0] * 3, difficulty=[2, np.nan, -2], discrimination=np.array([1, 1, np.nan]))
+    found = rate(after(pool, [])[1])
+    # what the bank lacks is as hard as its mean, and less sure
+    assert found[0] < found[1]
+    assert found[1] == pytest.approx(found[2])
+
+
+def test_sources_beyond_what_a_covariance_can_hold_are_refused():
+    many = belief_ability.MOST_SOURCES + 1
+    with pytest.raises(ArgumentError, match="`number of sources` must lie in"):
+        after(pool_of(np.arange(many)), [])
+
+
+@pytest.mark.parametrize("won", [0, 1])
+def test_endless_failure_or_success_stays_finite(won):
+    pool = pool_of([0, 0, 1], [0, 0, 0], [1, 1, 2])
+    batches = [batch_of([0] * 64 + [2] * 64, [won] * 128, step) for step in range(200)]
+    state, found = after(pool, batches)
+    assert np.isfinite(state.covariance).all()
+    assert np.isfinite(found.alpha + found.beta).all()
+    assert np.abs(rate(found) - won)[[0, 2]].max() < 0.1
+    # one attempt the other way moves it, but not far
+    other = after(pool, [*batches, batch_of([0], [1 - won], 200)])[1]
+    assert 0 < np.abs(rate(other) - rate(found))[0] < 0.1

@@ -20,6 +20,7 @@ from gradatim.types import Batch, Belief, Estimate, Pool, Slot
 
 SPREADS = 0.25 * 2.0 ** np.arange(0, 6, 0.5)  # .25 to 11 logits
 MOST = 5000  # problems of a batch that the spread is learned from
+MOST_SOURCES = 2000  # their covariance is kept whole
 FIXED = 1e-3  # share of the usual spread that an anchor's offset has
 
 
@@ -79,8 +80,9 @@ def init_live(
             ability is measured by them, and `drift` tells how far the others have moved.
 
     Raises:
-        ArgumentError: anchors without difficulties.
+        ArgumentError: anchors without difficulties; more than MOST_SOURCES sources.
     """
+    checks.within(1, MOST_SOURCES, **{"number of sources": len(pool.sources)})
     about = kinds(pool)
     size = len(pool.source)
     code = np.zeros(size, dtype=np.int64)
@@ -90,8 +92,8 @@ def init_live(
     load, base = np.ones(size), np.zeros(size)
     scale = np.ones(size)
     if pool.difficulty is not None:
-        known = np.isfinite(pool.difficulty)
         a = np.ones(size) if pool.discrimination is None else pool.discrimination
+        known = np.isfinite(pool.difficulty) & np.isfinite(a)
         load = np.where(known, a, 1.0)
         mean = float(np.mean(pool.difficulty[known])) if known.any() else 0.0
         base = -load * np.where(known, pool.difficulty, mean)
