@@ -38,7 +38,7 @@ check: $(VENV)/.dev
 
 # README and quickstart as they stand: their commands and Python blocks, in a temporary folder
 readme: $(VENV)/.dev
-	$(BIN)/python tests/readme_check.py README.md docs/quickstart.md docs/logs.md
+	$(BIN)/python tests/readme_check.py README.md docs/quickstart.md docs/logs.md docs/study.md
 
 # what is written by scripts: docs/api.md and docs/methods.md
 docs: $(VENV)/.dev
