@@ -130,6 +130,7 @@ def test_predictions_of_a_drifting_learner_are_honest(spread):
 @pytest.mark.parametrize("spread", [0.5, 2.0])
 def test_predictions_on_learners_that_learn_from_what_is_chosen(recipe, spread):
     """The simulated learner of studies: what is predicted is also what was chosen by a belief."""
+    pytest.importorskip("torch")
     from gradatim.engine import arms
 
     world = arms.world(3000, families=3, seed=1, spread=spread)

@@ -6,7 +6,10 @@
 - curves and their derivatives: `curves`, `derivatives`, `blocks`
 - the fit, `irt`: abilities integrated out (`estep` chooses `complete`, `sparse` or `quadrature`),
   steps (`marginal`, `newton`), errors (`louis`), repeated attempts (`overdispersion`)
-- given a bank: `ability`, `belief`, `predictive`, `heldout`, `misfit` (`residuals`, `refit`)
+- given a bank: `ability`, `predictive`, `heldout`, `misfit` (`residuals`, `refit`)
+- pass rates of a policy that learns: `belief`, with `belief_trend`; several kinds of problems,
+  `belief_mixture`; on a live scale, `belief_ability` (`belief_logits`); by others'
+  attempts, `belief_weighted`
 - banks on one scale: `link` (`anchors`, `estimators`), `drift`, `anchored` (`known`), `online`
 - ratings: `glicko`, `elo`, `pairwise` (`luce`, `davidson`, `concave`), `matches`
 """

@@ -259,7 +259,14 @@ def predict_levels(
     means of the sources first, so problems of one source move together.
 
     Limit: one Beta per source. On pools of two kinds (half at .95, half at .05) allocation by it
-    gave up to 8% fewer mixed groups than equal groups (16 earlier attempts, simulated).
+    gave up to 8% fewer mixed groups than equal groups (16 earlier attempts, simulated); see
+    `belief_mixture`.
+
+    Args:
+        state: counts.
+        pool: with families and levels where `trend` is on.
+        correlation, weight, pseudo: see `fit_sources`.
+        trend: let the means of sources follow the levels of their family (`trended`).
     """
     about = pool if trend else None
     shape = fit_sources(state, correlation=correlation, weight=weight, pseudo=pseudo, pool=about)

@@ -244,6 +244,14 @@ def observe_live(
     moments of its posterior (assumed density); readings of all problems then move the abilities
     and offsets together. A batch of an older step counts as if it were made now.
 
+    Args:
+        state: of `init_live`.
+        batch: attempts; hinted and masked ones, and those of other roles, are left out.
+        offset: guess of the sd of problems' own offsets; each family's is learned (`spreads`).
+        half_life: steps in which what attempts said of an offset halves; 0: it does not.
+        restless: sd of an offset's move in a step, in logits.
+        spread_half_life: steps in which evidence on the sd of offsets halves; 0: it does not.
+
     Ref: Minka 2001, arXiv:1301.2294 (expectation propagation), one sweep: further ones inside a
     batch changed nothing measurable; differs: afterwards a problem's own offset and the abilities
     are taken as independent.
