@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradatim.checkers.extract import announced, extract, plain, without_reasoning
+from gradatim.checkers.extract import announced, extract, last_lines, plain, without_reasoning
 
 MB = 1_000_000
 
@@ -104,6 +104,44 @@ def test_marks_around_an_answer_are_taken_off():
     assert plain(r"\(\text{yes}\)") == "yes"
     assert plain("“yes”") == "yes"
     assert plain("...") == ""
+    assert plain("#### 3 1 4") == plain("# **3 1 4**") == "3 1 4"
+    assert plain("#3") == "#3"  # no heading
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("Moves: AB CB", "AB CB"),
+        ("The moves are AB CB.", "AB CB"),
+        ("**Plan:** pick-up A, stack A B", "pick-up A, stack A B"),
+        ("In ascending order: 1 3 4", "1 3 4"),
+        ("The numbers in reverse order are 4 3 1.", "4 3 1"),
+        ("The greatest common divisor of 66 and 187 is 11.", "11"),
+        ("The colours are 1213.", "1213"),
+        ("The moves are not: AB CB", "not: AB CB"),  # which is no plan
+        ("We move AB, then CB", None),
+        ("Note: AB CB", None),
+    ],
+)
+def test_what_is_asked_for_may_be_named(line, told):
+    assert announced(line) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("1 2\n2 1", ["1 2\n", "2 1"]),
+        ("Rows:\n\n1 2\n2 1\n\n", ["1 2\n", "2 1"]),
+        ("```text\n1 2\n2 1\n```", ["1 2\n", "2 1\n"]),
+        ("3 3\n```\n1 2\n```\n", ["1 2\n"]),
+        ("<think>5\n6</think>1 2\r\n2 1", ["1 2\r\n", "2 1"]),
+        ("<think>1 2", []),
+        ("", []),
+        ("```", []),
+    ],
+)
+def test_the_last_paragraph_has_lines(text, lines):
+    assert last_lines(text) == lines
 
 
 def test_only_an_announcement_announces():

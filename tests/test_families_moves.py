@@ -39,3 +39,25 @@ def test_a_written_plan_has_a_greatest_length(name):
     p = generate(name, n=1)[0]
     endless = GAMES[name].joint.join([p.answer] * (moves.LONGEST // len(p.answer) + 1))
     assert moves.read(GAMES[name], endless) is None
+
+
+@pytest.mark.parametrize("name", sorted(GAMES))
+def test_a_move_a_line_is_a_plan(name):
+    for p in generate(name, n=20, level=range(1, 11)):
+        game = GAMES[name]
+        plan = moves.read(game, p.answer)
+        lines = "\n".join(p.answer.split(game.joint) if game.joint else p.answer)
+        for text in (lines, f"```\n{lines}\n```", f"First I look.\n\n{lines}", f"Moves:\n{lines}"):
+            assert moves.check(game, p, text).solved, text
+            assert [step.value for step in moves.trace(game, p, text)] == plan
+            ends = [text[: step.end] for step in moves.trace(game, p, text)]
+            assert all(end.endswith(move) for end, move in zip(ends, plan, strict=True))
+        assert moves.read(game, lines.replace("\n", ",\n")) == plan
+
+
+def test_lines_of_several_moves_are_tries_of_which_the_last_counts():
+    assert moves.read(hanoi.GAME, "AB AC\nAB CB") == ["AB", "CB"]
+    assert moves.read(hanoi.GAME, "AB AC\nCB") == ["CB"]
+    assert moves.read(hanoi.GAME, "AC\nAB\n\nCB") == ["CB"]
+    assert moves.read(hanoi.GAME, "It starts with AC\nAB\nCB") == ["AB", "CB"]
+    assert moves.read(hanoi.GAME, "AB\n\\boxed{CB}") == ["CB"]

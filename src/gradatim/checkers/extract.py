@@ -35,12 +35,16 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 _SIGNAL = re.compile(
-    r"\b(?:answer|answers|result|results|solution|output|assignment|values?|totals?|sum|list)\b",
+    r"\b(?:answers?|results?|solution|output|assignment|values?|totals?|sums?|list|numbers?|digits?"
+    r"|terms?|roots?|coefficients?|order|sequence|product|count|position|moves?|actions?|plan|path"
+    r"|route|tour|trip|crossings?|rows?|columns?|colou?rs?|colou?ring|divisor|multiple)\b",
     re.IGNORECASE,
 )
+_HEADING = re.compile(r"#{1,6}\s+")
 
 
 LONGEST = 4000  # characters at the end of a line in which an announcement is looked for
+PARAGRAPH = 20_000  # characters at the end of a reply that hold its last paragraph
 ROUNDS = 12  # layers of marks around an answer that are taken off
 
 
@@ -120,6 +124,23 @@ def _final_line(text: str) -> Found:
     return NOTHING
 
 
+def last_lines(text: str) -> list[str]:
+    r"""The lines of a reply's last paragraph as they stand, without reasoning and fences.
+
+    >>> last_lines("Rows:\n\n```\n1 2\n2 1\n```\n")
+    ['1 2\n', '2 1\n']
+    """
+    rest = without_reasoning(text) if "<" in text else text
+    lines: list[str] = []
+    for line in reversed((rest or "").rstrip()[-PARAGRAPH:].splitlines(keepends=True)):
+        fence = _FENCE.fullmatch(line.strip())
+        if not line.strip() or (fence and lines):
+            break
+        if not fence:
+            lines.append(line)
+    return lines[::-1]
+
+
 def extract(text: Any) -> Found:
     r"""The answer's text in a reply; never raises, on any object.
 
@@ -150,16 +171,18 @@ def extract(text: Any) -> Found:
 
 
 def plain(answer: str) -> str:
-    r"""An answer without the marks people put around it: emphasis, quotes, dollars, full stop.
+    r"""An answer without the marks around it: emphasis, quotes, dollars, full stop, heading.
 
-    >>> plain("**\\text{3 1 4}.**")
-    '3 1 4'
+    >>> plain("**\\text{3 1 4}.**"), plain("#### 3 1 4")
+    ('3 1 4', '3 1 4')
     """
     if answer.isalnum():  # most answers: no marks at all
         return answer
     if "*" in answer or "_" in answer or "`" in answer:
         answer = _DECORATION.sub("", answer)
     answer = answer.strip()
+    if answer[:1] == "#" and (mark := _HEADING.match(answer)):
+        answer = answer[mark.end() :]
     for _ in range(ROUNDS):
         before = answer
         answer = answer.strip(" \t\r\n\"'“”‘’$")

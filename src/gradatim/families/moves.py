@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from gradatim.checkers.abstention import abstention
-from gradatim.checkers.extract import UNPARSED, announced, extract, plain
+from gradatim.checkers.extract import UNPARSED, announced, extract, last_lines, plain
 from gradatim.rng import digest
 from gradatim.types import Problem, Step, Verdict
 
@@ -61,7 +61,19 @@ def _located(game: Game, text: str | None) -> tuple[re.Pattern[str], str] | None
     if pattern is None and found.how == "line":
         stated = announced(found.answer) or ""
         pattern = _pattern(game, stated)
+    elif pattern is not None and found.how == "line" and len(pattern.findall(stated)) == 1:
+        stated = _a_move_a_line(pattern, last_lines(text or "")) or stated
     return None if pattern is None else (pattern, stated)
+
+
+def _a_move_a_line(pattern: re.Pattern[str], lines: list[str]) -> str:
+    """The lines at the end that are one move each, as they stand."""
+    first = len(lines)
+    while first and len(pattern.findall(line := lines[first - 1])) == 1:
+        if pattern.sub("", line).strip(MARKS):
+            break
+        first -= 1
+    return "".join(lines[first:])
 
 
 def read(game: Game, text: str | None) -> list[str] | None:
