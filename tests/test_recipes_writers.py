@@ -304,6 +304,20 @@ def test_an_open_solver_is_saved_by_its_name(tmp_path):
     assert (one.paid, one.role.tolist()) == (other.paid, other.role.tolist())
 
 
+def test_replies_are_saved_as_they_came(tmp_path):
+    """None, controls, lone surrogates and one long text among short ones."""
+    cur = curriculum("critique", share=0.5)
+    plan = cur.suggest(4, rollouts=32)
+    texts = [None, "a\x00", "\ud800", "", "x" * 100_000] * 10
+    batch = cur.observe(plan, np.zeros(plan.n.sum()), text=texts[: plan.n.sum()])
+    cur.save(tmp_path / "cur.npz")
+    assert (tmp_path / "cur.npz").stat().st_size < 2_000_000
+    again = Curriculum.load(tmp_path / "cur.npz", PROBLEMS)
+    one, other = cur.more(batch), again.more(batch)
+    assert [p.prompt for p in one.posed] == [p.prompt for p in other.posed]
+    assert "(no text)" in one.posed[0].prompt
+
+
 @pytest.mark.parametrize("name", ["expo", "egsr", "critique_grpo"])
 def test_recipes_let_a_group_that_fails_teach(name):
     """What they are for: no unaided attempt is right, and there is a gradient."""

@@ -294,9 +294,9 @@ def describe(name: str, *, objective: bool = True) -> dict[str, Any]:
 
     Returns:
         name, doc, paper, differs (from the paper), rounds, provide (what a trainer must give, its
-        objective apart: columns, roles, "rounds", "features" or "bank" of the pool), and slots: per slot its entry
-        by name, all its options, those that the recipe sets, whether it is changed from `grpo`,
-        its needs and about.
+        objective apart: columns, roles, "rounds", "features" or "bank" of the pool), and slots:
+        per slot its entry by name, all its options, those that the recipe sets, whether it is
+        changed from `grpo`, its needs and about.
 
     >>> found = describe("drpo", objective=False)
     >>> [slot for slot, use in found["slots"].items() if use["changed"]], found["provide"]

@@ -68,9 +68,15 @@ def under_arrays(name: str, under: Under) -> dict[str, np.ndarray]:
         for field in dataclasses.fields(Batch):
             value = getattr(under.batch, field.name)
             if value is not None:
-                texts = field.name == "text"
-                arrays[f"{name}.batch.{field.name}"] = np.asarray(value, str if texts else None)
+                whole = _texts(value) if field.name == "text" else np.asarray(value)
+                arrays[f"{name}.batch.{field.name}"] = whole
     return arrays
+
+
+def _texts(texts: np.ndarray) -> np.ndarray:
+    """Texts as the bytes of JSON: None stays None, and one long text does not widen the others."""
+    said = [None if text is None else str(text) for text in texts.tolist()]
+    return np.frombuffer(json.dumps(said).encode(), np.uint8)
 
 
 def under_from(name: str, arrays: Mapping[str, np.ndarray]) -> Under:
@@ -82,6 +88,8 @@ def under_from(name: str, arrays: Mapping[str, np.ndarray]) -> Under:
 
     head = f"{name}.batch."
     columns: dict[str, Any] = {k[len(head) :]: v for k, v in arrays.items() if k.startswith(head)}
+    if "text" in columns:
+        columns["text"] = np.array(json.loads(columns["text"].tobytes()), dtype=object)
     batch = Batch(**{**columns, "step": int(columns["step"])}) if columns else None
     prompts, left, number = arrays[f"{name}.notes"].tolist()
     return Under(plan("rows"), plan("waiting"), batch, prompts, left, number)
