@@ -162,8 +162,8 @@ def _load(where: str) -> Any:
 def names(slot: str) -> list[str]:
     """Names of the entries of a slot, other packages' included.
 
-    >>> names("advantage")[:3]
-    ['canon_entropy', 'canon_length', 'dr_grpo']
+    >>> "dr_grpo" in names("advantage")
+    True
     """
     checks.one_of("slot", slot, SLOTS)
     prefix = slot + "."
@@ -279,8 +279,8 @@ def fits(recipe: Recipe, provides: Iterable[str]) -> None:
 def list_recipes() -> list[dict[str, Any]]:
     """Every recipe as `describe` gives it, but for what objectives need: torch is not imported.
 
-    >>> [r["name"] for r in list_recipes()][:3]
-    ['adcl', 'canon_entropy', 'canon_length']
+    >>> {"grpo", "dapo"} <= {r["name"] for r in list_recipes()}
+    True
     """
     return [describe(name, objective=False) for name in recipe_names()]
 
