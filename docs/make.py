@@ -289,6 +289,63 @@ prints some, `gradatim audit family:NAME` runs the gate on one. The floor is the
 well-formed guess is right, the space the number of different instances (for some a lower bound), \
 both at levels 1, 5 and 10."""
 
+USE = """\
+## Use
+
+```sh
+gradatim families sudoku                                   # one family and its modes: knobs, levels
+gradatim generate sudoku -n 100 --level 3:7 -o train.jsonl
+gradatim generate sudoku -n 100 --level 3:7 --split test -o test.jsonl
+gradatim generate sudoku -n 5 --level 3 --knob size=6      # a knob replaces the level's
+gradatim generate hanoi -n 50 --level 1 --unique           # none twice; says how many there are
+gradatim generate sat=2,lists:5=1 -n 300                   # a mixture, two to one
+gradatim generate knights.unsolvable -n 10 --level 2       # half have no answer; say so
+```
+
+Splits ask what was learned: harder than trained, or put together from what was trained.
+
+```python
+import gradatim as gd
+from gradatim.families import mixtures, splits
+
+sides = splits.draw(splits.explore("knights", a=3, b=5), n=20)  # train on 1-3, test on 6-10
+pairs = splits.draw(splits.compose("chain", "sort"), n=20)  # apart, then chain after sort
+mixed = mixtures.mix({"sat": 2, "lists": {1: 1, 5: 1}}, n=6, levels=3)
+print(gd.check(mixed[0], "The answer is 10110.").reason)
+```
+
+Your own: a `Family` ([how](../CONTRIBUTING.md)), or a `Template`, one problem taken apart.
+
+```python
+import gradatim as gd
+from gradatim.families import templates
+from gradatim.types import Knob
+
+SUMS = templates.Template(
+    name="sums",
+    doc="two numbers, added",
+    knobs={"high": Knob("largest number", 50, 10, 99_999)},
+    sample=lambda stream, high: {name: 1 + stream.below(high) for name in "ab"},
+    render=lambda q: f"What is {q['a']} plus {q['b']}?",
+    solve=lambda q: str(q["a"] + q["b"]),
+    ladder=lambda level: {"high": 50 * 2**level},
+    space=lambda knobs: knobs["high"] ** 2,
+    parameters={"a": 2, "b": 3},
+    prompt="What is 2 plus 3?",
+    answer="5",
+)
+print([(outcome.gate, outcome.failed) for outcome in templates.five(SUMS)])  # must pass to be used
+problems = gd.generate(templates.family(SUMS), n=10, level=3)
+```
+
+A package registers either under the entry-point group `gradatim.families`; what fails one of the \
+five gates is refused, with the gate and the item. `gradatim audit family:sums` asks for more, as \
+of ours: `effort` and `proof`, an answer found by other means.
+
+With `pip install "gradatim[gym]"`, `gradatim generate reasoning_gym.NAME` makes problems of \
+reasoning-gym's families with these seeds and splits; \
+`gradatim.integrations.reasoning_gym.accepted()` names them."""
+
 GATE_WORDS = """\
 The same script puts the same texts to both libraries' graders, on {items} items of each family \
 (fewer where making them takes over 5 s) at reasoning-gym's default settings and over our levels:
@@ -333,6 +390,7 @@ def families_page():
         HEAD + f"# The {len(ours)} families",
         INTRODUCTION,
         table(("family", "problem", "knobs", "effort is", "floor", "space"), family_rows()),
+        USE,
         "## The gate beside reasoning-gym's families",
         GATE_WORDS.format(items=known.get("theirs", {}).get("items", "")),
         gate_table(),

@@ -11,6 +11,7 @@ from gradatim.checkers.extract import UNPARSED
 from gradatim.cli import app
 from gradatim.engine import audit as engine
 from gradatim.engine.probes import PROBES, probe
+from gradatim.errors import ArgumentError
 from gradatim.families import gate, registry, stock
 from gradatim.types import Verdict
 
@@ -231,6 +232,11 @@ def test_what_fails_is_counted_and_named(monkeypatch, capsys):
     caught = capsys.readouterr()
     assert caught.out.splitlines()[-1] == "0 of 1 pass; not: verifier:none"
     assert "audit: 1/1 in 0s failed 1\n" in caught.err
+
+
+def test_what_is_no_subject_is_refused():
+    with pytest.raises(ArgumentError, match="a Family or a Template, got 3"):
+        engine.audit(3)
 
 
 @pytest.mark.parametrize(

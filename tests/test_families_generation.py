@@ -46,6 +46,12 @@ def test_a_tiny_space_is_not_split_and_says_so():
     assert "unsplit" not in generate("lists", n=1, level=1)[0].meta
 
 
+def test_what_is_no_family_is_refused():
+    for what in (None, 3, ["lists"]):
+        with pytest.raises(ArgumentError, match="`family` must be a name or a Family, got"):
+            generate(what, n=1)
+
+
 def test_more_unique_than_exist_says_how_many_exist():
     with pytest.raises(ArgumentError, match=r"`n` = 6 .* 5 exist in split 'train' \(5 in both\)"):
         generate("lists", n=6, unique=True, **TINY)
@@ -53,6 +59,9 @@ def test_more_unique_than_exist_says_how_many_exist():
         ArgumentError, match=r"2 were found in split 'train' \(at least 2 in both\)"
     ):
         generate("sat", n=3, unique=True, literals=1, variables=1, clauses=1)
+    # 6 of the stated space, which counts pairs without a factor, and more with one
+    with pytest.raises(ArgumentError, match=r"(\d+) were found .* \(at least \1 in both\)"):
+        generate("compositions.roots_gcd", n=99, unique=True, length=3, high=3)
     with pytest.raises(ArgumentError, match=r"5 exist at level 2 "):
         generate("lists", n=40, level=[1, 2], unique=True, **TINY)
 

@@ -112,6 +112,7 @@ def test_roots_then_gcd_worked_by_hand():
         (lambda: explore("sat", a=True), "`a` must be"),
         (lambda: explore("sat", a=5, b=4), "`b` must be at least `a` = 5"),
         (lambda: explore("sta", a=5), "`family` must be one of"),
+        (lambda: draw(explore("sat", a=5), n=-1), "`n` must be a whole number of at least 0"),
         (
             lambda: explore("lists", a=1, length=1, operation="sort"),
             "level 1 of lists holds 10 instances",

@@ -130,6 +130,27 @@ def test_families_lists_objects_with_names(capsys):
     assert "level 10" in capsys.readouterr().out
 
 
+def test_families_shows_one_and_its_modes(capsys):
+    assert run(["families", "sudoku", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    names = [row["name"] for row in rows]
+    assert names == ["sudoku", "sudoku.4", "sudoku.6", "sudoku.9", "sudoku.unsolvable"]
+    assert run(["families", "sudoku.9"]) == 0
+    assert capsys.readouterr().out.startswith("sudoku.9: ")
+    assert run(["families", "sudoko"]) == 2
+    assert "got 'sudoko'; did you mean 'sudoku'?" in capsys.readouterr().err
+
+
+def test_read_refuses_problems_that_a_family_made(capsys, tmp_path):
+    path = tmp_path / "made.jsonl"
+    assert run(["generate", "hanoi", "-n", "2", "-o", str(path)]) == 0
+    assert run(["read", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert (
+        "made.jsonl:1: expected rows of another tool, got a problem of the family 'hanoi'" in said
+    )
+
+
 def test_read_writes_problems_and_says_what_became_of_the_rows(capsys, tmp_path):
     rows = [("1 + 1?", "2"), ("2 + 2?", "4"), ("1 + 1?", "2"), ("2 + 2?", "5"), ("x?", "many")]
     path = tmp_path / "x.jsonl"

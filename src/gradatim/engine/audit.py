@@ -69,6 +69,9 @@ def audit(subject: str | Family | templates.Template, *, n: int = 200) -> dict[s
     """
     _enough(n)
     if not isinstance(subject, str):
+        if not isinstance(subject, Family | templates.Template):
+            kinds = "family:NAME, verifier:NAME, a Family or a Template"
+            raise ArgumentError(f"`subject` must be {kinds}, got {subject!r}")
         return _family(subject.name, subject, n, named=False)
     kind, _, name = subject.partition(":")
     if kind not in KINDS or not name:

@@ -197,8 +197,9 @@ def _drawn(setting: _Setting, index: int, seen: Container[str] = ()) -> Draft | 
     return None
 
 
-def _count(setting: _Setting) -> str:
-    return f"{'' if setting.family.nth else 'at least '}{setting.space:,}"
+def _count(setting: _Setting, found: int) -> str:
+    """Instances of both splits; a stated space may be a lower bound, as what was found is."""
+    return f"{setting.space:,}" if setting.family.nth else f"at least {max(setting.space, found):,}"
 
 
 def _walk(setting: _Setting) -> Iterator[Draft]:
@@ -228,10 +229,11 @@ def _unique(turns: list[_Setting], n: int) -> Iterator[tuple[_Setting, Draft]]:
             draft = _drawn(setting, i, seen)
         if draft is None:
             at = f" at level {setting.level}" if setting.level is not None else ""
+            have = _have(turns, setting, i)
             raise ArgumentError(
                 f"`n` = {n} asks for more different {setting.family.name} problems than there "
-                f"are: {_have(turns, setting, i)} {'exist' if walked else 'were found'}{at} in "
-                f"split '{setting.split}' ({_count(setting)} in both); ask for fewer or widen the "
+                f"are: {have:,} {'exist' if walked else 'were found'}{at} in split "
+                f"'{setting.split}' ({_count(setting, have)} in both); ask for fewer or widen the "
                 "knobs"
             )
         seen.add(draft.canonical)
@@ -273,6 +275,8 @@ def generate(
     ['2 3 4', '0 3 6']
     """
     record = registry.get(family) if isinstance(family, str) else family
+    if not isinstance(record, Family):
+        raise ArgumentError(f"`family` must be a name or a Family, got {family!r}")
     one_of("split", split, SPLITS)
     wanted, start = _whole(n), _whole(seed)
     if wanted is None or wanted < 0:
@@ -289,7 +293,7 @@ def generate(
         if draft is None:
             raise ArgumentError(
                 f"`split` '{split}' of {record.name} {setting.knobs} gave nothing in {PATIENCE} "
-                f"draws; the space holds {_count(setting)} instances: widen the knobs"
+                f"draws; the space holds {_count(setting, 0)} instances: widen the knobs"
             )
         out.append(_finish(setting, draft))
     return out

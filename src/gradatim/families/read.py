@@ -249,6 +249,14 @@ def examine(
     total = 0
     for line, row in rows(path):
         total += 1
+        if "schema" in row and row.get("family"):
+            raise FormatError(
+                path,
+                line=line,
+                expected="rows of another tool",
+                got=f"a problem of the family {row['family']!r}",
+                remedy="every verb takes such a file as it is; read would lose what judges replies",
+            )
         question = prompt_of(_column(row, prompt, path, line), path, line, prompt)
         gold = _gold(_column(row, answer, path, line), extract, (path, line, answer))
         problem = Problem(

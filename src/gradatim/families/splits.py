@@ -134,6 +134,8 @@ def draw(split: Split, *, n: int, seed: int = 0) -> dict[str, list[Problem]]:
     >>> {side: len(problems) for side, problems in draw(explore("lists", a=3), n=20).items()}
     {'train': 20, 'test': 20, 'within': 20}
     """
+    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        raise ArgumentError(f"`n` must be a whole number of at least 0, got {n!r}")
     sides = {
         "train": _drawn(split.train, n, seed, "train"),
         "test": _drawn(split.test, n, seed, "test"),
