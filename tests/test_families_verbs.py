@@ -141,6 +141,11 @@ def test_families_shows_one_and_its_modes(capsys):
     assert "got 'sudoko'; did you mean 'sudoku'?" in capsys.readouterr().err
 
 
+def test_a_knob_is_named_once(capsys):
+    assert run(["generate", "lists", "--knob", "length=3", "--knob", "length=4"]) == 2
+    assert "`--knob` names each knob once, got 'length=4' again" in capsys.readouterr().err
+
+
 def test_read_refuses_problems_that_a_family_made(capsys, tmp_path):
     path = tmp_path / "made.jsonl"
     assert run(["generate", "hanoi", "-n", "2", "-o", str(path)]) == 0

@@ -161,5 +161,7 @@ def parse_knobs(given: list[str] | tuple[()]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise ArgumentError(f"`--knob` must be NAME=VALUE, got {text!r}")
+        if name in knobs:
+            raise ArgumentError(f"`--knob` names each knob once, got {text!r} again")
         knobs[name] = value
     return knobs
