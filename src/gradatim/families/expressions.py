@@ -61,36 +61,47 @@ def _leaves(kind: str, high: int) -> list[Node]:
     return [(str(n), 3, n, 1, str(n), "") for n in range(high + 1)]
 
 
+@lru_cache(maxsize=64)
+def _mixture(high: int) -> list[tuple[list[Node], int]]:
+    """The operands of the kinds that a mixed expression draws from, and how many."""
+    return [(leaves, len(leaves)) for leaves in (_leaves(kind, high) for kind in KINDS)]
+
+
 def _operands(stream: Stream, n: int, kind: str, high: int) -> list[Node]:
     if kind != "mixed":
         leaves = _leaves(kind, high)
         return [leaves[i] for i in stream.draws(len(leaves), n)]
-    kinds = [_leaves(kind, high) for kind in KINDS]
-    return [
-        leaves[stream.below(len(leaves))] for leaves in map(kinds.__getitem__, stream.draws(4, n))
-    ]
+    kinds, below = _mixture(high), stream.below
+    return [leaves[below(size)] for leaves, size in [kinds[i] for i in stream.draws(4, n)]]
 
 
-def _signed(signs: str, left: Node, right: Node) -> tuple[str, int, int]:
-    """The first of the signs whose result stays small, and that result, reduced."""
+def _made(sign: str, left: Node, right: Node) -> tuple[int, int]:
+    """What a sign makes of two operands, reduced; x / 0 has the denominator 0."""
     _, _, a, b, _, _ = left
     _, _, c, d, _, _ = right
+    if sign == "+":
+        above, below = a * d + c * b, b * d
+    elif sign == "-":
+        above, below = a * d - c * b, b * d
+    elif sign == "*":
+        above, below = a * c, b * d
+    else:
+        above, below = (a * d, b * c) if c > 0 else (-a * d, -b * c)
+    if below > 1 and (common := gcd(above, below)) > 1:
+        return above // common, below // common
+    return above, below
+
+
+def _smallest(signs: str, left: Node, right: Node) -> tuple[str, int, int]:
+    """The first of the signs whose result stays small, else the smallest; and that result."""
     best: tuple[int, str, int, int] | None = None
     for sign in signs:
-        if sign == "*":
-            above, below = a * c, b * d
-        elif sign == "/":
-            if not c:
-                continue
-            above, below = (a * d, b * c) if c > 0 else (-a * d, -b * c)
-        else:
-            above, below = (a * d + c * b if sign == "+" else a * d - c * b), b * d
-        if below != 1:
-            common = gcd(above, below)
-            above, below = above // common, below // common
-        if -LIMIT < above < LIMIT and below < LIMIT:
-            return sign, above, below
+        above, below = _made(sign, left, right)
+        if not below:
+            continue
         size = max(abs(above), below)
+        if size < LIMIT:
+            return sign, above, below
         if best is None or size < best[0]:
             best = (size, sign, above, below)
     assert best is not None  # sums always exist
@@ -104,13 +115,24 @@ def _joined(stack: list[Node], signs: str, steps: list[Step]) -> None:
     """Replace the last two operands by what a sign makes of them."""
     right = stack.pop()
     left = stack.pop()
-    sign, above, below = _signed(signs, left, right)
-    binds = 1 if sign == "+" or sign == "-" else 2
-    a = left[0] if left[1] >= binds else f"({left[0]})"
-    b = right[0] if right[1] > binds else f"({right[0]})"
-    value = str(above) if below == 1 else f"{above}/{below}"
-    shown = value if below == 1 and above >= 0 else f"({value})"
-    stack.append((f"{a} {sign} {b}", binds, above, below, shown, ""))
+    sign = signs[0]
+    above, below = _made(sign, left, right)
+    if not (-LIMIT < above < LIMIT and 0 < below < LIMIT):
+        sign, above, below = _smallest(signs, left, right)
+    text, binds, other = left[0], 2, right[0]
+    if sign == "+" or sign == "-":
+        binds = 1
+    elif left[1] == 1:
+        text = f"({text})"
+    if right[1] <= binds:
+        other = f"({other})"
+    if below == 1:
+        value = str(above)
+        shown = value if above >= 0 else f"({value})"
+    else:
+        value = f"{above}/{below}"
+        shown = f"({value})"
+    stack.append((f"{text} {sign} {other}", binds, above, below, shown, ""))
     steps.append((left, sign, right, value))
 
 
