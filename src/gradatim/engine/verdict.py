@@ -15,6 +15,7 @@ import numpy as np
 
 from gradatim.engine.attempt import attempt
 from gradatim.evaluation.comparison import clustered_mean, compare
+from gradatim.evaluation.curves import reach, rising
 from gradatim.files import dumps
 from gradatim.progress import Progress, silent
 from gradatim.scale.rates import pass_rate
@@ -23,7 +24,6 @@ from gradatim.store.run import Run
 from gradatim.types import Estimate, Problem
 
 MODES = {"sampled": 1.0, "greedy": 0.0}
-SMOOTH = 3  # monitors in a row whose mean must reach the target: one alone is noise
 
 
 def try_arms(
@@ -117,22 +117,23 @@ def _mean(rate: np.ndarray) -> Estimate:
 
 
 def rollouts_to(target: float, monitor: Sequence[Mapping[str, Any]]) -> int | None:
-    """First count of rollouts at which SMOOTH monitors in a row average the target; or None.
+    """Rollouts at which the monotone fit of the curve reaches the target; None = never.
 
     >>> seen = [{"rollouts": 1000 * i, "rate": Estimate(i / 10, 0, 1, 9)} for i in range(8)]
     >>> rollouts_to(0.35, seen)
-    5000
+    3500
     """
-    values = [m["rate"].value for m in monitor]
-    for i in range(SMOOTH - 1, len(values)):
-        if np.mean(values[i - SMOOTH + 1 : i + 1]) >= target:
-            return int(monitor[i]["rollouts"])
-    return None
+    found = reach(np.array([m["rollouts"] for m in monitor]), _heights(monitor), target)
+    return None if np.isinf(found) else round(found)
 
 
 def final_rate(monitor: Sequence[Mapping[str, Any]]) -> float:
-    """Mean of the last SMOOTH monitors."""
-    return float(np.mean([m["rate"].value for m in monitor[-SMOOTH:]]))
+    """Where the monotone fit of the curve ends."""
+    return float(rising(_heights(monitor))[-1])
+
+
+def _heights(monitor: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    return np.array([m["rate"].value for m in monitor], dtype=float)
 
 
 def statement(value: Estimate, first: str, second: str) -> str:
