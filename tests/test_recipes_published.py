@@ -280,7 +280,9 @@ def test_it_trains_the_tiny_policy(name):
         generate("lists", n=200, level=range(1, 5), split=s) for s in ("train", "test")
     )
     settings = {"rate": 5e-4, "ramp": 5, "limit": 24, "passes": 1}
-    arm = arms.Tiny(
+    from gradatim.engine.arms_tiny import Tiny
+
+    arm = Tiny(
         problems, held, registry.get(name), start="start", seed=0, rollouts=6_000, settings=settings
     )
     before, spent = arm.survey(4, 0).mean(), 0

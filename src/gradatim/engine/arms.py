@@ -1,21 +1,19 @@
-"""What a study trains: the tiny policy, or a simulated learner on pools of any size.
+"""What a study trains: a simulated learner on pools of any size; `arms_tiny` has the tiny policy.
 
 Both have the same two methods: `advance` spends one step's rollouts by a recipe and learns,
 `survey` measures the pass rate of held-out problems, of which nothing is learned.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import special
 
 from gradatim import checks
-from gradatim.engine import loop, steps
 from gradatim.recipes.curriculum import Curriculum
 from gradatim.recipes.registry import PROVIDES
-from gradatim.solvers import tiny
-from gradatim.types import Batch, Pool, Problem, Recipe
+from gradatim.types import Batch, Pool, Recipe
 
 
 class Advance(NamedTuple):
@@ -27,76 +25,10 @@ class Advance(NamedTuple):
     mixed: int
 
 
-def _advance(batch: Batch, spent: int, tokens: int, keep: np.ndarray) -> Advance:
+def advanced(batch: Batch, spent: int, tokens: int, keep: np.ndarray) -> Advance:
+    """Counts of a finished step; keep (attempt,) says which attempts have an advantage."""
     labels = np.unique(batch.group)
     return Advance(spent, tokens, len(labels), len(np.unique(batch.group[keep])))
-
-
-class Tiny:
-    """The tiny policy under a recipe, without a ledger: a study keeps summaries only.
-
-    Args:
-        problems: what is chosen from; each with a compact prompt.
-        held_out: what is surveyed.
-        recipe: the method.
-        start: checkpoint.
-        seed: decides every random choice.
-        rollouts: of the whole run.
-        settings: rate, ramp, limit, passes.
-    """
-
-    def __init__(
-        self,
-        problems: Sequence[Problem],
-        held_out: Sequence[Problem],
-        recipe: Recipe,
-        *,
-        start: str,
-        seed: int,
-        rollouts: int,
-        settings: Mapping[str, Any],
-    ) -> None:
-        loop.use_threads(1)
-        self.held_out, self.seed = held_out, seed
-        self.limit, self.passes = settings["limit"], settings["passes"]
-        self.curriculum = Curriculum(
-            problems, recipe, seed, provides=steps.PROVIDES, total=rollouts
-        )
-        self.learner = loop.Learner(
-            tiny.load(start),
-            rate=settings["rate"],
-            ramp=settings["ramp"],
-            objective=recipe.objective,
-        )
-        self.labels = [f"{p.family}:{p.level}" for p in held_out]
-
-    def advance(self, prompts: int, rollouts: int) -> Advance:
-        """One step."""
-        taken = steps.take(
-            self.curriculum,
-            self.learner,
-            prompts=prompts,
-            rollouts=rollouts,
-            limit=self.limit,
-            seed=("study", self.seed, self.curriculum.step),
-            passes=self.passes,
-        )
-        keep = self.curriculum.advantages(taken.batch)[1]
-        tokens = int(taken.rollouts.replies.lengths.sum())
-        return _advance(taken.batch, taken.spent, tokens, keep)
-
-    def survey(self, n: int, moment: int, *, greedy: bool = False) -> np.ndarray:
-        """(problem,) share of n attempts on each held-out problem that were right."""
-        made = steps.survey(
-            self.learner,
-            self.held_out,
-            n=1 if greedy else n,
-            limit=self.limit,
-            seed=("survey", self.seed, moment),
-            temperature=0.0 if greedy else 1.0,
-        )
-        right = np.array([v.solved for v in made.verdicts], dtype=float)
-        return np.bincount(made.row, weights=right) / np.bincount(made.row)
 
 
 class World(NamedTuple):
@@ -209,7 +141,7 @@ class Simulated:
             plan = following
         advantage, keep = self.curriculum.advantages(batch)
         self._learn(batch, np.where(keep, advantage, 0.0))
-        return _advance(batch, spent, len(batch.reward), keep)
+        return advanced(batch, spent, len(batch.reward), keep)
 
     def _learn(self, batch: Batch, advantage: np.ndarray) -> None:
         family = self.world.pool.family
