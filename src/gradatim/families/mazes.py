@@ -153,8 +153,9 @@ def rows_of(board: int, start: int, goal: int, size: int) -> list[str]:
 
 def canonical(rows: list[str]) -> str:
     """The first in the alphabet of the eight turns and mirrors."""
-    turned = ["".join(column) for column in zip(*rows, strict=True)]
-    whole, side = "".join(rows), "".join(turned)
+    whole, size = "".join(rows), len(rows)
+    turned = [whole[at::size] for at in range(size)]
+    side = "".join(turned)
     back = "".join([row[::-1] for row in rows])
     side_back = "".join([row[::-1] for row in turned])
     four = (whole, side, back, side_back)
