@@ -102,6 +102,8 @@ def mixed(values: np.ndarray, code: np.ndarray, n_groups: int) -> np.ndarray:
     """(group,) bool: whether a group holds at least two different values (exact comparison)."""
     values = np.asarray(values)
     found = np.zeros(n_groups, dtype=bool)
+    if not len(values):
+        return found
     found[code[values != values[firsts(code, n_groups)][code]]] = True
     return found
 
