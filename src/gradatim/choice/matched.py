@@ -1,20 +1,13 @@
 """Problems matched to the policy's ability on a bank's scale. Axes: `problem`, `row`."""
 
 import numpy as np
-from scipy import optimize, special
 
 from gradatim import checks
 from gradatim.choice import samplers
 from gradatim.errors import ArgumentError
-from gradatim.scale import belief
+from gradatim.scale import belief, peaks
+from gradatim.scale.curves import log_chances
 from gradatim.types import Ask, Plan, Pool, Slot
-
-
-def curve(
-    ability: float, difficulty: np.ndarray, *, discrimination: np.ndarray, floor: np.ndarray
-) -> np.ndarray:
-    """(row,) float: chance to solve, floor + (1 - floor) / (1 + exp(-a (theta - b)))."""
-    return floor + (1 - floor) * special.expit(discrimination * (ability - difficulty))
 
 
 def map_ability(
@@ -28,9 +21,8 @@ def map_ability(
 ) -> float:
     """Ability that counts on problems of known difficulty make most likely, with a normal prior.
 
-    `scale.ability.estimate_ability` places many solvers at once, with standard errors; this is
-    the mode for one learner and as many discounted counts as it has, found between two signs of
-    the slope, since with guess floors steps by the expected curvature can circle for ever.
+    `scale.ability.estimate_ability` places many solvers at once, with standard errors, by the same
+    search; this is the mode for one learner and as many discounted counts as it has.
 
     Args:
         solved, tried: (row,) float >= 0, solved <= tried.
@@ -39,8 +31,7 @@ def map_ability(
         prior: mean and standard deviation > 0; the ability is finite even if all was solved.
 
     Returns:
-        theta to 1e-9. With floors there can be several maxima; this is one uphill from the
-        prior's mean.
+        theta to 1e-9 standard deviations; of several maxima, which floors can make, the highest.
 
     Ref: PUDF, Meng et al. 2024, arXiv:2408.05326 (theta by maximum a posteriori under N(0, 1),
     its DDS-MAE). Differs: the root of the slope instead of a simplex search; floors and
@@ -55,19 +46,11 @@ def map_ability(
     checks.within(-1e-9, np.inf, **{"tried - solved": np.subtract(tried, solved)})
     checks.within(1e-6, 1e6, **{"prior[1]": prior[1]})
     a = np.ones(len(solved)) if discrimination is None else discrimination
-    c = np.zeros(len(solved)) if floor is None else floor
-    mean, precision = prior[0], prior[1] ** -2
-
-    def slope(theta: float) -> float:
-        p = np.clip(curve(theta, difficulty, discrimination=a, floor=c), 1e-12, 1 - 1e-12)
-        pull = (solved - tried * p) @ (a * (p - c) / (p * (1 - c)))
-        return float(pull) - precision * (theta - mean)
-
-    # the prior wins in the end, so somewhere uphill the slope turns
-    step = float(np.copysign(prior[1], slope(mean)))
-    while slope(mean + step) * step > 0:
-        step *= 2
-    return float(optimize.root_scalar(slope, bracket=(mean, mean + step), xtol=1e-10).root)
+    # counts discounted step by step may be off by rounding
+    counts = np.minimum(solved, tried), np.asarray(tried)
+    ends = None if floor is None or not np.any(floor) else floor[None], None
+    answers = peaks.Answers(a[None], difficulty[None], *ends, *(x[None] for x in counts))
+    return float(peaks.mode(answers, np.full(1, float(prior[0])), prior=prior)[0][0])
 
 
 def init_ability(pool: Pool, **_: object) -> belief.Counts:
@@ -105,14 +88,14 @@ def ability(
     a = np.where(np.isfinite(a), a, 1.0)
     rows = np.flatnonzero(known & (state.tried > 0))
     theta = map_ability(
-        np.minimum(state.solved[rows], state.tried[rows]),
+        state.solved[rows],
         state.tried[rows],
         pool.difficulty[rows],
         discrimination=a[rows],
         floor=pool.floor[rows],
     )
     b = np.where(known, pool.difficulty, 0.0)
-    chance = np.where(known, curve(theta, b, discrimination=a, floor=pool.floor), -1.0)
+    chance = np.where(known, np.exp(log_chances(a * (theta - b), pool.floor)[0]), -1.0)
     # at b = theta the chance is the target up to rounding
     weight = samplers.inside(target - 1e-9 - chance, min(ask.prompts, len(known)))
     return samplers.by_weight(ask, weight, rng, explore=explore, why="able")

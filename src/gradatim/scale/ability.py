@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from gradatim import checks
-from gradatim.scale.curves import SMALL, evaluate, log_chances, probability, slopes
+from gradatim.scale import peaks
+from gradatim.scale.curves import SMALL, evaluate, log_chances, probability
 from gradatim.scale.overdispersion import worth
+from gradatim.scale.peaks import Answers
 from gradatim.types import Bank
 
 NODES = 15
-FAR = 40.0
+MOST = 1000  # nodes of one posterior
 
 
 class Abilities(NamedTuple):
@@ -52,12 +54,14 @@ def estimate_ability(
         solved: (run, asked) 0 <= solved <= tried.
         tried: (run, asked) >= 0; 0 = not asked.
         method: "eap" (posterior mean and sd), "map" (mode, 1 / sqrt(information + 1 / sd^2)) or
-            "wle" (no prior: where score + J / (2 information) is 0, J = sum P' P'' / (P Q), nearest
-            to the mode; 1 / sqrt(information)). WLE takes the first-order bias out of maximum
+            "wle" (no prior: where score + J / (2 information) is 0, J = sum P' P'' / (P Q), uphill
+            of the mode; 1 / sqrt(information)). WLE takes the first-order bias out of maximum
             likelihood, and is finite where all answers are right, or all wrong; plain maximum
-            likelihood is not, and so is not offered.
+            likelihood is not, and so is not offered. With guess floors or ceilings there can be
+            several modes, of which "map" is the highest, and several roots of Warm's equation.
         prior: mean and sd of abilities before any answer; for "wle" only where the search begins.
-        start: (run,) where to begin the search; None for the prior's mean.
+        start: (run,) where to begin the search; None for the prior's mean. It hardly matters
+            to results.
         item_error: add the bank's item errors to the standard error. They are taken as
             independent of each other: the error of a logit a (theta - b) moves the estimate by
             the item's weight times the posterior variance.
@@ -68,8 +72,9 @@ def estimate_ability(
     Raises:
         ArgumentError: arrays of different shapes, counts out of range, items without estimates.
 
-    Ref: Bock & Mislevy 1982, Applied Psychological Measurement 6:431, with nodes around each
-    posterior's mode; Warm 1989, Psychometrika 54:427, eq. 10 (WLE).
+    Ref: Bock & Mislevy 1982, Applied Psychological Measurement 6:431, with even nodes over where
+    each posterior lies (Trefethen & Weideman 2014, SIAM Review 56:385); Warm 1989, Psychometrika
+    54:427, eq. 10 (WLE); for modes see `peaks`.
 
     >>> from gradatim.scale.curves import flat
     >>> bank = flat(difficulty=[0.0, 1.0], discrimination=[1.0, 1.0])
@@ -90,8 +95,10 @@ def estimate_ability(
     share = worth(tried, float(bank.fit.get("overdispersion", 0.0)))
     test = _test(bank, item, (solved * share, tried * share))
     theta = np.full(len(item), float(prior[0])) if start is None else start.astype(float)
-    close = 0.1 if method == "eap" else 1e-6
-    value, sd = _mode(test, theta, prior=prior, close=close)
+    if method == "eap":  # nodes only have to lie around it
+        value, sd = peaks.climb(test, theta, peaks.reach(test, prior=prior), prior=prior, close=0.1)
+    else:
+        value, sd = peaks.mode(test, theta, prior=prior)
     if method == "wle":
         value, sd = _weighted(test, value, prior=prior)
         nodes, weight = _normal(value, np.where(np.isfinite(sd), sd, prior[1]))
@@ -108,25 +115,11 @@ def estimate_ability(
     return Abilities(value, np.sqrt(variance), nodes, weight)
 
 
-class _Test(NamedTuple):
-    """(run, asked) items and answers; unasked places have tried 0. Ends None where all 0, all 1."""
-
-    a: np.ndarray
-    b: np.ndarray
-    floor: np.ndarray | None
-    ceiling: np.ndarray | None
-    solved: np.ndarray
-    tried: np.ndarray
-
-    def eta(self, theta: np.ndarray) -> np.ndarray:
-        return self.a * (theta[:, None] - self.b)
-
-
-def _test(bank: Bank, item: np.ndarray, counts: tuple[np.ndarray, np.ndarray]) -> _Test:
+def _test(bank: Bank, item: np.ndarray, counts: tuple[np.ndarray, np.ndarray]) -> Answers:
     """Unasked positions may hold any index, also of an item without estimates."""
     asked = counts[1] > 0
     ceiling = bank.ceiling
-    return _Test(
+    return Answers(
         np.where(asked, bank.discrimination[item], 1.0),
         np.where(asked, bank.difficulty[item], 0.0),
         bank.floor[item] if bank.floor.any() else None,
@@ -135,64 +128,64 @@ def _test(bank: Bank, item: np.ndarray, counts: tuple[np.ndarray, np.ndarray]) -
     )
 
 
-def _score(test: _Test, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(run,) derivative of the log-likelihood, and information."""
-    up, down = slopes(test.eta(theta), test.floor, test.ceiling)
-    score = np.sum(test.a * (test.solved * up - (test.tried - test.solved) * down), axis=1)
-    return score, np.sum(test.a**2 * test.tried * up * down, axis=1)
-
-
-def _mode(
-    test: _Test, theta: np.ndarray, *, prior: tuple[float, float], close: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """(run,) posterior mode to `close` standard deviations, by damped scoring, and the sd there."""
-    sd = np.full(len(theta), float(prior[1]))
-    for _ in range(50):
-        score, information = _score(test, theta)
-        curvature = information + prior[1] ** -2
-        step = np.clip((score - (theta - prior[0]) * prior[1] ** -2) / curvature, -1, 1)
-        theta, sd = np.clip(theta + step, prior[0] - FAR, prior[0] + FAR), curvature**-0.5
-        if np.all(np.abs(step) < close * sd):
-            break
-    return theta, sd
-
-
 def _weighted(
-    test: _Test, theta: np.ndarray, *, prior: tuple[float, float]
+    test: Answers, theta: np.ndarray, *, prior: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(run,) Warm's estimate and its standard error, from near `theta`.
+    """(run,) Warm's estimate and its standard error, uphill of `theta`.
 
     The estimating function is above 0 far below and under 0 far above, whatever the answers: steps
-    that leave the bracket of signs seen so far halve it instead.
+    that leave the bracket of signs seen so far, or shrink too slowly, halve it instead.
     """
-    low, high = theta - FAR, theta + FAR
     answered = test.tried.sum(axis=1) > 0
+    low, high = _signs(test, theta, answered)
+    last = high - low
     information = np.zeros(len(theta))
-    for _ in range(100):
+    for _ in range(200):
         pull, information = _warm(test, theta)
-        low, high = np.where(pull > 0, theta, low), np.where(pull < 0, theta, high)
-        step = np.clip(pull / np.maximum(information, SMALL), -1, 1)
-        ahead = theta + np.where(answered, step, 0.0)
-        ahead = np.where((ahead < low) | (ahead > high), (low + high) / 2, ahead)
-        rest = np.abs(ahead - theta)
-        theta = ahead
-        if np.all(rest <= 1e-9 + 1e-7 / np.sqrt(np.maximum(information, 1e-6))):
+        low, high = np.where(pull >= 0, theta, low), np.where(pull <= 0, theta, high)
+        step = np.where(answered, pull / np.maximum(information, SMALL), 0.0)
+        bad = (theta + step < low) | (theta + step > high) | (np.abs(step) > np.abs(last) / 2)
+        last = np.where(bad & answered, (low + high) / 2 - theta, step)
+        theta = theta + last
+        if np.all(np.abs(last) <= 1e-9 + 1e-7 / np.sqrt(np.maximum(information, 1e-6))):
             break
-    information = _score(test, theta)[1]
+    information = _warm(test, theta)[1]
     error = np.full(len(theta), np.inf)
     np.divide(1.0, np.sqrt(information), out=error, where=information > 0)
     return np.where(answered, theta, prior[0]), error
 
 
-def _warm(test: _Test, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _signs(test: Answers, theta: np.ndarray, answered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(run,) where the estimating function is above 0 and under 0, on either side of its root."""
+    side = np.where(_warm(test, theta)[0] >= 0, 1.0, -1.0)
+    near, far, step = theta, theta, 0.25
+    turned = ~answered
+    for _ in range(60):
+        if turned.all():
+            break
+        near, far = np.where(turned, near, far), np.where(turned, far, far + side * step)
+        turned |= _warm(test, far)[0] * side <= 0
+        step *= 1.5
+    return np.minimum(near, far), np.maximum(near, far)
+
+
+def _warm(test: Answers, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(run,) score + J / (2 I), and information I."""
     eta = test.eta(theta)
-    _, _, up, down = evaluate(eta, test.floor, test.ceiling)
+    right, wrong, up, down = evaluate(eta, test.floor, test.ceiling)
     score = np.sum(test.a * (test.solved * up - (test.tried - test.solved) * down), axis=1)
-    each = test.a**2 * test.tried * up * down
-    information = each.sum(axis=1)
-    lean = np.sum(-each * test.a * np.tanh(eta / 2), axis=1)  # P'' = a P' (1 - 2 s(eta))
-    return score + lean / np.maximum(2 * information, SMALL), information
+    # J / I is a mean by shares of information, in logarithms: far out all of it underflows
+    log_s, log_rest = log_chances(eta, None)
+    with np.errstate(divide="ignore"):
+        log = 2 * (np.log(test.a) + log_s + log_rest) + np.log(test.tried) - right - wrong
+    if test.floor is not None or test.ceiling is not None:
+        low = 0.0 if test.floor is None else test.floor
+        log = log + 2 * np.log((1.0 if test.ceiling is None else test.ceiling) - low)
+    top = log.max(axis=1, keepdims=True, initial=-1e300)
+    share = np.exp(log - top)
+    lean = -test.a * np.tanh(eta / 2)  # P'' = a P' (1 - 2 s(eta))
+    mean = np.sum(share * lean, axis=1) / np.maximum(share.sum(axis=1), SMALL)
+    return score + mean / 2, np.sum(test.a**2 * test.tried * up * down, axis=1)
 
 
 def _normal(value: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -203,22 +196,33 @@ def _normal(value: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _posterior(
-    test: _Test, centre: np.ndarray, spread: np.ndarray, *, prior: tuple[float, float]
+    test: Answers, centre: np.ndarray, spread: np.ndarray, *, prior: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(run, node) nodes around the mode, and their posterior probabilities."""
-    base, weight = np.polynomial.hermite_e.hermegauss(NODES)
-    x = centre[:, None] + spread[:, None] * base
-    eta = test.a[:, None] * (x[..., None] - test.b[:, None])
-    ends = (None if end is None else end[:, None] for end in (test.floor, test.ceiling))
-    right, wrong = log_chances(eta, *ends)
-    lost = test.tried - test.solved
-    log = np.sum(test.solved[:, None] * right + lost[:, None] * wrong, axis=2)
-    log += np.log(weight) + base**2 / 2 - (x - prior[0]) ** 2 / (2 * prior[1] ** 2)
-    h = np.exp(log - log.max(axis=1, keepdims=True))
-    return x, h / h.sum(axis=1, keepdims=True)
+    """(run, node) even nodes over where the posterior lies, and its probabilities there.
+
+    Spaced by the finest standard deviation, a sum over even nodes is off by less than 1e-3 of a sd
+    for one steep item, and far less for many. Short rows end in nodes without weight.
+    """
+    low, high, finest = peaks.extent(test, (centre, spread), prior=prior)
+    size = np.ceil(np.minimum((high - low) / finest, MOST)).astype(int) + 1
+    runs, most = len(centre), int(size.max(initial=1))
+    nodes, weight = np.tile(centre[:, None], most), np.zeros((runs, most))
+    for part in (np.flatnonzero(size <= 2 * NODES), np.flatnonzero(size > 2 * NODES)):
+        if not len(part):
+            continue
+        many = int(size[part].max())
+        own = test.take(part)
+        step = (high - low)[part] / (many - 1)
+        x = low[part, None] + step[:, None] * np.arange(many)
+        log = np.empty_like(x)
+        for node in range(many):  # (run, asked) at a time bounds memory
+            log[:, node] = peaks.density(own, x[:, node], prior=prior)
+        h = np.exp(log - log.max(axis=1, keepdims=True))
+        nodes[part, :many], weight[part, :many] = x, h / h.sum(axis=1, keepdims=True)
+    return nodes, weight
 
 
-def _moved(test: _Test, bank: Bank, item: np.ndarray, theta: np.ndarray) -> np.ndarray:
+def _moved(test: Answers, bank: Bank, item: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """(run,) variance of the score that comes from the items' errors.
 
     An item's chance P is off by its parameters' errors; the score by n P' / (P Q) times that.

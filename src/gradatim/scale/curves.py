@@ -71,14 +71,16 @@ def evaluate(
     if floor is None and ceiling is None:
         return log_down, log_up, rest, down
     low = 0.0 if floor is None else floor
+    seen = np.maximum(down, SMALL)  # where the floor is 0 the slope outlives the chance
     if ceiling is None:
-        chance = np.maximum(low + (1 - low) * down, SMALL)
-        return np.log(chance), np.log1p(-low) + log_up, (1 - low) * down * rest / chance, down
-    reach = ceiling - low
-    chance = np.maximum(low + reach * down, SMALL)
-    other = np.maximum(1 - ceiling + reach * rest, SMALL)
-    slope = reach * down * rest
-    return np.log(chance), np.log(other), slope / chance, slope / other
+        chance = low + (1 - low) * seen
+        log = np.where(low > 0, np.log(chance), log_down)
+        return log, np.log1p(-low) + log_up, (1 - low) * seen * rest / chance, down
+    reach, hidden = ceiling - low, np.maximum(rest, SMALL)
+    chance, other = low + reach * seen, 1 - ceiling + reach * hidden
+    log = np.where(low > 0, np.log(chance), np.log(ceiling) + log_down)
+    log_other = np.where(ceiling < 1, np.log(other), np.log1p(-low) + log_up)
+    return log, log_other, reach * seen * rest / chance, reach * down * hidden / other
 
 
 def _reach(bank: Bank) -> np.ndarray:
