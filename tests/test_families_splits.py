@@ -1,5 +1,6 @@
 """Splits: nothing of the test side can have been trained on, proved by content."""
 
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -76,6 +77,41 @@ def test_the_second_skill_gets_the_first_ones_answer(first):
         totals = [sum(step[: i + 1]) % modulus for i in range(len(step))]
         assert p.answer == " ".join(map(str, totals))
         assert p.solution.split("\n")[0] == " ".join(map(str, step))
+
+
+def test_levels_mix_every_skill_and_every_pair():
+    words = {name: name for name in compositions.SKILLS} | {
+        "gcd": "common divisor",
+        "chain": "modulo",
+        "differences": "absolute difference",
+    }
+    asked = Counter()
+    for p in (p for level in (1, 10) for p in generate("compositions", n=600, level=level)):
+        asks = str(p.prompt).split("\n")[0].lower().split(" then: ")
+        asked[tuple(next(k for k, word in words.items() if word in ask) for ask in asks)] += 1
+        assert p.knobs["first"] == "any"
+    singles = {(name,) for name in compositions.SKILLS}
+    assert set(asked) == singles | set(compositions.PAIRS)
+    # 15 kinds, 80 of each expected; five standard deviations are 43
+    assert 37 <= min(asked.values()) <= max(asked.values()) <= 123
+
+
+def test_any_with_a_second_skill_draws_the_pairs_that_end_in_it():
+    for p in generate("compositions", n=40, second="gcd"):
+        asks = str(p.prompt).split("\n")[0].split(" Then: ")
+        assert "common divisor" in asks[1]
+        assert "roots" in asks[0] or "difference" in asks[0]
+    (p,) = generate("compositions", n=1, first="sort")
+    assert str(p.prompt).startswith("Sort these numbers in ascending order.\n")
+    with pytest.raises(ArgumentError, match="`second` must not be 'roots' where `first` is any"):
+        generate("compositions", n=1, second="roots")
+    spaces = [
+        compositions.space({"first": first, "second": second, "length": 3, "high": 3})
+        for first, second in compositions.MIXED
+    ]
+    every = compositions.space({"length": 3, "high": 3})
+    assert every == sum(spaces) == 13 * 27 + 2 * 10  # numbers, and multisets of roots
+    assert compositions.floor({"length": 3, "high": 3, "second": "gcd"}) == pytest.approx(1 / 6)
 
 
 def test_roots_against_sympy():

@@ -1,8 +1,8 @@
 """One skill, or one skill after another: the answer of the first is what the second works on.
 
 The skills are the rows of `SKILLS`; a problem with one skill and one with two are worded alike, so
-that a pair tests the composition and nothing else. `splits.compose` trains on the skills apart and
-tests on the pair.
+that a pair tests the composition and nothing else. Levels mix the skills and `PAIRS`;
+`splits.compose` trains on the skills apart and tests on the pair.
 
 Ref: Sun et al. 2025, OMEGA, arXiv:2506.18880 (compositional generalization). Differs: of its seven
 pairs polynomial roots with gcd is here; the others need its geometry, matrices and grids.
@@ -11,6 +11,7 @@ pairs polynomial roots with gcd is here; the others need its geometry, matrices 
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache, reduce
 from itertools import pairwise
 from math import comb, gcd
@@ -108,10 +109,18 @@ PAIRS = (  # first, second: arithmetic after lists, lists after lists, arithmeti
     ("roots", "gcd"),
 )
 
+MIXED = (*((name, "none") for name in SKILLS), *PAIRS)  # what `any` draws from
+
 KNOBS = {
-    "first": Knob("skill that works on what is given", "sort", choices=tuple(SKILLS)),
+    "first": Knob(
+        "skill that works on what is given; any = each of the skills and pairs as often",
+        "any",
+        choices=("any", *SKILLS),
+    ),
     "second": Knob(
-        "skill that works on its result; none = only one", "none", choices=("none", *SKILLS)
+        "skill that works on its result; none = only one, or what `any` draws",
+        "none",
+        choices=("none", *SKILLS),
     ),
     "length": Knob("numbers given; roots of a polynomial", 5, 3, 20),
     "high": Knob("largest number; of a polynomial, largest root over its common factor", 9, 3, 99),
@@ -130,6 +139,25 @@ def _given(stream: Stream, *, first: str, second: str, length: int, high: int) -
         shifted = [*coefficients, 0]
         coefficients = [a - root * b for a, b in zip(shifted, [0, *coefficients], strict=True)]
     return coefficients
+
+
+def settings(first: str, second: str) -> list[tuple[str, str]]:
+    """The skills that these knobs ask for; `any` with a second means the pairs that end in it.
+
+    Raises:
+        ArgumentError: an unknown skill, or why the two do not fit.
+
+    >>> settings("sort", "chain"), settings("any", "chain")
+    ([('sort', 'chain')], [('sort', 'chain'), ('reverse', 'chain')])
+    """
+    if first != "any":
+        fit(first, second)
+        return [(first, second)]
+    one_of("second", second, ("none", *SKILLS))
+    out = [pair for pair in MIXED if second in ("none", pair[1])]
+    if not out:
+        raise ArgumentError(f"`second` must not be '{second}' where `first` is any: no pair has it")
+    return out
 
 
 def fit(first: str, second: str) -> None:
@@ -152,7 +180,8 @@ def fit(first: str, second: str) -> None:
 
 def make(stream: Stream, *, first: str, second: str, length: int, high: int) -> Draft:
     """One problem: draws numbers and parameters, applies the skills in order."""
-    fit(first, second)
+    asked = settings(first, second)
+    first, second = asked[stream.below(len(asked))] if len(asked) > 1 else asked[0]
     values = _given(stream, first=first, second=second, length=length, high=high)
     asks, lines, shown = [], [], "these numbers"
     result = values
@@ -216,19 +245,25 @@ def floor(knobs: Mapping[str, Any]) -> float:
 
     sort, reverse: a random order (as in `lists`, mean over lists). chain: m^-n, mean over m. gcd:
     one of the 6 planted factors. roots: one multiset. sum: one value of `high`. differences:
-    high^(1-n).
+    high^(1-n). any: the mean.
     """
     setting = complete(KNOBS, knobs)
-    return _floor(*(setting[name] for name in KNOBS))
+    length, high = setting["length"], setting["high"]
+    asked = settings(setting["first"], setting["second"])
+    return sum(_floor(*pair, length, high) for pair in asked) / len(asked)
 
 
 def space(knobs: Mapping[str, Any]) -> int:
-    """At least: lists of numbers; multisets of roots; both with a factor of 1 where a gcd is."""
+    """At least: lists of numbers; multisets of roots; both with a factor of 1 where a gcd is.
+
+    Skills and pairs share no instance, as each asks for another thing.
+    """
     setting = complete(KNOBS, knobs)
     length, high = setting["length"], setting["high"]
-    if SKILLS[setting["first"]].polynomial:
-        return comb(high + length - 1, length)
-    return high**length
+    return sum(
+        comb(high + length - 1, length) if SKILLS[first].polynomial else high**length
+        for first, _ in settings(setting["first"], setting["second"])
+    )
 
 
 def effort(problem: Problem) -> float:
@@ -285,8 +320,8 @@ def solve(problem: Problem) -> str:
 
 FAMILY = Family(
     name="compositions",
-    doc="one skill on numbers, or one after another by its knobs; its levels sort",
-    version="2",
+    doc="one skill on numbers, or one after another",
+    version="3",  # since 3 levels draw from all skills and pairs; they sorted
     knobs=KNOBS,
     make=make,
     check=check,
@@ -299,12 +334,15 @@ FAMILY = Family(
 )
 
 
+_NAMED = replace(FAMILY, version="2")  # with skills named nothing has changed since
+
+
 def _pair(first: str, second: str) -> Family:
     doc = f"{second} of the result of {first}"
-    return mode(FAMILY, f"{first}_{second}", doc, first=first, second=second)
+    return mode(_NAMED, f"{first}_{second}", doc, first=first, second=second)
 
 
 SORT_CHAIN = _pair("sort", "chain")
 DIFFERENCES_SORT = _pair("differences", "sort")
 ROOTS_GCD = _pair("roots", "gcd")
-ROOTS = mode(FAMILY, "roots", "all roots of a polynomial", first="roots", second="none")
+ROOTS = mode(_NAMED, "roots", "all roots of a polynomial", first="roots", second="none")
