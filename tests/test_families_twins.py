@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import replace
+from fractions import Fraction
 from itertools import combinations, permutations, product
 
 import pytest
@@ -142,30 +143,63 @@ def test_s032_the_solver_certifies_every_twin(level):
             assert check(solvable, solve(solvable)).solved
 
 
-def test_s032_a_calculation_by_hand():
-    # a = 3, b = a - 3, c = 7 / b: b is 0; c = 7 / c: c has no value yet
+def values_of(problem):
+    """Lines from the first to the last: the value of each name that has one."""
+    known = {}
+    for name, right in (line.split(" = ") for line in lines(problem)[1:-1]):
+        words = [known.get(word, word) for word in right.split()]
+        if not any(isinstance(word, str) and word.isalpha() for word in words):
+            a, sign, b = [*words, "+", 0][:3]
+            a, b = Fraction(a), Fraction(b)
+            if sign != "/" or b:
+                known[name] = {"+": a + b, "-": a - b, "*": a * b}[sign] if sign != "/" else a / b
+    return known
+
+
+def early(problem):
+    """How many names are used in a line that does not come after theirs."""
+    seen, count = set(), 0
+    for name, right in (line.split(" = ") for line in lines(problem)[1:-1]):
+        count += sum(word.isalpha() and word not in seen for word in right.split())
+        seen.add(name)
+    return count
+
+
+def unused(problem):
+    """How many names no line uses."""
+    rows = [line.split(" = ") for line in lines(problem)[1:-1]]
+    used = {word for _, right in rows for word in right.split()}
+    return sum(name not in used for name, _ in rows)
+
+
+@pytest.mark.parametrize("level", [1, 2, 6, 10])
+def test_s032_calculations_worked_out_line_by_line(level):
     seen = Counter()
-    for p in (p for pair in pairs("arithmetic.unsolvable", n=60, level=1) for p in pair):
-        (_, first), (name, second), (_, last) = (line.split(" = ") for line in lines(p)[1:-1])
-        zero = int(first) == int(second.split(" - ")[1])
-        early = last.split(" / ")[1] != name
-        assert p.unsolvable == (zero or early)
-        seen[zero, early] += 1
-    assert min(seen[True, False], seen[False, True]) > 10
+    for solvable, twin in pairs("arithmetic.unsolvable", n=60, level=level):
+        last = lines(twin)[-2].split(" = ")[0]
+        assert last not in values_of(twin)
+        assert str(values_of(solvable)[last]) == solvable.answer
+        assert early(solvable) == early(twin) in (0, 1)
+        assert unused(solvable) == unused(twin)
+        assert (len(values_of(solvable)) < solvable.knobs["steps"] + 1) == early(solvable)
+        seen[early(twin)] += 1
+    assert min(seen[0], seen[1]) > 10
 
 
 def test_s032_the_number_before_the_division_tells_nothing():
     """It is as often each of 1..20 where zero is left as where not; only the value tells."""
     taken, factors = {True: Counter(), False: Counter()}, Counter()
     for level in (3, 6):
-        for p in (p for pair in pairs("arithmetic.unsolvable", n=700, level=level) for p in pair):
+        for p in (p for pair in pairs("arithmetic.unsolvable", n=1400, level=level) for p in pair):
+            if early(p):
+                continue
             rows = [line.split(" = ") for line in lines(p)[1:-1]]
             assert len({name for name, _ in rows}) == len(rows) == p.knobs["steps"] + 1
             at = next(i for i, (_, right) in enumerate(rows) if "/" in right)
             sign, number = rows[at - 1][1].split()[1:]
             assert sign == "-"
-            if rows[at][1].endswith(rows[at - 1][0]):  # the value is there: is it 0?
-                taken[p.unsolvable][int(number)] += 1
+            assert rows[at][1].endswith(rows[at - 1][0])
+            taken[p.unsolvable][int(number)] += 1
             factors.update(right.split()[1] for _, right in rows[1 : at - 1])
     for counts in taken.values():
         n = counts.total()
@@ -201,13 +235,18 @@ def test_half_have_no_answer_and_the_knob_says_how_many(name):
 
 @EACH
 def test_a_reader_of_the_surface_alone_does_not_beat_the_floor(name):
-    """Words, digits and length, learned on 600 items: no better than a coin on 300 others."""
+    """Words, digits and length, learned on 600 items: no better than a coin on 300 others.
+
+    And of calculations how often a name stands before its line, or is not used.
+    """
     import numpy as np
 
     def table(problems):
         texts = ["\n".join(lines(p)[1:-1]) for p in problems]
         counts = [[text.count(c) for c in "ABCDabcn0123456789-+*/ "] for text in texts]
-        return np.c_[counts, [len(t) for t in texts], np.ones(len(texts))].astype(float)
+        scans = (early, unused) if name == "arithmetic.unsolvable" else ()
+        seen = [[len("\n".join(lines(p)[1:-1])), 1, *(scan(p) for scan in scans)] for p in problems]
+        return np.c_[counts, seen].astype(float)
 
     train = generate(name, n=600, level=2)
     test = generate(name, n=300, level=2, split="test")

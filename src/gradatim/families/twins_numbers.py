@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import partial
 from itertools import combinations
 from math import comb, gcd
 
@@ -10,13 +11,14 @@ from gradatim.checkers import numbers
 from gradatim.checkers.abstention import UNSOLVABLE
 from gradatim.checkers.extract import Found
 from gradatim.families.numbers import written
-from gradatim.families.twins import Instance, Kind, family, stated_list
+from gradatim.families.twins import Instance, Kind, Member, family, stated_list
 from gradatim.rng import Stream
 from gradatim.types import Knob, Problem
 
 _NAMES = "abcdefghijklmnopqrstuvwxyz"
 HIGH = 20  # largest number before the division
 LIMIT = 10**6
+_Row = tuple[str, int]  # what stands right of "=", with {} for a name, and the line of that name
 
 
 def _number(found: Found, problem: Problem) -> str | None:
@@ -35,82 +37,121 @@ def _move(value: int, goal: int, times: int) -> str:
 
 
 def _after(value: tuple[int, int], drawn: list[int]) -> tuple[str, list[str]]:
-    """Lines after the division, and the last value; no product leaves seven digits."""
+    """The last value, and lines that lead there one by one; no product leaves seven digits."""
     above, below = value
     lines = []
     for sign, number in (divmod(one, 9) for one in drawn):
         number += 1
         if sign == 2 and abs(above) * number < LIMIT:
             above *= number
-            lines.append(f"* {number}")
+            lines.append(f"{{}} * {number}")
         elif sign == 1:
             above -= number * below
-            lines.append(f"- {number}")
+            lines.append(f"{{}} - {number}")
         else:
             above += number * below
-            lines.append(f"+ {number}")
+            lines.append(f"{{}} + {number}")
     common = gcd(above, below) if below > 0 else -gcd(above, below)
     return written(above // common, below // common), lines
 
 
-def _arithmetic_pair(stream: Stream, *, steps: int) -> tuple[Instance, Instance]:
-    """The second divides by zero, or by a value that no line before has.
+def _shown(stream: Stream, rows: list[_Row], answer: str) -> Instance:
+    def write() -> Instance:
+        names = stream.sample(_NAMES, len(rows))
+        body = [
+            f"{name} = {right.replace('{}', names[by])}"
+            for name, (right, by) in zip(names, rows, strict=True)
+        ]
+        return Instance("\n".join(body), answer, {"last": names[-1]})
+
+    return Instance("", "", plain=str(rows), write=write)
+
+
+def _arithmetic_pair(stream: Stream, *, steps: int) -> tuple[Member, Member]:
+    """In the second the last line has no value: a zero, or a value that is missing, is in its way.
+
+    Of either pair both show as many names before their lines, and as many that nothing uses.
+    """
+    rows, answer, twin = (_zero_pair if stream.below(2) else _missing_pair)(stream, steps)
+    return partial(_shown, stream, rows, answer), partial(_shown, stream, twin, "")
+
+
+def _zero_pair(stream: Stream, steps: int) -> tuple[list[_Row], str, list[_Row]]:
+    """One line after the other; one divides by the line before it, which is 0 in the second.
 
     Values before the division are uniform from 1 to 20, and so is the number that is taken from
     the last of them: it tells nothing of whether zero is left.
     """
-    divided = 2 + stream.below(steps - 1)  # this line divides by the line before it
+    divided = 2 + stream.below(steps - 1)
     value = 1 + stream.below(HIGH)
-    lines = [str(value)]  # without the names
+    lines = [str(value)]
     for drawn in stream.draws(2 * (HIGH - 1), divided - 2):
         goal = 1 + drawn // 2
         goal += goal >= value
-        lines.append(_move(value, goal, drawn % 2))
+        lines.append(f"{{}} {_move(value, goal, drawn % 2)}")
         value = goal
     less = 1 + stream.below(HIGH - 1)
     less += less >= value
     number = 1 + stream.below(9)
     answer, after = _after((number, value - less), stream.draws(27, steps - divided))
-    lines += [f"- {less}", f"{number} /", *after]
-    if stream.below(2):  # what is divided by becomes 0
-        twin, by = [*lines[: divided - 1], f"- {value}", *lines[divided:]], divided - 1
-    else:  # a value that is not there yet
-        twin, by = lines, divided + stream.below(steps + 1 - divided)
+    lines += [f"{{}} - {less}", f"{number} / {{}}", *after]
+    rows = [(right, i - 1) for i, right in enumerate(lines)]
+    twin = (f"{{}} - {value}", divided - 2)
+    return rows, answer, [*rows[: divided - 1], twin, *rows[divided:]]
 
-    def instance(lines: list[str], by: int) -> Instance:
-        def write() -> Instance:
-            names = stream.sample(_NAMES, steps + 1)
-            body = [
-                f"{name} = {before} {line}"
-                for name, before, line in zip(names[1:], names, lines[1:], strict=False)
-            ]
-            body[divided - 1] = f"{names[divided]} = {lines[divided]} {names[by]}"
-            text = "\n".join((f"{names[0]} = {lines[0]}", *body))
-            return Instance(text, answer, {"last": names[-1]})
 
-        return Instance("", "", plain=f"{' '.join(lines)} by {by}", write=write)
+def _missing_pair(stream: Stream, steps: int) -> tuple[list[_Row], str, list[_Row]]:
+    """Two runs of lines; the lines after them go on from one, in the second from the other.
 
-    return instance(lines, divided - 1), instance(twin, by)
+    One run begins with a number. The other begins with a division by its own value or by one that
+    comes later, so it has no value. Which is which, only the way back from the last line tells: the
+    ends of the runs are used by the lines after them alone, so one of them is unused.
+    """
+    joined = 2 + stream.below(steps - 1)  # lines of both runs
+    places = 1 + stream.below((1 << joined) - 2)  # bits: neither run is empty
+    sound = [i for i in range(joined) if places >> i & 1]
+    broken = [i for i in range(joined) if not places >> i & 1]
+    value, number = 1 + stream.below(HIGH), 1 + stream.below(9)
+    answer, lines = _after((value, 1), stream.draws(27, steps - len(broken)))
+    later = [i for i in range(broken[0], steps + 1) if i not in (sound[-1], broken[-1])]
+    by = later[stream.below(len(later))]
+    rows = [(str(value), 0)] * (steps + 1)
+    rows[broken[0]] = (f"{number} / {{}}", by)
+    for right, i, before in zip(lines, sound[1:], sound, strict=False):
+        rows[i] = (right, before)
+    if len(broken) > 1:
+        _, rest = _after((1, 1), stream.draws(27, len(broken) - 1))
+        for right, i, before in zip(rest, broken[1:], broken, strict=False):
+            rows[i] = (right, before)
+    for i, right in enumerate(lines[len(sound) - 1 :], joined):
+        rows[i] = (right, i - 1 if i > joined else sound[-1])
+    twin = rows.copy()
+    twin[joined] = (rows[joined][0], broken[-1])
+    return rows, answer, twin
 
 
 def _arithmetic_solve(prompt: str) -> str:
     """From the last line back: what it needs is worked out when it is asked for."""
     *lines, last = prompt.split("\n")[1:]
-    given = dict(line.split(" = ") for line in lines)
+    given = {name: (i, right) for i, (name, right) in enumerate(x.split(" = ") for x in lines)}
 
-    def asked(name: str) -> Fraction:
+    def asked(name: str, before: int) -> Fraction:
         if not name.isalpha():
             return Fraction(name)
-        words = given[name].split()
+        place, right = given[name]
+        if place >= before:
+            raise KeyError(name)  # it has no value yet
+        words = right.split()
+        a = asked(words[0], place)
         if len(words) == 1:
-            return asked(words[0])
-        a, b = asked(words[0]), asked(words[2])
+            return a
+        b = asked(words[2], place)
         return {"+": a.__add__, "-": a.__sub__, "*": a.__mul__, "/": a.__truediv__}[words[1]](b)
 
     goal = last.split(" value of ")[1].split()[0]
     try:
-        return str(asked(goal))
-    except (KeyError, ZeroDivisionError, RecursionError):
+        return str(asked(goal, len(lines)))
+    except (KeyError, ZeroDivisionError):
         return UNSOLVABLE
 
 
@@ -131,7 +172,7 @@ ARITHMETIC = family(
         guess=lambda knobs: 1 / 100,
         # first the division: the numbers of three lines; then a sum or a difference in each line
         space=lambda knobs: HIGH * (HIGH - 1) * 9 * 18 ** (knobs["steps"] - 2),
-        version="2",
+        version="3",  # since 3 names stand before their lines in both of a pair, or in neither
         work=lambda knobs: float(knobs["steps"]),
         unit="lines worked out",
     )
