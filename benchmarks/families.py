@@ -79,8 +79,8 @@ TARGETS = {  # items/s made and checked on one core, by the first part of the na
     **dict.fromkeys(("n_queens", "knapsack", "knights", "subset_sum"), 300),
 }
 REASONS = {  # why a target is missed where it is
-    "mazes.unsolvable": "two mazes drawn and filled by search an item, one of them written",
-    "sat.ratio3": "12 to 20 letters with 51 to 86 clauses: not small; all models are counted",
+    "mazes.unsolvable": "of four boards drawn and flooded one is cut in two with a door between",
+    "sat.ratio3": "5 to 14 letters in 21 to 60 clauses, not small; all models are counted",
 }
 SLOW = 1.0  # CPU seconds that no item may take
 ONE_BY_ONE = 200  # items made and checked one at a time, or as many as fit into ...

@@ -275,14 +275,6 @@ def speed_rows(known):
         )
 
 
-def speed_table():
-    known = json.loads(SPEED.read_text()) if SPEED.is_file() else {}
-    if not known.get("peer"):
-        return "Not recorded."
-    header = ("family", "items/s", "slowest, ms", "target", "nearest there")
-    return table((*header, "items/s", "slowest, ms", "ratio"), speed_rows(known))
-
-
 INTRODUCTION = """\
 A family makes problems at levels 1 to 10 and judges replies to them. `gradatim generate NAME` \
 prints some, `gradatim audit family:NAME` runs the gate on one. The floor is the chance that a \
@@ -368,19 +360,17 @@ have no answer stand beside families that ask the solvable question.
 
     make bench-families ARGS="--record docs/figures/families_speed.json"
 
-{machine}"""
+Python {python}, reasoning-gym {peer}, a shared machine with {cores} cores, its load {load[0]:.1f} \
+at the beginning and {load[1]:.1f} at the end; a busy machine costs both libraries up to a third."""
 
 
-def machine():
+def speeds():
     known = json.loads(SPEED.read_text()) if SPEED.is_file() else {}
     if not known.get("peer"):
-        return ""
-    return (
-        f"Python {known['python']}, gradatim {known['version']}, reasoning-gym {known['peer']}, "
-        f"on a shared machine with {known['cores']} cores and a load of {known['load'][0]:.1f} "
-        f"at the beginning and {known['load'][1]:.1f} at the end; a busy machine costs both "
-        "libraries up to a third."
-    )
+        return "Not recorded."
+    header = ("family", "items/s", "slowest, ms", "target", "nearest there", "items/s")
+    rows = table((*header, "slowest, ms", "ratio"), speed_rows(known))
+    return f"{SPEED_WORDS.format(**known)}\n\n{rows}"
 
 
 def families_page():
@@ -395,8 +385,7 @@ def families_page():
         GATE_WORDS.format(items=known.get("theirs", {}).get("items", "")),
         gate_table(),
         "## Speed beside reasoning-gym's families",
-        SPEED_WORDS.format(machine=machine()),
-        speed_table(),
+        speeds(),
         "## Examples",
         *map(examples, ours),
     ])
