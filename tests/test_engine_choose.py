@@ -109,7 +109,7 @@ def test_mistakes(tmp_path, capsys):
     for words, said in (
         (["--pass-rate", "1.5"], "`pass_rate` must lie in [0, 1]"),
         (["--pass-rate", "x"], "`--pass-rate` must be numbers"),
-        (["--pass-rate", ".5", "--recipe", "gpro"], "did you mean 'grpo'"),
+        (["--pass-rate", ".5", "--recipe", "grpoo"], "did you mean 'grpo'"),
         (["--pass-rate", ".5", "--set", "budget"], "`--set` must be SLOT=NAME"),
         (["--pass-rate", ".5", "--set", "budget.mn=4"], "did you mean 'min'"),
     ):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gradatim.cli.app import run
-from gradatim.engine import contrasts, study
+from gradatim.engine import cells, contrasts, study
 from gradatim.errors import ArgumentError, FormatError
 
 torch = pytest.importorskip("torch")
@@ -251,7 +251,7 @@ def test_mistakes_are_named(small, change, error):
 
 
 def test_moments_are_due_in_order():
-    due = study.moments(study.SETTINGS)
+    due = cells.moments(cells.SETTINGS)
     assert due == sorted(set(due))
     assert (due[0], due[-1]) == (0, 48_000)
     assert np.isin([2000, 4000, 6000, 8000], due).all()

@@ -76,7 +76,7 @@ def contrast(
     """Every variant of every pool against the baseline.
 
     Args:
-        rows: of a study, see `study.run_cell`; pairs share pool, start and seed.
+        rows: of a study, see `cells.run_cell`; pairs share pool, start and seed.
         baseline: variant that the others are compared with.
         early: rollouts that count as the beginning.
 
