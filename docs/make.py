@@ -370,7 +370,10 @@ def speeds():
         return "Not recorded."
     header = ("family", "items/s", "slowest, ms", "target", "nearest there", "items/s")
     rows = table((*header, "slowest, ms", "ratio"), speed_rows(known))
-    return f"{SPEED_WORDS.format(**known)}\n\n{rows}"
+    measured = {row["family"] for row in known["rows"]}
+    lacking = ", ".join(f"`{name}`" for name in sorted(families.FAMILIES.keys() - measured))
+    late = f"\n\nChanged since this run, not measured: {lacking}." if lacking else ""
+    return f"{SPEED_WORDS.format(**known)}\n\n{rows}{late}"
 
 
 def families_page():
