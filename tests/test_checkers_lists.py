@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradatim.checkers.lists import check, parse
+from gradatim.checkers.lists import check, locate, parse
+from gradatim.families import registry
+from gradatim.families.generation import generate
 from gradatim.types import Problem
 
 
@@ -73,3 +77,75 @@ def test_every_list_survives_every_form(values):
 @given(st.text(), st.booleans(), st.sampled_from(["box", "tag", "line"]))
 def test_parse_never_raises(text, packed, how):
     parse(text, packed=packed, how=how)
+
+
+COLUMN = Problem(id="1", prompt="?", answer="3 1 4", verifier="list")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3\n1\n4",
+        "3,\n1,\n4\n",
+        "Sorted:\n3\n1\n4",
+        "We need 3 numbers:\n3\n1\n4",
+        "First 1, then 3.\n\n3\n1\n4",
+        "```\n3\n1\n4\n```",
+        "<think>9\n</think>3\n1\n4",
+        "**3**\n**1**\n**4**",
+    ],
+)
+def test_one_number_a_line_is_a_list(text):
+    assert check(COLUMN, text).reason == "correct"
+    assert check(replace(COLUMN, answer="4 1 3"), text).reason == "wrong"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["3\n\n1\n\n4", "3 + 1 = 4\n3\n1\n4", "1 3\n1\n4", "1\n3\n\n3\n1\n4", "9\n\n3 1\n\n4\n1\n\n4"],
+)
+def test_where_the_list_begins_must_be_plain(text):
+    assert check(COLUMN, text).reason == "unparsed"
+
+
+def test_one_number_a_line_is_scratch_where_one_number_is_asked_for():
+    assert check(replace(COLUMN, answer="4"), "3\n1\n4").solved
+    assert not check(COLUMN, "4\n3 1 4\n1").solved
+    assert check(COLUMN, "1 3 4\n4 3 1\n3 1 4").solved  # tries, of which the last counts
+
+
+@pytest.mark.parametrize(
+    ("name", "joint"),
+    [
+        *(("compositions", " "), ("compositions.roots", " "), ("lists.sorting", " ")),
+        *(("arithmetic.chain", " "), ("n_queens", " "), ("n_queens.unsolvable", " ")),
+        *(("equations.unsolvable", " "), ("subset_sum", " "), ("subset_sum.unsolvable", " ")),
+        *(("knapsack", " "), ("tsp", " "), ("sequences", ", "), ("cryptarithm", "")),
+        *(("graph_coloring", ""), ("arithmetic.polynomial", " ")),
+    ],
+)
+def test_one_number_a_line_counts_in_every_family_of_lists(name, joint):
+    family = registry.get(name)
+    for p in generate(name, n=30, level=range(1, 11)):
+        numbers = p.answer.split(joint) if joint else list(p.answer)
+        if p.unsolvable or len(numbers) < 2:
+            continue
+        lines = "\n".join(numbers)
+        for text in (lines, f"The answer:\n{lines}", f"So be it.\n\n{lines}"):
+            assert family.check(p, text).reason == "correct", text
+        # never judged by its last line alone
+        assert family.check(p, "\n\n".join(numbers)).reason == "unparsed"
+        assert family.check(p, f"1 + 1 = 2\n{lines}").reason == "unparsed"
+
+
+@given(st.lists(st.integers(-99, 99), min_size=2, max_size=9), st.booleans())
+def test_a_column_says_what_the_line_says(values, packed):
+    if packed:
+        values = [abs(value) % 10 for value in values]
+    found = locate("\n".join(map(str, values)), packed=packed)
+    assert parse(found.answer, packed=packed, how=found.how) == values
+
+
+@given(st.text(alphabet="12 ,-\n:a`*"), st.booleans())
+def test_locate_never_raises(text, packed):
+    locate(text, packed=packed)

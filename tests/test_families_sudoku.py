@@ -6,7 +6,7 @@ import pytest
 from pysat.solvers import Solver
 
 from gradatim.errors import ArgumentError
-from gradatim.families import sudoku, sudoku_grids
+from gradatim.families import registry, sudoku, sudoku_grids
 from gradatim.families import sudoku_techniques as techniques
 from gradatim.families.generation import generate
 from gradatim.rng import Stream
@@ -135,7 +135,13 @@ def test_replies_in_other_dress():
     assert sudoku.check(p, "\\boxed{" + "\n".join(rows) + "}").solved
     swapped = " ".join([rows[1], rows[0], *rows[2:]])
     assert sudoku.check(p, swapped).reason == "wrong"
-    for text in ("\n".join(rows), p.answer[:-1], p.answer.replace("1", "0"), "1 " * 10**6, rows[0]):
+    for text in (
+        "\n".join(rows[1:]),
+        p.answer[:-1],
+        p.answer.replace("1", "0"),
+        "1 " * 10**6,
+        rows[0],
+    ):
         assert sudoku.check(p, text).reason == "unparsed"
 
 
@@ -237,3 +243,44 @@ def test_no_technique_loses_the_solution():
                 some = after
             assert some & solution == solution
     assert min(used) > 10
+
+
+@pytest.mark.parametrize("name", ["sudoku", "sudoku.unsolvable"])
+def test_a_row_a_line_is_a_grid(name):
+    check = registry.get(name).check
+    drawn = [p for p in generate(name, n=30, level=range(1, 11)) if not p.unsolvable]
+    for p in drawn:
+        rows = p.answer.split()
+        spaced = [" ".join(row) for row in rows]
+        half = len(rows) // 2
+        boxes = [f"{row[:3]} | {row[3:]}" for row in spaced]
+        ruled = [*boxes[:half], "----+----", *boxes[half:]]
+        shown = p.prompt.split("\n")[1:-1]
+        for lines in (rows, spaced, [f"{row}," for row in spaced], ruled):
+            grid = "\n".join(lines)
+            for text in (
+                grid,
+                f"{grid}\n",
+                f"The 4 in row 1 settles it.\n\n{grid}",
+                f"The filled grid:\n{grid}",
+                "\n".join([*shown, "", grid]),
+                f"<think>{grid}\n1 2</think>```\n{grid}\n```",
+            ):
+                assert check(p, text).solved, text
+        for lines in (rows, spaced):
+            grid = "\n".join(lines)
+            assert check(p, f"\\boxed{{\n{grid}\n}}").solved
+            assert check(p, f"<answer>\n{grid}\n</answer>").solved
+            swapped = "\n".join([lines[1], lines[0], *lines[2:]])
+            assert check(p, swapped).reason == "wrong"
+            assert check(p, f"{grid}\n\n{swapped}").reason == "wrong"
+            for text in (
+                f"{grid}\n{grid}",  # which one?
+                f"{grid}\n{swapped}",
+                f"{lines[0]}\n{grid}",
+                "\n".join(lines[1:]),
+                "\n".join([*lines, lines[0]]),
+                f"{grid}\nNo, that is wrong.",
+                f"<think>{grid}",
+            ):
+                assert check(p, text).reason == "unparsed", text

@@ -119,3 +119,20 @@ def test_settings_that_cannot_be():
     ):
         with pytest.raises(ArgumentError, match=match):
             generate(f"{name}.unsolvable", n=1, **knobs)
+
+
+def test_a_move_a_line_is_a_way():
+    drawn = [p for p in generate("mazes.unsolvable", n=40, level=range(1, 11)) if not p.unsolvable]
+    for p in drawn:
+        lines = "\n".join(p.answer)
+        for text in (
+            lines,
+            lines.lower(),
+            f"```\n{lines}\n```",
+            f"Moves:\n{lines}",
+            f"So.\n\n{lines}",
+        ):
+            assert check(p, text).solved, text
+        assert check(p, f"{lines}\nU\nU\nU\nU\nU\nU\nU").reason == "wrong"
+        assert check(p, f"{lines}\n\nunsolvable").reason == "abstained"
+        assert check(p, f"{lines}\nNo.").reason == "unparsed"

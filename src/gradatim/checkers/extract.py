@@ -34,6 +34,11 @@ _DENIED = re.compile(
     r"|\b(?:than|least|most)\W*$",
     re.IGNORECASE,
 )
+# "if the answer were 4": a condition, up to the "then" or comma that ends it
+_SUPPOSED = re.compile(
+    r"\b(?:if|unless|whether|suppose|supposing|assume|assuming|imagine)\b(?:(?!\bthen\b).)*$",
+    re.IGNORECASE,
+)
 _SIGNAL = re.compile(
     r"\b(?:answers?|results?|solution|output|assignment|values?|totals?|sums?|list|numbers?|digits?"
     r"|terms?|roots?|coefficients?|order|sequence|product|count|position|moves?|actions?|plan|path"
@@ -130,15 +135,27 @@ def last_lines(text: str) -> list[str]:
     >>> last_lines("Rows:\n\n```\n1 2\n2 1\n```\n")
     ['1 2\n', '2 1\n']
     """
+    return last_blocks(text, 1)[-1]
+
+
+def last_blocks(text: str, most: int) -> list[list[str]]:
+    r"""The lines of a reply's last paragraphs, as many as there are, at most; one may be empty.
+
+    >>> last_blocks("1\n\n2\n3\n\n4\n", 2)
+    [['2\n', '3\n'], ['4']]
+    """
     rest = without_reasoning(text) if "<" in text else text
-    lines: list[str] = []
+    blocks: list[list[str]] = [[]]
     for line in reversed((rest or "").rstrip()[-PARAGRAPH:].splitlines(keepends=True)):
-        fence = _FENCE.fullmatch(line.strip())
-        if not line.strip() or (fence and lines):
-            break
-        if not fence:
-            lines.append(line)
-    return lines[::-1]
+        if line.strip() and not _FENCE.fullmatch(line.strip()):
+            blocks[-1].append(line)
+        elif blocks[-1]:
+            if len(blocks) == most:
+                break
+            blocks.append([])
+    if len(blocks) > 1 and not blocks[-1]:
+        blocks.pop()
+    return [block[::-1] for block in reversed(blocks)]
 
 
 def extract(text: Any) -> Found:
@@ -204,20 +221,30 @@ def _unwrapped(answer: str) -> str:
     return answer
 
 
+def supposed(before: str) -> bool:
+    """Whether the words before something only suppose it.
+
+    >>> supposed("if the answer were "), supposed("If x is 3, the answer is ")
+    (True, False)
+    """
+    return _SUPPOSED.search(_CLAUSE.split(before[-LONGEST:])[-1]) is not None
+
+
 def denied(before: str) -> bool:
-    """Whether the words before something say that it is not the answer, or only bound it.
+    """Whether the words before something deny that it is the answer, or only bound or suppose it.
 
     >>> denied("It is not "), denied("It is more than "), denied("What is not ready is ")
     (True, True, False)
     """
-    clauses = _CLAUSE.split(before[-LONGEST:])
-    return _DENIED.search(clauses[-1]) is not None
+    clause = _CLAUSE.split(before[-LONGEST:])[-1]
+    return _DENIED.search(clause) is not None or _SUPPOSED.search(clause) is not None
 
 
 def announced(line: str) -> str | None:
     """What a line announces: the part after "answer is", "Result:" and the like, else None.
 
-    A finished sentence may also announce what "it" is, with nothing else before.
+    A finished sentence may also announce what "it" is, with nothing else before. A condition
+    announces nothing.
 
     >>> announced("So the answer is 3 1 4."), announced("So it's 5/12."), announced("First add 3")
     ('3 1 4', '5/12', None)
@@ -225,6 +252,8 @@ def announced(line: str) -> str | None:
     end = line[-LONGEST:]
     marks = [mark.end() for mark in _ANNOUNCED.finditer(end)]
     if marks and _SIGNAL.search(end, 0, marks[-1]):
+        if supposed(end[: marks[-1]]):
+            return None
         return plain(end[marks[-1] :])
     said = _DECORATION.sub("", line).strip(_AROUND) if len(line) <= LONGEST else ""
     it = _IT.match(said) if said.endswith(".") else None

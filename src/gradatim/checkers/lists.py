@@ -2,11 +2,22 @@
 
 import re
 
-from gradatim.checkers.extract import UNPARSED, announced, denied, extract, plain
+from gradatim.checkers.extract import (
+    NOTHING,
+    UNPARSED,
+    Found,
+    announced,
+    denied,
+    extract,
+    last_blocks,
+    plain,
+)
 from gradatim.types import Problem, Verdict
 
 _SEPARATORS = re.compile(r"\s*[,;，、]\s*|\s+")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}")
+_DIGIT = re.compile(r"\d")
+_BETWEEN = re.compile(r"\d\W+\d")  # in an answer of more than one number
 _GROUP = re.compile(r"[\[(]([^\[\](){}]*)[\])]")
 _MINUS = str.maketrans({"−": "-", "–": "-", "\u00a0": " ", "\u202f": " "})
 _OPEN = {"[": "]", "(": ")", "{": "}"}
@@ -80,13 +91,61 @@ def parse(text: str, *, packed: bool = False, how: str = "box") -> list[int] | N
     return _strict(groups[0][1], False)
 
 
+def _alone(line: str, packed: bool) -> str | None:
+    """The one number that is all of a line, a comma after it aside; packed, one digit."""
+    text = plain(line if line.isascii() else line.translate(_MINUS)).rstrip(",;")
+    return text if _NUMBER.fullmatch(text) and not (packed and len(text) > 1) else None
+
+
+def locate(text: str | None, *, packed: bool = False) -> Found:
+    r"""What `extract` finds; of a list of one number a line, at the end, all of its lines.
+
+    The lines must be all of the last paragraph, but for words or a heading above them: where
+    other numbers stand there or right before it, nobody knows where the list begins.
+
+    Args:
+        text: a reply to a question whose answer is a list.
+        packed: as for `parse`.
+
+    >>> locate("Sorted:\n1\n3\n4").answer, locate("1 3\n4").answer, locate("3 + 1 = 4\n1\n3").answer
+    ('1 3 4', '4', None)
+    """
+    found = extract(text)
+    if found.how != "line" or not isinstance(text, str) or "\n" not in text:
+        return found
+    if found.answer is None or _alone(found.answer, packed) is None:
+        return found
+    *before, lines = last_blocks(text, 2)
+    numbers = [_alone(line, packed) for line in lines]
+    start = len(lines)
+    while start and numbers[start - 1] is not None:
+        start -= 1
+    if not start and before and _alone(before[0][-1], packed) is not None:
+        return NOTHING  # one number a line goes on above the gap
+    if len(lines) - start < 2:
+        return found
+    above = [line.strip() for line in lines[:start]]
+    if any(_DIGIT.search(line) and not line.endswith(":") for line in above):
+        return NOTHING
+    return Found(" ".join(filter(None, numbers[start:])), "line")
+
+
+def located(problem: Problem, text: str | None, *, packed: bool = False) -> Found:
+    r"""What `locate` finds where the problem's answer has several numbers, else `extract`.
+
+    >>> located(Problem(id="1", prompt="?", answer="4"), "3\n1\n4").answer
+    '4'
+    """
+    return locate(text, packed=packed) if _BETWEEN.search(problem.answer) else extract(text)
+
+
 def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply states the problem's list, in its order.
 
     >>> check(Problem(id="1", prompt="?", answer="3 1 4"), "The list is [3, 1, 4].").solved
     True
     """
-    found = extract(text)
+    found = located(problem, text)
     if found.answer is None:
         return UNPARSED
     values = parse(found.answer, how=found.how)

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
 
-from gradatim.checkers import numbers
+from gradatim.checkers import lists, numbers
 from gradatim.checkers.extract import (
     UNPARSED,
     announced,
@@ -181,7 +181,7 @@ def check_set(problem: Problem, text: str | None) -> Verdict:
     gold = parse_set(problem.answer)
     if gold is None:
         return Verdict(0.0, False, None, "verifier_error")
-    found = extract(text)
+    found = lists.locate(text) if len(gold) > 1 else extract(text)
     if found.answer is None or len(found.answer) > LONGEST:
         return UNPARSED
     stated = parse_set(found.answer)

@@ -16,7 +16,7 @@ from math import log2
 from typing import Any
 
 from gradatim.checkers.extract import UNPARSED, announced, extract, plain
-from gradatim.checkers.lists import parse
+from gradatim.checkers.lists import located, parse
 from gradatim.errors import ArgumentError
 from gradatim.families.knobs import complete, mode
 from gradatim.families.steps import totals
@@ -195,7 +195,7 @@ def check(problem: Problem, text: str | None) -> Verdict:
             if len(text) != len(problem.compact_answer or ""):
                 return UNPARSED
             return Verdict(0.0, False, text[-2::-1], "wrong")
-    found = extract(text)
+    found = located(problem, text, packed=True) if chain else extract(text)
     if found.answer is None:
         return UNPARSED
     if not chain:

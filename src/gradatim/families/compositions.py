@@ -17,8 +17,8 @@ from itertools import pairwise
 from math import comb, gcd
 from typing import Any, NamedTuple
 
-from gradatim.checkers.extract import UNPARSED, extract
-from gradatim.checkers.lists import parse
+from gradatim.checkers.extract import UNPARSED
+from gradatim.checkers.lists import located, parse
 from gradatim.checks import one_of
 from gradatim.errors import ArgumentError
 from gradatim.families.knobs import complete, mode
@@ -210,7 +210,7 @@ def make(stream: Stream, *, first: str, second: str, length: int, high: int) -> 
 
 def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply states the final numbers, in their order."""
-    found = extract(text)
+    found = located(problem, text)
     values = parse(found.answer, how=found.how) if found.answer is not None else None
     if values is None:
         return UNPARSED

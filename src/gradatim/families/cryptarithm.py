@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.checkers.extract import UNPARSED, extract
-from gradatim.checkers.lists import parse
+from gradatim.checkers.extract import UNPARSED
+from gradatim.checkers.lists import locate, parse
 from gradatim.errors import ArgumentError
 from gradatim.families.knobs import complete
 from gradatim.rng import Stream
@@ -201,7 +201,7 @@ def check(problem: Problem, text: str | None) -> Verdict:
     right = problem.answer
     stated = text if isinstance(text, str) else ""
     if len(stated) != len(right) or not (stated.isascii() and stated.isdigit()):
-        found = extract(text)
+        found = locate(text, packed=True)
         values = parse(found.answer, packed=True, how=found.how) if found.answer else None
         stated = "".join(map(str, values or ()))
         if len(stated) != len(right) or not stated.isdigit():

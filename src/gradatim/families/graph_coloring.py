@@ -12,8 +12,8 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
-from gradatim.checkers.extract import UNPARSED, extract
-from gradatim.checkers.lists import parse
+from gradatim.checkers.extract import UNPARSED
+from gradatim.checkers.lists import locate, parse
 from gradatim.errors import ArgumentError, extra
 from gradatim.families.graph_coloring_counts import edges_of, graphs, mean_colorings
 from gradatim.families.knobs import complete, mode
@@ -211,7 +211,7 @@ def check(problem: Problem, text: str | None) -> Verdict:
     allowed = "1234"[: problem.meta["colors"]]
     stated = text if isinstance(text, str) else ""
     if len(stated) != n or stated.strip(allowed):  # compact replies skip the search for the answer
-        found = extract(text)
+        found = locate(text, packed=True)
         if found.answer is None:
             return UNPARSED
         values = parse(found.answer, packed=True, how=found.how)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradatim.checkers.extract import UNPARSED, extract
-from gradatim.checkers.lists import parse
+from gradatim.checkers.lists import locate, parse
 from gradatim.checkers.numbers import stated as stated_number
 from gradatim.families.knobs import complete, mode
 from gradatim.rng import Stream
@@ -102,7 +102,7 @@ def make(stream: Stream, *, items: int, weight: int, spread: int, ask: str) -> D
 
 def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply's items fit and have the greatest value, or whether it states that value."""
-    found = extract(text)
+    found = extract(text) if problem.meta["ask"] == "value" else locate(text)
     if found.answer is None or len(found.answer) > LONGEST:
         return UNPARSED
     meta = problem.meta

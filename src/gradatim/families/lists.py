@@ -12,8 +12,8 @@ from functools import lru_cache
 from math import comb
 from typing import Any
 
-from gradatim.checkers.extract import UNPARSED, extract
-from gradatim.checkers.lists import parse
+from gradatim.checkers.extract import UNPARSED
+from gradatim.checkers.lists import located, parse
 from gradatim.errors import ArgumentError
 from gradatim.families import lists_operations as more
 from gradatim.families.lists_steps import effort, solve
@@ -155,7 +155,7 @@ def check(problem: Problem, text: str | None) -> Verdict:
             return more.check(problem, text)
         if packed and text.isascii() and text.isdigit():
             return Verdict(0.0, False, text, "wrong")
-    found = extract(text)
+    found = located(problem, text, packed=packed)
     values = None
     if found.answer is not None:
         values = parse(found.answer, packed=packed, how=found.how)

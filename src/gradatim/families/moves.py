@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from gradatim.checkers.abstention import abstention
-from gradatim.checkers.extract import UNPARSED, announced, extract, last_lines, plain
+from gradatim.checkers.extract import UNPARSED, Found, announced, extract, last_lines, plain
 from gradatim.rng import digest
 from gradatim.types import Problem, Step, Verdict
 
@@ -51,9 +51,21 @@ def _pattern(game: Game, answer: str) -> re.Pattern[str] | None:
     return None
 
 
+def locate(game: Game, text: str | None) -> Found:
+    """What `extract` finds; of a plan of one move a line, at the end, all of its lines."""
+    found = extract(text)
+    if found.how != "line" or found.answer is None or len(found.answer) > LONGEST:
+        return found
+    stated = plain(found.answer)
+    pattern = _pattern(game, stated)
+    if pattern is None or len(pattern.findall(stated)) != 1:
+        return found
+    return Found(_a_move_a_line(pattern, last_lines(text or "")) or found.answer, "line")
+
+
 def _located(game: Game, text: str | None) -> tuple[re.Pattern[str], str] | None:
     """The form of a reply's plan, and the part of the reply that states it."""
-    found = extract(text)
+    found = locate(game, text)
     if found.answer is None or len(found.answer) > LONGEST:
         return None
     stated = plain(found.answer)
@@ -61,8 +73,6 @@ def _located(game: Game, text: str | None) -> tuple[re.Pattern[str], str] | None
     if pattern is None and found.how == "line":
         stated = announced(found.answer) or ""
         pattern = _pattern(game, stated)
-    elif pattern is not None and found.how == "line" and len(pattern.findall(stated)) == 1:
-        stated = _a_move_a_line(pattern, last_lines(text or "")) or stated
     return None if pattern is None else (pattern, stated)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.checkers.extract import UNPARSED, extract
-from gradatim.checkers.lists import parse
+from gradatim.checkers.extract import UNPARSED
+from gradatim.checkers.lists import locate, parse
 from gradatim.errors import ArgumentError, extra
 from gradatim.families.knobs import complete
 from gradatim.rng import Stream
@@ -145,7 +145,7 @@ def _peaceful(columns: list[int], queens: list[list[int]]) -> bool:
 def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply completes the board; not one column 1..size per row is `unparsed`."""
     size = problem.meta["size"]
-    found = extract(text)
+    found = locate(text, packed=size <= 9)
     if found.answer is None:
         return UNPARSED
     columns = parse(found.answer, packed=size <= 9, how=found.how)

@@ -14,8 +14,8 @@ from functools import lru_cache
 from math import comb, factorial, gcd, prod
 from typing import Any
 
-from gradatim.checkers.extract import UNPARSED, extract
-from gradatim.checkers.lists import parse
+from gradatim.checkers.extract import UNPARSED
+from gradatim.checkers.lists import located, parse
 from gradatim.errors import ArgumentError
 from gradatim.families import numbers
 from gradatim.families.knobs import complete
@@ -190,7 +190,7 @@ def check(problem: Problem, text: str | None) -> Verdict:
         return Verdict(1.0, True, problem.answer, "correct")
     if problem.meta.get("kind") == "value":
         return numbers.check(problem, text)
-    found = extract(text)
+    found = located(problem, text)
     values = parse(found.answer, how=found.how) if found.answer is not None else None
     if values is None:
         return UNPARSED

@@ -16,8 +16,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gradatim.checkers.extract import UNPARSED, extract, plain
-from gradatim.checkers.lists import parse
+from gradatim.checkers.extract import UNPARSED, plain
+from gradatim.checkers.lists import located, parse
 from gradatim.errors import ArgumentError
 from gradatim.families.dotted import packed, unpacked
 from gradatim.families.knobs import complete, mode
@@ -124,7 +124,7 @@ def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply states the next terms, in order."""
     if text == problem.answer or (text is not None and text == problem.compact_answer):
         return Verdict(1.0, True, problem.answer, "correct")
-    found = extract(text)
+    found = located(problem, text)
     values = None
     if found.answer is not None:
         values = parse(found.answer, how=found.how)

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.checkers.extract import UNPARSED, extract
-from gradatim.checkers.lists import parse
+from gradatim.checkers.extract import UNPARSED
+from gradatim.checkers.lists import locate, parse
 from gradatim.errors import ArgumentError
 from gradatim.families.knobs import complete
 from gradatim.rng import Stream
@@ -89,10 +89,11 @@ def _search(values: list[int], target: int) -> tuple[list[int], int]:
 
 def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply's numbers are on the list, none more often than there, with the sum."""
-    found = extract(text)
+    packed = problem.compact is not None
+    found = locate(text, packed=packed)
     if found.answer is None or len(found.answer) > LONGEST:
         return UNPARSED
-    stated = parse(found.answer, packed=problem.compact is not None, how=found.how)
+    stated = parse(found.answer, packed=packed, how=found.how)
     if stated is None:
         return UNPARSED
     right = sum(stated) == problem.meta["target"]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from gradatim.checkers.extract import UNPARSED, extract
+from gradatim.checkers.extract import UNPARSED, Found, extract, last_lines, plain
 from gradatim.checkers.lists import parse
 from gradatim.errors import ArgumentError, extra
 from gradatim.families.knobs import complete, mode
@@ -34,6 +34,9 @@ CLUES = {  # by level, for the modes of one size
     6: (28, 25, 22, 20, 18, 16, 14, 13, 12, 10),
     9: (60, 54, 49, 45, 41, 38, 35, 32, 29, 25),
 }
+
+
+_BETWEEN = re.compile(r"[\s,|+\[\]-]+")  # what may stand between the digits of a row
 
 
 @lru_cache(maxsize=16)
@@ -128,13 +131,28 @@ def nth_4(index: int, *, clues: int) -> Draft:
     return _draft(stream, 4, *_named(stream, *_small_sets(clues)[index]))
 
 
+def locate(text: str | None, size: int) -> Found:
+    """What `extract` finds; of a grid of one row a line, at the end, all of its lines."""
+    found = extract(text)
+    if found.how != "line" or not isinstance(text, str) or "\n" not in text:
+        return found
+    rows: list[str] = []
+    for line in reversed(last_lines(text)):
+        row = _BETWEEN.sub("", plain(line))
+        if row and (len(row) != size or row.strip("123456789"[:size])):
+            break
+        if row:  # else it is a line between boxes
+            rows.append(row)
+    return Found(" ".join(rows[::-1]), "line") if len(rows) == size else found
+
+
 def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply is the filled grid; not one digit 1..size for each cell is `unparsed`."""
     size, right = problem.meta["size"], problem.answer.replace(" ", "")
     stated = text if isinstance(text, str) else ""
     allowed = "123456789"[:size]
     if len(stated) != len(right) or stated.strip(allowed):
-        found = extract(text)
+        found = locate(text, size)
         values = parse(found.answer, packed=True, how=found.how) if found.answer else None
         stated = "".join(map(str, values or ()))
         if len(stated) != len(right) or stated.strip(allowed):

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.checkers.extract import UNPARSED, extract
-from gradatim.checkers.lists import parse
+from gradatim.checkers.extract import UNPARSED
+from gradatim.checkers.lists import locate, parse
 from gradatim.families.knobs import complete
 from gradatim.rng import Stream
 from gradatim.types import Draft, Family, Knob, Problem, Verdict
@@ -116,10 +116,11 @@ def make(stream: Stream, *, cities: int, high: int) -> Draft:
 
 def check(problem: Problem, text: str | None) -> Verdict:
     """Whether a reply is a tour of the shortest length; the start may be repeated at the end."""
-    found = extract(text)
+    packed = problem.compact is not None
+    found = locate(text, packed=packed)
     if found.answer is None or len(found.answer) > LONGEST:
         return UNPARSED
-    tour = parse(found.answer, packed=problem.compact is not None, how=found.how)
+    tour = parse(found.answer, packed=packed, how=found.how)
     if tour is None:
         return UNPARSED
     rows, shown = problem.meta["distances"], " ".join(map(str, tour))

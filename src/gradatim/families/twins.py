@@ -64,6 +64,7 @@ class Kind(NamedTuple):
         guess: knobs -> chance of a well-formed guess on a solvable instance.
         space: knobs -> a number of instances that there are at least.
         work: knobs -> units of work of a full search.
+        locate: (reply, problem) -> where its answer stands, which may take several lines.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Kind(NamedTuple):
     right: Callable[[Problem, str], bool] | None = None
     judge: Callable[[str, str], bool] | None = None
     version: str = "1"
+    locate: Callable[[str | None, Problem], Found] = lambda text, problem: extract(text)
 
 
 def packed(allowed: str) -> Callable[[Found, Problem], str | None]:
@@ -149,7 +151,7 @@ def family(kind: Kind) -> Family:
         if text == problem.answer:  # short replies by the hundred thousand: no parsing
             reason = "abstained" if problem.unsolvable else "correct"
             return Verdict(1.0, True, problem.answer, reason)
-        found = extract(text)
+        found = kind.locate(text, problem)
         if found.answer is None or len(found.answer) > LONGEST:
             return UNPARSED
         said = abstention(problem, text)

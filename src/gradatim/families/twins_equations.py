@@ -5,6 +5,7 @@ from fractions import Fraction
 from itertools import combinations
 from operator import mul
 
+from gradatim.checkers import lists
 from gradatim.checkers.abstention import UNSOLVABLE
 from gradatim.families.twins import Instance, Kind, family, stated_list
 from gradatim.rng import Stream
@@ -139,6 +140,7 @@ EQUATIONS = family(
         task="Find the numbers that fit all of these equations. Only a single solution counts.",
         form="Answer with the values of {names} in this order, separated by spaces.",
         read=stated_list,
+        locate=lambda text, problem: lists.locate(text),
         solve=_equations_solve,
         guess=lambda knobs: (2 * knobs["high"] + 1.0) ** -knobs["unknowns"],
         space=lambda knobs: (2 * knobs["high"] + 1) ** knobs["unknowns"],  # at least one for each

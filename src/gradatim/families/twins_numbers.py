@@ -7,7 +7,7 @@ from functools import partial
 from itertools import combinations
 from math import comb, gcd
 
-from gradatim.checkers import numbers
+from gradatim.checkers import lists, numbers
 from gradatim.checkers.abstention import UNSOLVABLE
 from gradatim.checkers.extract import Found
 from gradatim.families.numbers import written
@@ -340,6 +340,7 @@ SUBSET_SUM = family(
         task="Choose numbers from this list, each at most as often as it is listed.",
         form="Answer with numbers, separated by spaces, whose sum is {target}.",
         read=stated_list,
+        locate=lambda text, problem: lists.locate(text),
         solve=_subset_solve,
         guess=lambda knobs: min(1.0, 4.0 / knobs["high"]),
         # least number 2, no 3, another below `high`, and the sum of all but the least: with the

@@ -9,7 +9,7 @@ from gradatim.checkers.abstention import UNSOLVABLE
 from gradatim.checkers.extract import Found, announced, plain
 from gradatim.checkers.lists import parse
 from gradatim.errors import ArgumentError
-from gradatim.families import mazes, sudoku
+from gradatim.families import mazes, moves, sudoku
 from gradatim.families.sudoku_grids import BOXES, board_of, search
 from gradatim.families.twins import Instance, Kind, Member, family
 from gradatim.rng import Stream
@@ -108,6 +108,7 @@ SUDOKU = family(
             "digits without spaces, one space between rows."
         ),
         read=_sudoku_read,
+        locate=lambda text, problem: sudoku.locate(text, problem.meta["size"]),
         solve=lambda prompt: sudoku.filled(prompt) or UNSOLVABLE,
         guess=_sudoku_guess,
         space=_sudoku_space,
@@ -252,6 +253,7 @@ MAZES = family(
             "spaces such as RRD."
         ),
         read=_maze_read,
+        locate=lambda text, problem: moves.locate(mazes.GAME, text),
         solve=lambda prompt: mazes.way(prompt) or UNSOLVABLE,
         guess=lambda knobs: mazes.floor({"least": knobs["least"]}),
         space=_maze_space,

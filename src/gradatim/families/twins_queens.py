@@ -163,6 +163,7 @@ QUEENS = family(
             "separated by spaces; there are {n} columns."
         ),
         read=_columns,
+        locate=lambda text, problem: lists.locate(text, packed=problem.meta["n"] <= 9),
         solve=_solve,
         guess=lambda knobs: min(
             1.0,
