@@ -96,6 +96,8 @@ def test_what_is_not_one_number_is_none(text):
         ("The number of melons that are not ready is 18.", 18),
         ("Ann has 18 more than Bob.", 18),
         ("I was not sure. She makes $18.", 18),
+        ("If we leave at noon, the answer is 18.", 18),
+        ("If x = 2 then the answer is 18.", 18),
         (r"Therefore the answer is $\frac{1}{2}$.", Fraction(1, 2)),
     ],
 )
@@ -122,6 +124,12 @@ def test_a_final_line_can_state_its_number(line, value):
         "7 is wrong.",
         "It is more than 7.",
         "There are at least 7 of them.",
+        "if the answer were 7, then no.",
+        "If the answer is 7, then no.",
+        "if the answer is 7 then no.",
+        "Suppose the answer is 7.",
+        "Check whether x = 7",
+        "There would be 3, unless it is 7.",
         "no number at all.",
     ],
 )

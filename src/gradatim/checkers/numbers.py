@@ -21,6 +21,7 @@ from gradatim.checkers.extract import (
     denied,
     extract,
     plain,
+    supposed,
     without_reasoning,
 )
 from gradatim.types import Problem, Verdict
@@ -159,6 +160,8 @@ def parse_line(line: str, *, percent: bool = False) -> Fraction | None:
     finished = whole.rstrip("*_` $").endswith(".")
     told = announced(f"{line}." if finished else line)
     after = _AFTER_SIGN.search(line)
+    if after and supposed(line[: after.start()]):
+        after = None
     for part in (after[1] if after else None, told):
         if part is None:
             continue

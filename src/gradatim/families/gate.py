@@ -32,6 +32,11 @@ FORMS: dict[str, Callable[[str], str]] = {
     "bold": lambda answer: f"**{answer}**",
     "sentence": lambda answer: f"The answer is {answer}.",
 }
+SUPPOSED = (
+    "if the answer were {}, then no.",
+    "If the answer is {}, then no.",
+    "We must ask whether the answer is {}.",
+)
 KEPT = 5  # findings of a gate that are kept
 SHOWN = 90  # characters of a text in a finding
 
@@ -327,12 +332,13 @@ def alike(a: str, b: str) -> bool:
 
 
 def near_misses(family: Family, problems: Sequence[Problem]) -> Outcome:
-    """Answers changed in one place; right answers denied, and hedged with a wrong one."""
+    """Answers changed in one place; right answers denied, only supposed, and hedged."""
 
     def texts() -> Iterator[tuple[Problem, str]]:
         for problem in problems:
             missed = ""
             yield problem, f"The answer is not {problem.answer}."
+            yield from ((problem, text.format(problem.answer)) for text in SUPPOSED)
             for text in near(problem.answer):
                 if not alike(text, problem.answer) and not right(family, problem, text):
                     missed = missed or text
