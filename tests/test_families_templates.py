@@ -161,9 +161,11 @@ shop.good = shop:GOOD
 shop.forgets = shop:FORGETS
 shop.missing = shop:NOWHERE
 shop.named = shop:NAMED
+sat = shop:GOOD
 """
 PROGRAM = """
 import json
+import warnings
 from gradatim.errors import ArgumentError
 from gradatim.families import registry
 from gradatim.families.generation import generate
@@ -174,6 +176,10 @@ for name in ("shop.good", "shop.forgets", "shop.missing", "shop.named"):
         said[name] = generate(name, n=1, level=1)[0].answer
     except ArgumentError as error:
         said[name] = str(error)
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    said["sat"] = generate("sat", n=1, level=1)[0].family
+said["told"] = [str(warning.message) for warning in told]
 said["listed"] = {row["name"]: row.get("refused", "") for row in registry.list_families()}
 said["code"] = app.run(["generate", "shop.forgets", "-n", "1"])
 print(json.dumps(said))
@@ -198,5 +204,12 @@ def test_a_package_that_fails_a_gate_is_refused(tmp_path):
     assert "it calls itself 'tickets'" in said["shop.named"]
     assert said["listed"]["shop.good"] == said["listed"]["lists"] == ""
     assert "gate 'single-valued'" in said["listed"]["shop.forgets"]
+    refused = (
+        "family 'sat' of the package 'shop' is refused: gradatim has a family of that name; "
+        "register it as 'shop.sat'"
+    )
+    assert said["told"] == [refused]
+    assert (said["sat"], said["listed"]["sat"]) == ("sat", "")
+    assert said["listed"]["shop:sat"] == refused
     assert said["code"] == 2
     assert out.stderr.startswith("gradatim: family 'shop.forgets' is refused: gate")

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from gradatim.errors import ArgumentError
-from gradatim.families import verify
+from gradatim.families import registry, verify
 from gradatim.families.generation import generate
+from gradatim.families.splits import explore
 from gradatim.types import Problem
 
 
@@ -33,3 +34,17 @@ def test_a_verifier_that_fails_costs_one_verdict():
     broken = generate("sat", n=1)[0]
     broken = replace(broken, meta={})  # a file that lost its clauses
     assert verify.check(broken, broken.answer).reason == "verifier_error"
+
+
+@pytest.mark.parametrize("thing", ["x", None, 3, {"answer": "y"}])
+def test_what_is_no_problem_is_said_in_one_line(thing):
+    with pytest.raises(ArgumentError, match=r"^`problem` must be a Problem .*, got a \w+$"):
+        verify.check(thing, "y")
+
+
+def test_records_of_functions_are_short_to_look_at():
+    sat = registry.get("sat")
+    assert repr(sat) == f"Family(name='sat', version={sat.version!r})"
+    assert repr(explore("sat", a=3)) == (
+        "Split('explore', 'sat: from levels 1-3 to levels 4-10'; parts: train=1, test=1, within=1)"
+    )

@@ -133,6 +133,9 @@ class Family:
     effort_unit: str = ""
     judge: Callable[[Problem, str], bool] | None = None
 
+    def __repr__(self) -> str:
+        return f"Family(name={self.name!r}, version={self.version!r})"
+
 
 # -- attempts ---------------------------------------------------------------------------------
 

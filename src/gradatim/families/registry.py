@@ -1,6 +1,7 @@
 """Which families there are, by name; a family is imported when it is first used."""
 
 import importlib
+import warnings
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -114,6 +115,20 @@ def _where() -> dict[str, str]:
     return {entry.name: entry.value for entry in entry_points(group=GROUP)} | FAMILIES
 
 
+@cache
+def refused() -> dict[str, str]:
+    """Entries of packages that bear names of ours, as PACKAGE:NAME, and why they are not used."""
+    out = {}
+    for entry in entry_points(group=GROUP):
+        if entry.name in FAMILIES:
+            package = entry.dist.name if entry.dist else entry.value.partition(":")[0]
+            out[f"{package}:{entry.name}"] = (
+                f"family '{entry.name}' of the package '{package}' is refused: gradatim has a "
+                f"family of that name; register it as '{package}.{entry.name}'"
+            )
+    return out
+
+
 def bridged(name: str) -> bool:
     """Whether a name is for a package's bridge to resolve.
 
@@ -158,6 +173,9 @@ def get(name: str) -> Family:
     'sat'
     """
     if name in FAMILIES:
+        for entry, why in refused().items():
+            if entry.endswith(f":{name}"):
+                warnings.warn(why, stacklevel=2)
         return found(name)
     for prefix, value in BRIDGES.items():
         if str(name).startswith(prefix):
@@ -195,9 +213,11 @@ def _listed(name: str) -> dict[str, Any]:
 def list_families() -> list[dict[str, Any]]:
     """Every family: name, doc, knobs, effort unit; ladder, floor, space at levels 1, 5 and 10.
 
-    A package's family that fails a gate has `name` and `refused` only.
+    A package's family that fails a gate has `name` and `refused` only, and so has one that bears a
+    name of ours, as PACKAGE:NAME.
 
     >>> {"arithmetic", "lists", "sat"} <= {row["name"] for row in list_families()}
     True
     """
-    return [_listed(name) for name in names()]
+    taken = [{"name": name, "refused": why} for name, why in refused().items()]
+    return [_listed(name) for name in names()] + taken

@@ -45,6 +45,12 @@ class Split(NamedTuple):
     within: tuple[Part, ...]
     why: str
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(
+            f"{side}={len(getattr(self, side))}" for side in ("train", "test", "within")
+        )
+        return f"Split({self.axis!r}, {self.why!r}; parts: {sizes})"
+
 
 def _family(family: str | Family) -> Family:
     return registry.get(family) if isinstance(family, str) else family

@@ -6,6 +6,7 @@ from functools import cache
 from gradatim.checkers import registry as checkers
 from gradatim.checkers.extract import UNPARSED
 from gradatim.checks import one_of
+from gradatim.errors import ArgumentError
 from gradatim.families import registry as families
 from gradatim.types import Problem, Verdict
 
@@ -36,12 +37,15 @@ def check(problem: Problem, text: str | None) -> Verdict:
     question given back is no answer, whatever stands in it.
 
     Raises:
-        ArgumentError: the problem names an unknown verifier.
+        ArgumentError: it is no Problem, or names an unknown verifier.
         MissingExtra: its verifier needs a package that is not installed.
 
     >>> check(Problem(id="1", prompt="6 * 12?", answer="72", verifier="number"), "It is 72.")
     Verdict(reward=1.0, solved=True, answer='72', reason='correct')
     """
+    if not isinstance(problem, Problem):
+        kind = type(problem).__name__
+        raise ArgumentError(f"`problem` must be a Problem (check takes it first), got a {kind}")
     verify = need_verifier(problem.verifier)
     if not isinstance(text, str):
         return UNPARSED
