@@ -3,6 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradatim.checkers.extract import announced, extract, last_lines, plain, without_reasoning
+from gradatim.families import registry
+from gradatim.families.generation import generate
 
 MB = 1_000_000
 
@@ -170,3 +172,60 @@ def test_only_an_announcement_announces():
 )
 def test_a_finished_sentence_says_what_it_is(line, told):
     assert announced(line) == told
+
+
+COURTESIES = (
+    "Let me know if you need more.",
+    "I hope this helps!",
+    "Please feel free to ask if anything is unclear.",
+    "Is there anything else?",
+    "If you have any questions, just ask.",
+    "Hope this helps!\n\nWould you like me to explain?",
+)
+
+
+@pytest.mark.parametrize("courtesy", COURTESIES)
+def test_courtesy_after_an_announced_answer_states_nothing(courtesy):
+    for line in ("Answer: 5", "**Answer:** 5", "The answer is 5.", "So the final answer is: 5"):
+        for gap in ("\n", "\n\n"):
+            assert extract(f"2 + 3\n{line}{gap}{courtesy}") == (line, "line")
+    last = courtesy.split("\n")[-1]
+    for text in (
+        f"It is 5.\n\n{courtesy}",  # no announcement
+        f"5\n\n{courtesy}",
+        f"Answer: 5\n\nNo, that is not right.\n\n{courtesy}",
+        f"Answer: 5\n6\n{courtesy}",
+        courtesy,
+    ):
+        assert extract(text) == (last, "line")
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "Let me know whether 6 is better.",
+        "Let me see.",
+        "Actually, no.",
+        "If you have any doubt: it is wrong.",
+        "I hope not.",
+        "Paris",
+    ],
+)
+def test_other_last_lines_count_as_before(last):
+    assert extract(f"Answer: 5\n\n{last}") == (last, "line")
+
+
+@given(st.text(alphabet="Answer: i5\n.{}\\<>", max_size=60), st.sampled_from(COURTESIES))
+def test_courtesy_adds_no_answer_that_was_not_the_last(text, courtesy):
+    with_it, without = extract(f"{text}\n{courtesy}"), extract(text)
+    assert with_it.answer in (without.answer, courtesy.split("\n")[-1], None)
+
+
+@pytest.mark.parametrize(
+    "name", ["lists.sum", "sat", "knights", "sudoku.4", "hanoi", "sat.unsolvable"]
+)
+def test_courtesy_in_families(name):
+    family = registry.get(name)
+    for p in generate(name, n=10, level=2):
+        assert family.check(p, f"Answer: {p.answer}\n\nLet me know if you need more.").solved
+        assert family.check(p, f"Answer: {p.answer}\n\nNo, that is wrong.").reason == "unparsed"

@@ -1,8 +1,9 @@
 r"""Where is the answer in a reply? One rule for every checker.
 
 The last `\boxed{...}` (braces may nest), else the last `<answer>...</answer>`, else the final
-non-empty line. Reasoning blocks are cut out first. A reply that was cut inside a reasoning block,
-a box or a tag has no answer: what stands earlier was not its last word.
+non-empty line; right before lines of courtesy, the line that says "Answer: ..." or "The answer
+is ...". Reasoning blocks are cut out first. A reply that was cut inside a reasoning block, a box
+or a tag has no answer: what stands earlier was not its last word.
 """
 
 import re
@@ -43,6 +44,20 @@ _SIGNAL = re.compile(
     r"\b(?:answers?|results?|solution|output|assignment|values?|totals?|sums?|list|numbers?|digits?"
     r"|terms?|roots?|coefficients?|order|sequence|product|count|position|moves?|actions?|plan|path"
     r"|route|tour|trip|crossings?|rows?|columns?|colou?rs?|colou?ring|divisor|multiple)\b",
+    re.IGNORECASE,
+)
+# "Let me know if you need more.": the end of a reply that states nothing
+_COURTESY = re.compile(
+    r"(?:(?:please\s+)?(?:let me know|feel free to|do(?:n['’]t| not) hesitate to)"
+    r"|(?:i\s+)?hope (?:this|that|it) (?:helps|helped|is clear|makes sense|clarifies)"
+    r"|(?:i['’]m |i am |i['’]d be |i would be )?(?:happy|glad) to (?:help|explain|clarify)"
+    r"|is there anything else|if you (?:have|need) (?:any|more|further)"
+    r"|(?:do|would) you (?:need|have|like) (?:any|more|me|help|further))\b[^\d\\<=:]{0,160}",
+    re.IGNORECASE,
+)
+_ANSWERS = re.compile(
+    r"[\W_]*(?:(?:and|so|thus|hence|therefore|then)\b,?\s+)?(?:(?:the|my|our)\s+)?"
+    r"(?:(?:final|correct)\s+)?answer(?:\s+is\b|[\s*_]*[:：])",
     re.IGNORECASE,
 )
 _HEADING = re.compile(r"#{1,6}\s+")
@@ -118,7 +133,8 @@ def _final_line(text: str) -> Found:
     text = text.strip()
     line = text[text.rfind("\n") + 1 :].strip()
     if line and line[0] not in "`~":  # no fence: nearly every reply
-        return Found(line, "line")
+        polite = line[0].isalpha() and _COURTESY.fullmatch(line)
+        return Found((_answered(text) if polite else None) or line, "line")
     end = len(text)
     while end >= 0:
         start = text.rfind("\n", 0, end) + 1
@@ -127,6 +143,15 @@ def _final_line(text: str) -> Found:
             return Found(line, "line")
         end = start - 1
     return NOTHING
+
+
+def _answered(text: str) -> str | None:
+    """The line that announces an answer right before the lines of courtesy at the end, or None."""
+    for line in reversed(text[-PARAGRAPH:].splitlines()):
+        line = line.strip()
+        if line and not _COURTESY.fullmatch(line):
+            return line if _ANSWERS.match(line) else None
+    return None
 
 
 def last_lines(text: str) -> list[str]:
