@@ -37,7 +37,8 @@ VERBS = (
     "report",
 )
 
-RESUMING = ("demo", "attempt", "grade", "train", "evaluate", "study")  # the others keep nothing half done
+# the others keep nothing half done
+RESUMING = ("demo", "attempt", "grade", "train", "evaluate", "study")
 
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer's usage error has no public name
 
