@@ -6,7 +6,7 @@
 - curves and their derivatives: `curves`, `derivatives`, `blocks`
 - the fit, `irt`: abilities integrated out (`estep` chooses `complete`, `sparse` or `quadrature`),
   steps (`marginal`, `newton`), errors (`louis`), repeated attempts (`overdispersion`)
-- given a bank: `ability`, `predictive`, `heldout`, `misfit` (`residuals`, `refit`)
+- given a bank: `ability` (`peaks`), `predictive`, `heldout`, `misfit` (`residuals`, `refit`)
 - pass rates of a policy that learns: `belief`, with `belief_trend`; several kinds of problems,
   `belief_mixture`; on a live scale, `belief_ability` (`belief_logits`); by others'
   attempts, `belief_weighted`
