@@ -41,6 +41,7 @@ def batch_of(rng: np.random.Generator, rows: int, tokens: int = 0) -> Batch:
     reward = (rng.random(rows) < rng.random(len(sizes))[group]).astype(float)
     length = rng.integers(1, 2 * (tokens or 2000), rows)
     many = int(length.sum()) if tokens else 0
+    belief = rng.uniform(0.5, 8.0, (2, len(sizes)))[:, group]  # one of each prompt
     return Batch(
         step=0,
         group=group,
@@ -53,6 +54,8 @@ def batch_of(rng: np.random.Generator, rows: int, tokens: int = 0) -> Batch:
         mask=np.ones(rows, bool),
         logp=-rng.random(rows) * length,
         entropy=rng.random(rows),
+        alpha=belief[0],
+        beta=belief[1],
         prefix_value=np.where(rng.random(many) < 0.1, rng.random(many), np.nan),
         anchor=np.where(rng.random(many) < 0.1, rng.integers(0, 50, many), -1),
     )
