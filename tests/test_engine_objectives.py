@@ -152,6 +152,32 @@ def test_the_reference_is_where_training_began_or_a_policy_that_is_given():
     assert held.update(rollouts, advantage, longest=10, batch=batch)["kl"] > 0.01
 
 
+def test_kl_scale_weighs_the_kl_term_of_each_row():
+    other = loop.Learner(tiny.load(), rate=1e-2, ramp=1, objective=Use("clip"))
+    other.update(*step("clip")[1:3], longest=10)
+
+    def moved(kl, scale):
+        made = loop.Learner(
+            tiny.load(),
+            rate=1e-3,
+            ramp=1,
+            objective=Use("clip", {"kl": kl}),
+            reference=other.policy(),
+        )
+        _, rollouts, *_ = step("clip")
+        advantage, batch = outcome(rollouts, kl_scale=scale)
+        made.update(rollouts, advantage, longest=10, batch=batch)
+        return gradient(made)
+
+    assert near(moved(0.5, np.full(18, 0.5)), moved(0.25, None))
+    assert near(moved(0.5, np.zeros(18)), moved(0.0, None))
+    some = (np.arange(18) % 3 == 0).astype(float)
+    found = [moved(0.005, scale) for scale in (None, some, 1 - some)] + [moved(0.0, None)]
+    # norms are clipped at 1, which is just passed: compare where nothing was
+    assert max(float(one.norm()) for one in found) < 1 - 1e-6
+    assert near(found[1] + found[2], found[0] + found[3], 1e-4)
+
+
 def test_the_metric_of_entropy_is_that_of_the_policy():
     made, rollouts, advantage, batch = step("clip", entropy=1e-9, aggregate="token")
     moved = made.update(rollouts, advantage, longest=10, batch=batch)

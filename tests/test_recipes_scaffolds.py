@@ -130,6 +130,36 @@ def test_hard_problems_become_simpler_and_medium_ones_others():
         play(curriculum("rewrite", 2, list("abcd")), 4, 80, solved)
 
 
+def test_kl_is_softer_where_it_was_hard():
+    cur = curriculum("rewrite", 2, share=0.5)
+    rates = {0: 0.0, 1: 0.3, 2: 0.4, 3: 1.0}  # .3 is hard
+
+    def solved(plan):
+        if plan.round:
+            return np.ones(plan.n.sum())
+        each = [np.arange(n) < round(rates[g] * n) for g, n in enumerate(plan.n.tolist())]
+        return np.concatenate(each).astype(float)
+
+    plans, batch = play(cur, 4, 80, solved)
+    hard = np.isin(batch.problem, plans[0].problem[:2])
+    assert batch.kl_scale.tolist() == np.where(hard, 0.5, 1.0).tolist()
+    rewritten = batch.role == ROLES.index("rewrite")
+    assert set(batch.kl_scale[rewritten]) == {0.5, 1.0}
+    assert (
+        batch.propensity.tolist()
+        == np.repeat(
+            np.concatenate([p.propensity for p in plans]), np.concatenate([p.n for p in plans])
+        ).tolist()
+    )
+    with pytest.raises(ArgumentError, match=r"`soft` must .* 1\]?, got 2"):
+        play(curriculum("rewrite", 2, soft=2), 4, 80, solved)
+    # the column of other scaffolds is the trainer's own, or none
+    cur = curriculum("none", 1)
+    batch = cur.observe(cur.suggest(1, rollouts=2), [1, 0], kl_scale=[0.25, 1])
+    assert batch.kl_scale.tolist() == [0.25, 1.0]
+    assert cur.observe(cur.suggest(1, rollouts=2), [1, 0]).kl_scale is None
+
+
 # -- solved examples ----------------------------------------------------------------------------
 
 

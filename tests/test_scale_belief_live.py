@@ -6,13 +6,13 @@ from scipy import integrate, special, stats
 from test_scale_belief import batch_of
 
 from gradatim.errors import ArgumentError
-from gradatim.scale import belief_ability, belief_logits
+from gradatim.scale import belief_ability, belief_anchors, belief_logits
 from gradatim.types import Pool
 
 IRT = belief_ability.BELIEFS["irt"]
 
 
-def pool_of(source, family=None, level=None, difficulty=None, discrimination=None):
+def pool_of(source, family=None, level=None, difficulty=None, discrimination=None, anchors=None):
     source = np.asarray(source)
     return Pool(
         source=source,
@@ -22,6 +22,7 @@ def pool_of(source, family=None, level=None, difficulty=None, discrimination=Non
         level=None if level is None else np.asarray(level, float),
         difficulty=None if difficulty is None else np.asarray(difficulty, float),
         discrimination=discrimination,
+        anchors=None if anchors is None else np.isin(np.arange(len(source)), anchors),
     )
 
 
@@ -183,32 +184,57 @@ def test_drift_is_what_trained_problems_gained_beyond_the_anchors(gain):
     for seed in range(6):
         rng = np.random.default_rng(seed)
         difficulty = rng.normal(0, 1, 200)
-        pool = pool_of(np.zeros(200, int), np.zeros(200, int), np.full(200, 5.0), difficulty)
-        anchors = tuple(range(60))
+        pool = pool_of(
+            np.zeros(200, int),
+            np.zeros(200, int),
+            np.full(200, 5.0),
+            difficulty,
+            anchors=np.arange(60),
+        )
         batches = []
         for step in range(30):
             problem = np.repeat(rng.permutation(200)[:40], 4)
             easier = np.where(problem < 60, 0.0, gain)
             p = special.expit(0.02 * step + easier - difficulty[problem])
             batches.append(batch_of(problem, rng.random(160) < p, step))
-        state, _ = after(pool, batches, anchors=anchors)
+        state, _ = after(pool, batches)
         assert np.abs(belief_ability._offsets(state, 4.0)[0][:60]).max() < 1e-3
-        found = belief_ability.drift(state)
+        found = belief_anchors.drift(state)
+        assert not len(belief_anchors.moved(state))
         values.append(found.value)
         inside.append(found.low < gain < found.high)
     assert np.mean(values) == pytest.approx(gain, abs=0.3)
     assert np.mean(inside) >= 4 / 6
 
 
+def test_an_anchor_that_was_trained_on_is_named():
+    rng = np.random.default_rng(4)
+    difficulty = rng.normal(0, 1, 200)
+    difficulty[7] = 2.0
+    pool = pool_of(np.zeros(200, int), difficulty=difficulty, anchors=np.arange(60))
+    batches = []
+    for step in range(40):
+        problem = rng.permutation(200)[:60]
+        leaked = np.where(problem == 7, 4.0, 0.0)
+        p = special.expit(0.02 * step + leaked - difficulty[problem])
+        batches.append(batch_of(problem, rng.random(60) < p, step))
+    state, _ = after(pool, batches)
+    assert belief_anchors.moved(state).tolist() == [7]
+    assert belief_anchors.misfits(state)[7] > 3.5
+    assert not belief_anchors.misfits(state)[60:].any()
+    assert belief_anchors.figures(state)["anchors_moved"] == 1
+
+
 def test_anchors_need_difficulties():
-    plain = pool_of([0, 0, 1])
-    with pytest.raises(ArgumentError, match="difficulty known"):
-        after(plain, [], anchors=(1,))
-    with pytest.raises(ArgumentError, match="`anchors` must lie in"):
-        after(plain, [], anchors=(5,))
-    state, _ = after(pool_of([0, 0], difficulty=[0, 1]), [], anchors=(1,))
-    assert belief_ability.drift(state).n == 0
-    unmarked = belief_ability.drift(after(plain, [])[0])
+    with pytest.raises(ArgumentError, match=r"1 of 1 have none \(problem 1 first\): give `bank=`"):
+        after(pool_of([0, 0, 1], anchors=[1]), [])
+    with pytest.raises(ArgumentError, match=r"1 of 2 have none \(problem 2 first\): give `bank=`"):
+        after(pool_of([0, 0, 1], difficulty=[0, 1, np.nan], anchors=[1, 2]), [])
+    state, _ = after(pool_of([0, 0], difficulty=[0, 1], anchors=[1]), [])
+    assert belief_anchors.drift(state).n == 0
+    assert belief_anchors.overall(state).n == 0
+    assert not len(belief_anchors.moved(state))
+    unmarked = belief_anchors.drift(after(pool_of([0, 0, 1]), [])[0])
     assert np.isnan(unmarked.value)
     assert unmarked.high == np.inf
 

@@ -7,6 +7,8 @@ import pytest
 from test_scale_belief import batch_of, pool_of
 
 from gradatim.errors import ArgumentError
+from gradatim.recipes import registry
+from gradatim.recipes.curriculum import Curriculum
 from gradatim.scale import belief
 from gradatim.scale.belief_weighted import BELIEFS, importance, worth
 
@@ -85,3 +87,60 @@ def test_importance():
     assert importance(now, then).tolist() == [1.0, 5.0, 0.0, 0.0]
     with pytest.raises(ArgumentError, match="`now`"):
         importance(np.array([np.nan]), np.zeros(1))
+
+
+# -- late feedback through a curriculum ---------------------------------------------------------
+
+
+def off_policy(problems, name="off_policy", half_life=0.0):
+    recipe = registry.adapt(registry.get("grpo"), {"belief": (name, {"half_life": half_life})})
+    return Curriculum(problems, recipe, provides={"logp", "weight"})
+
+
+def test_weights_come_from_two_columns():
+    cur = off_policy(["a"])
+    plan = cur.suggest(1, rollouts=4)
+    then, now = np.log([0.5, 0.25, 0.1, 0.2]), np.log([0.5, 0.5, 0.9, 0.1])
+    batch = cur.observe(plan, [1, 0, 1, 0], logp=then, logp_now=now)
+    assert batch.weight == pytest.approx([1, 2, 5, 0.5])  # .9 / .1 is cut at 5
+    solved, tried = worth(batch.problem, batch.solved, batch.weight, size=1)
+    assert cur.belief().alpha[0] == pytest.approx(0.5 + solved[0])
+    assert cur.belief().beta[0] == pytest.approx(0.5 + tried[0] - solved[0])
+    # masked attempts have no weight to compute
+    plan = cur.suggest(1, rollouts=2)
+    nothing = [-1.0, np.nan]
+    again = cur.observe(plan, [1, 0], mask=[True, False], logp=nothing, logp_now=nothing)
+    assert again.weight.tolist() == [1.0, 1.0]
+    for columns in ({"logp_now": now}, {"logp": then, "logp_now": now, "weight": np.ones(4)}):
+        plan = cur.suggest(1, rollouts=4)
+        with pytest.raises(ArgumentError, match="`logp_now` gives `weight` together with `logp`"):
+            cur.observe(plan, [1, 0, 1, 0], **columns)
+    with pytest.raises(ArgumentError, match="axis 'attempt' is 4 in `rewards` but 2 in `logp_now`"):
+        cur.observe(plan, [1, 0, 1, 0], logp=then, logp_now=now[:2])
+
+
+@pytest.mark.parametrize("lag", [0, 1, 3])
+def test_stale_feedback_is_worth_what_the_policy_has_become(lag):
+    """Two replies, one right: the policy gives it more often with every step."""
+    rate = 0.15 + 0.05 * np.arange(12)  # of the right reply, by step
+    error = {"counts": [], "off_policy": []}
+    for name, errors in error.items():
+        # next to no memory: what is believed is what came last
+        cur, rng = off_policy(range(4), name, half_life=0.05), np.random.default_rng(lag)
+        waiting = []
+        for step, now in enumerate(rate):
+            plan = cur.suggest(4, rollouts=1600)
+            right = rng.random(1600) < now
+            waiting.append((plan, right, np.log(np.where(right, now, 1 - now))))
+            if len(waiting) <= lag:
+                continue
+            plan, right, then = waiting.pop(0)
+            columns = {"logp": then, "logp_now": np.log(np.where(right, now, 1 - now))}
+            batch = cur.observe(plan, right.astype(float), **columns)
+            assert (batch.weight == 1).all() == (lag == 0)
+            found = cur.belief()
+            errors.append(np.mean(found.alpha / (found.alpha + found.beta)) - rate[step])
+        assert len(cur.pending()) == lag
+        assert cur.metrics()["spent"] == 1600 * (12 - lag)
+    assert np.mean(error["off_policy"]) == pytest.approx(0, abs=0.01)
+    assert np.mean(error["counts"]) == pytest.approx(-0.05 * lag, abs=0.01)

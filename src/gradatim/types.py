@@ -284,6 +284,7 @@ class Pool:
         features: (problem, feature) float, numbers that describe a problem; None: none.
         difficulty, discrimination: (problem,) float of a bank's scale, NaN = not in it; None: no
             bank.
+        anchors: (problem,) bool, problems that are probed, never learned from; None: none.
     """
 
     source: np.ndarray
@@ -294,6 +295,7 @@ class Pool:
     features: np.ndarray | None = None
     difficulty: np.ndarray | None = None
     discrimination: np.ndarray | None = None
+    anchors: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +323,7 @@ class Plan:
         step: the curriculum's step that asked; feedback may come back any number of steps later.
         problem: (row,) int, index into the curriculum's problems.
         n: (row,) int, attempts to make.
-        role: (row,) int, index into ROLES.
+        role: (row,) int, index into ROLES; attempts of a probe are never learned from.
         hint: (row,) float in [0, 1], share of the worked solution that is shown.
         parent, cut: (row,) int, attempt of this step to continue, refine or explain, and the
             token to continue from; -1 = none.
@@ -365,14 +367,15 @@ class Batch:
         reward: float in [0, 1]; feeds the advantage.
         solved: bool; feeds the belief.
         length: tokens of the reply.
-        mask: bool, False where an attempt gives no gradient (provider errors, say).
+        mask: bool, False where an attempt gives no gradient (provider errors, probes).
         row: row of the step's plan, over all its rounds; None: the group.
         hint: share of the solution that was shown; None: nothing was.
         alpha, beta: float, the belief in the problem's pass rate before the step.
         logp: float, log-probability of the whole reply under the policy that sampled it.
         entropy: float, mean over the reply's tokens of the policy's entropy, in nats.
         text: object, the reply, for scaffolds that show or criticise it.
-        value, prefix_value, anchor, weight ...: present when a slot asks for them.
+        propensity, kl_scale (factor on the KL term), value, prefix_value, anchor, weight ...:
+            present when a slot asks for them.
     """
 
     step: int
@@ -395,6 +398,8 @@ class Batch:
     prefix_value: np.ndarray | None = None
     anchor: np.ndarray | None = None
     weight: np.ndarray | None = None
+    propensity: np.ndarray | None = None
+    kl_scale: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,6 +451,8 @@ class Slot:
         hold: scaffold: (state, ask, **options) -> attempts that the budget shall leave to it.
         init: (pool, **options) -> state, a NamedTuple of arrays; None for no state.
         observe: (state, batch, **options) -> state.
+        columns: scaffold: (batch, **options) -> columns that the step's Batch gets.
+        figures: belief: (state) -> numbers by name, for `Curriculum.metrics`.
         options: the names and defaults of the options.
         needs: columns, rounds or roles that a trainer must provide.
         invariances: what conformance tests ("shift", "scale", "zero_sum", "exact_total" ...).
@@ -457,6 +464,8 @@ class Slot:
     hold: Callable[..., int] = lambda state, ask, **options: 0
     init: Callable[..., Any] = lambda pool, **options: ()
     observe: Callable[..., Any] = lambda state, batch, **options: state
+    columns: Callable[..., Mapping[str, np.ndarray]] = lambda batch, **options: {}
+    figures: Callable[..., Mapping[str, float]] = lambda state: {}
     options: Mapping[str, Any] = field(default_factory=dict)
     needs: frozenset[str] = frozenset()
     invariances: frozenset[str] = frozenset()

@@ -1,5 +1,6 @@
 """Rewards as they come back from a trainer, checked and turned into a Batch."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,9 +8,13 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
-from gradatim.types import Batch, Plan
+from gradatim.scale.belief_weighted import importance
+from gradatim.types import ROLES, Batch, Plan
 
-COLUMNS = ("logp", "entropy", "text", "value", "prefix_value", "anchor", "weight")
+TOKENS = ("prefix_value", "anchor")  # flat: the tokens of attempt 0 first
+COLUMNS = ("logp", "entropy", "text", "value", *TOKENS, "weight", "kl_scale")
+NOW = "logp_now"  # of the policy that learns, where another one sampled; with `logp` a weight
+PROBE = ROLES.index("probe")
 
 
 def _rows(plan: Plan, row: Any, attempts: int) -> np.ndarray:
@@ -69,7 +74,7 @@ def build(
     Raises:
         ArgumentError: lengths that differ, NaN rewards, rows or attempts the plan has not.
     """
-    checks.known_keys("observe", columns, COLUMNS)
+    checks.known_keys("observe", columns, (*COLUMNS, NOW))
     reward = np.asarray(rewards, dtype=np.float64)
     if reward.ndim != 1:
         raise ArgumentError(
@@ -90,7 +95,7 @@ def build(
     length = np.full(len(reward), -1) if lengths is None else np.asarray(lengths)
     more = {
         name: np.asarray(value, dtype=object if name == "text" else None)
-        for name, value in columns.items()
+        for name, value in _weighed(columns, live).items()
         if value is not None
     }
     checks.shapes(
@@ -114,8 +119,47 @@ def build(
         hint=plan.hint[code],
         alpha=plan.alpha[code],
         beta=plan.beta[code],
+        propensity=plan.propensity[code],
         **more,
     )
+
+
+def _weighed(columns: Mapping[str, Any], live: np.ndarray) -> dict[str, Any]:
+    """The columns with `weight` in place of `logp_now`: what stale replies are worth by now."""
+    found = dict(columns)
+    now = found.pop(NOW, None)
+    if now is None:
+        return found
+    if found.get("logp") is None or found.get("weight") is not None:
+        raise ArgumentError(
+            f"`{NOW}` gives `weight` together with `logp`, of the policy that sampled; give these "
+            "two, or `weight` itself"
+        )
+    now, then = np.asarray(now, dtype=float), np.asarray(found["logp"], dtype=float)
+    checks.shapes(rewards=(live, "attempt"), logp_now=(now, "attempt"), logp=(then, "attempt"))
+    found["weight"] = importance(np.where(live, now, 0.0), np.where(live, then, 0.0))
+    return found
+
+
+def learnable(batch: Batch) -> Batch:
+    """The batch with probes of whole problems masked: the belief alone is told of them."""
+    probed = (batch.role == PROBE) & (batch.parent < 0)
+    return dataclasses.replace(batch, mask=batch.mask & ~probed) if probed.any() else batch
+
+
+def soften(batch: Batch, *, hard: float, soft: float, **_: Any) -> dict[str, np.ndarray]:
+    """`kl_scale`: `soft` for attempts on hard problems and on what they were rewritten to, else 1.
+
+    A problem is hard where at most `hard` of the step's plain attempts on it were right, which is
+    what `scaffolds.rewrite` makes simpler.
+    """
+    checks.within(0, 1, soft=soft)
+    plain = batch.mask & (batch.role == 0)
+    size = int(batch.problem.max(initial=-1)) + 1
+    tried = np.bincount(batch.problem[plain], minlength=size)
+    solved = np.bincount(batch.problem[plain], weights=batch.solved[plain], minlength=size)
+    low = (tried > 0) & (solved / np.maximum(tried, 1) <= hard)
+    return {"kl_scale": np.where(low[batch.problem], soft, 1.0)}
 
 
 def from_counts(problem: Any, solved: Any, tried: Any, *, step: int, problems: int) -> Batch:

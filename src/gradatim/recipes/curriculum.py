@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from gradatim import checks, groups
-from gradatim.choice.budgets import mixed_share
-from gradatim.errors import ArgumentError, FormatError
+from gradatim import checks
+from gradatim.errors import ArgumentError
+from gradatim.recipes import anchors as kept
 from gradatim.recipes import batches, pools, registry, rounds, saving
 from gradatim.recipes.rounds import Entry, Under
 from gradatim.types import Ask, Bank, Batch, Belief, Plan, Pool, Recipe
@@ -36,6 +36,9 @@ class Curriculum:
         source: (problem,) labels instead of family x level; or a whole Pool.
         bank: calibrated difficulties of the problems, for slots that need them.
         total: attempts of the whole run, for slots that follow its progress.
+        anchors: (anchor,) int, problems that are never learned from but probed (rows of role
+            "probe"), paid from the step's rollouts; belief `irt` holds its scale by them.
+        probes: share of all attempts that goes to the anchors.
         changes: slots to change: `budget={"min": 4}` changes options, `advantage="rloo"` the
             entry, `sampler=("window", {"low": 0.1})` both.
 
@@ -56,7 +59,7 @@ class Curriculum:
     array([False, False, False, False,  True,  True,  True,  True])
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (who it is for, and one keyword for each thing to tell it)
         self,
         problems: Sequence[Any],
         recipe: str | Recipe = "gradatim",
@@ -66,9 +69,12 @@ class Curriculum:
         source: Sequence[Any] | Pool | None = None,
         bank: Bank | None = None,
         total: int = 0,
+        anchors: Sequence[int] | np.ndarray = (),
+        probes: float = 0.05,
         **changes: Any,
     ) -> None:
         checks.within(0, np.inf, seed=seed, total=total)
+        checks.within(0, 0.9, probes=probes)
         base = registry.get(recipe) if isinstance(recipe, str) else recipe
         self.recipe = registry.adapt(base, changes)
         self._slots = {
@@ -81,19 +87,22 @@ class Curriculum:
             self.pool = source
         else:
             self.pool = pools.pool(problems, source, bank=bank, features="features" in self.needs)
+        self.pool = kept.mark(self.pool, anchors)
+        self._view = kept.view(self.pool, problems)
         registry.fits(self.recipe, self.provides | {"belief"} | pools.provides(self.pool))
-        self.seed, self.total = seed, total
+        self.seed, self.total, self.probes = seed, total, probes
         self.step = 0
         self._rng = np.random.default_rng(seed)
         self._states = {slot: self._init(slot) for slot in _STATEFUL}
         self._open: dict[int, Under] = {}
         self._belief: Belief | None = None
-        self._tally = {"drawn": 0, "asked": 0, "spent": 0, "primed": 0, "groups": 0, "mixed": 0}
+        self._tally = dict.fromkeys(rounds.TALLIES, 0)
         self._last: dict[str, float] = {}
 
     def _init(self, slot: str) -> Any:
         record, options = self._slots[slot]
-        return record.init(self.pool, **options)
+        pool = self.pool if self._view is None or slot == "belief" else self._view.pool
+        return record.init(pool, **options)
 
     def _round(self, step: int, under: Under) -> Under | None:
         """The step with its next round planned; None when its slots have no more to ask."""
@@ -118,7 +127,10 @@ class Curriculum:
             slot: Entry(*self._slots[slot], self._states[slot])
             for slot in ("sampler", "budget", "scaffold")
         }
-        plan, drawn = rounds.plan_round(slots, ask, self._rng)
+        owed = kept.owed(self._view, ask, share=self.probes, tally=self._tally)
+        plan, drawn = kept.plan_round(
+            self._view, slots, ask, self._rng, owed=owed, tally=self._tally
+        )
         self._tally["drawn"] += drawn
         if plan is None:
             return None
@@ -126,14 +138,11 @@ class Curriculum:
         if self.recipe.max_rounds == 1:
             assert asked == under.left, "a budget must be exact"
         self._tally["asked"] += asked
+        self._tally["probed"] += owed
         self._tally["spent"] += plan.paid
         alpha, beta = ask.belief.alpha[plan.problem], ask.belief.beta[plan.problem]
         plan = dataclasses.replace(plan, alpha=alpha, beta=beta)
-        self._last |= {
-            "rows": len(plan.n),
-            "expected_mixed_share": float(mixed_share(alpha, beta, plan.n).mean()),
-            "expected_pass_rate": float((plan.n * alpha / (alpha + beta)).sum() / plan.n.sum()),
-        }
+        self._last |= rounds.hopes(plan)
         return rounds.begin(under, plan)
 
     # -- the conversation ---------------------------------------------------------------------
@@ -179,29 +188,26 @@ class Curriculum:
                 attempts came back than were asked for.
             mask: (attempt,) bool; False = paid for, but neither believed nor learned from
                 (provider errors), and its reward may be NaN.
-            columns: further columns of a Batch (`logp`, `entropy` ...), (attempt, ...) each.
+            columns: further columns of a Batch (`logp`, `entropy` ...), (attempt, ...) each; with
+                `logp_now`, by the present policy where `logp` is by an older one, `weight` is
+                their ratio, truncated (`importance`).
 
         Returns:
-            Batch of the step so far, earlier rounds first, attempts in the order given.
+            Batch of the step so far, earlier rounds first; attempts on anchors are masked.
 
         Raises:
             ArgumentError: an unknown plan or one seen before; wrong lengths; NaN rewards; more
                 attempts on a row than planned.
         """
-        under = self._open.get(plan.step)
-        known = None if under is None else under.waiting
-        if under is None or known is None or plan.round != known.round:
-            seen = plan.step < self.step
-            past = "was observed before" if seen else "was never suggested here"
-            raise ArgumentError(f"`plan` of step {plan.step} {past}; every plan counts once")
-        if not (np.array_equal(known.problem, plan.problem) and np.array_equal(known.n, plan.n)):
-            raise ArgumentError(f"`plan` of step {plan.step} is not the one suggested here")
+        under, known = rounds.expected(self._open.get(plan.step), plan, step=self.step)
         found = batches.build(
             known, rewards, solved, lengths=lengths, row=row, mask=mask, columns=columns
         )
         self._tally["spent"] += len(found.reward)
-        batch = rounds.join(under.batch, found)
         self._absorb("belief", found)
+        batch = rounds.join(under.batch, batches.learnable(found))
+        record, options = self._slots["scaffold"]
+        batch = dataclasses.replace(batch, **record.columns(batch, **options))
         self._open[plan.step] = under._replace(waiting=None, batch=batch)
         if known.round + 1 >= self.recipe.max_rounds or not under.left:
             self._close(plan.step)
@@ -233,13 +239,10 @@ class Curriculum:
         assert batch is not None
         for slot in _STATEFUL[1:]:
             self._absorb(slot, batch)
-        live, passed = batch.mask, batch.solved[batch.mask]
-        label, code = np.unique(batch.group[live], return_inverse=True)
-        mixed = int(groups.mixed(passed.astype(float), code.reshape(-1), len(label)).sum())
-        self._tally["groups"] += len(label)
+        found, mixed, rate = rounds.brought(batch)
+        self._tally["groups"] += found
         self._tally["mixed"] += mixed
-        self._last["mixed_share"] = mixed / max(len(label), 1)
-        self._last["pass_rate"] = float(passed.mean()) if len(passed) else float("nan")
+        self._last |= {"mixed_share": mixed / max(found, 1), "pass_rate": rate}
 
     def prime(self, problem: Any, solved: Any, tried: Any) -> None:
         """Start from attempts the current policy made before (graded, probed, from a ledger).
@@ -259,7 +262,8 @@ class Curriculum:
 
     def _absorb(self, slot: str, batch: Batch) -> None:
         record, options = self._slots[slot]
-        self._states[slot] = record.observe(self._states[slot], batch, **options)
+        told = batch if slot == "belief" else kept.batch(self._view, batch)
+        self._states[slot] = record.observe(self._states[slot], told, **options)
         self._belief = None
 
     def advantages(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
@@ -285,21 +289,21 @@ class Curriculum:
         """Figures of the last plan and the last batch, and totals.
 
         Returns:
-            steps, pending (plans), asked, spent and primed (attempts; masked ones are paid too);
+            steps, pending (plans), asked, spent, primed, probed (attempts; masked are paid too);
             rows, expected_mixed_share, expected_pass_rate (of the last plan, under the belief it
             was made from); mixed_share, pass_rate (of the last batch); total_mixed_share;
-            mean_pass_rate (of the pool, believed); evidence (mean alpha + beta, in attempts).
+            mean_pass_rate (of the pool, believed); evidence (mean alpha + beta, in attempts);
+            anchor_pass_rate (theirs, believed); the belief's `figures` (`irt`: ability, drift).
         """
-        belief, tally = self.belief(), self._tally
-        weight = belief.alpha + belief.beta
+        tally = self._tally
         return {
             "steps": self.step,
             "pending": len(self.pending()),
-            **{name: tally[name] for name in ("asked", "spent", "primed")},
+            **{name: tally[name] for name in ("asked", "spent", "primed", "probed")},
             **self._last,
             "total_mixed_share": tally["mixed"] / max(tally["groups"], 1),
-            "mean_pass_rate": float((belief.alpha / weight).mean()),
-            "evidence": float(weight.mean()),
+            **pools.believed(self.pool, self.belief()),
+            **self._slots["belief"][0].figures(self._states["belief"]),
         }
 
     # -- on disk ------------------------------------------------------------------------------
@@ -310,7 +314,7 @@ class Curriculum:
         Raises:
             StoreError: the disk is full or the folder cannot be written.
         """
-        arrays = {}
+        arrays = saving.pool_arrays(self.pool)
         for slot, state in self._states.items():
             arrays |= saving.state_arrays(slot, state)
         for step, under in self._open.items():
@@ -325,10 +329,11 @@ class Curriculum:
             "tally": self._tally,
             "last": self._last,
             "total": self.total,
+            "probes": self.probes,
             "provides": sorted(self.provides),
             "open": sorted(self._open),
         }
-        saving.write(path, notes, arrays | saving.pool_arrays(self.pool))
+        saving.write(path, notes, arrays)
 
     @classmethod
     def load(cls, path: str | Path, problems: Sequence[Any]) -> "Curriculum":
@@ -338,13 +343,7 @@ class Curriculum:
             FormatError: not such a file, a newer version, or other problems.
         """
         notes, arrays = saving.read(path)
-        if notes["problems"] != pools.fingerprint(problems):
-            raise FormatError(
-                path,
-                field="problems",
-                expected="the problems it was saved with, in the same order",
-                got=f"{len(problems)} others",
-            )
+        pools.same(problems, notes["problems"], path)
         found = cls(
             problems,
             saving.recipe_from(notes["recipe"]),
@@ -352,10 +351,11 @@ class Curriculum:
             provides=notes["provides"],
             source=saving.pool_from(arrays, notes["sources"]),
             total=notes["total"],
+            probes=notes.get("probes", 0.05),
         )
         found.step = notes["step"]
         found._rng.bit_generator.state = notes["rng"]
-        found._tally, found._last = notes["tally"], notes["last"]
+        found._tally, found._last = {**found._tally, **notes["tally"]}, notes["last"]
         found._states = {
             slot: saving.state_like(slot, state, arrays) for slot, state in found._states.items()
         }

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gradatim.errors import ArgumentError
+from gradatim.errors import ArgumentError, FormatError
 from gradatim.families import registry as families
-from gradatim.types import Bank, Pool, Problem
+from gradatim.types import Bank, Belief, Pool, Problem
 
 MOST_KNOBS = 32  # numeric knobs that become features
 
@@ -142,9 +143,34 @@ def provides(pool: Pool) -> frozenset[str]:
     return frozenset(name for name, value in given.items() if value is not None)
 
 
+def believed(pool: Pool, belief: Belief) -> dict[str, float]:
+    """Means over a pool: believed pass rate, attempts of evidence, and the anchors' pass rate."""
+    weight = belief.alpha + belief.beta
+    rate = belief.alpha / weight
+    found = {"mean_pass_rate": rate.mean(), "evidence": weight.mean()}
+    if pool.anchors is not None and pool.anchors.any():
+        found["anchor_pass_rate"] = rate[pool.anchors].mean()
+    return {name: float(value) for name, value in found.items()}
+
+
 def fingerprint(problems: Sequence[Any]) -> str:
     """Hash of the ids in order: a saved curriculum goes on with the problems it knows."""
     known = hashlib.blake2b(digest_size=16)
     for item in problems:
         known.update(identity(item).encode() + b"\0")
     return known.hexdigest()
+
+
+def same(problems: Sequence[Any], known: str, path: str | Path) -> None:
+    """Check that problems have the fingerprint that a file knows.
+
+    Raises:
+        FormatError: they are others, or in another order.
+    """
+    if known != fingerprint(problems):
+        raise FormatError(
+            path,
+            field="problems",
+            expected="the problems it was saved with, in the same order",
+            got=f"{len(problems)} others",
+        )

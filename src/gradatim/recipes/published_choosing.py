@@ -122,7 +122,8 @@ CLPO = variation(
     "clpo",
     "Simpler problems for those that were too hard, other ones for the middle.",
     scaffold=Use("rewrite"),
+    objective=Use("clip", {"kl": 0.001}),
     max_rounds=2,
-    paper="arXiv:2509.25004. Differs: problems change by their knobs, not by the policy's words; "
-    "no KL term to scale.",
+    paper="arXiv:2509.25004, with its KL term of half weight on hard problems and their rewrites. "
+    "Differs: problems change by their knobs, not by the policy's words.",
 )

@@ -11,9 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradatim import groups
 from gradatim.choice import plans
+from gradatim.choice.budgets import mixed_share
+from gradatim.errors import ArgumentError
 from gradatim.types import Ask, Batch, Plan, Slot
 
+TALLIES: tuple[str, ...] = ("drawn", "asked", "spent", "primed", "probed", "groups", "mixed")
 ROUNDS = "rounds"  # what a slot needs that plans in later rounds too
 
 
@@ -104,6 +108,44 @@ def _dense(group: np.ndarray, base: int) -> np.ndarray:
     out = np.array(group, dtype=np.int64)
     out[new] = base + rank[code.reshape(-1)]
     return out
+
+
+def hopes(plan: Plan) -> dict[str, float]:
+    """What a round is expected to bring by the belief it was planned from."""
+    rate = plan.alpha / (plan.alpha + plan.beta)
+    return {
+        "rows": len(plan.n),
+        "expected_mixed_share": float(mixed_share(plan.alpha, plan.beta, plan.n).mean()),
+        "expected_pass_rate": float((plan.n * rate).sum() / plan.n.sum()),
+    }
+
+
+def brought(batch: Batch) -> tuple[int, int, float]:
+    """Groups of a finished step, mixed ones among them, and the pass rate."""
+    live, passed = batch.mask, batch.solved[batch.mask]
+    label, code = np.unique(batch.group[live], return_inverse=True)
+    mixed = int(groups.mixed(passed.astype(float), code.reshape(-1), len(label)).sum())
+    return len(label), mixed, float(passed.mean()) if len(passed) else float("nan")
+
+
+def expected(under: Under | None, plan: Plan, *, step: int) -> tuple[Under, Plan]:
+    """The step that waits for a plan, and the plan as it was suggested.
+
+    Args:
+        under: the step of that number, if it is under way.
+        plan: that comes back.
+        step: number of the next step.
+
+    Raises:
+        ArgumentError: it was never suggested, observed before, or is another one.
+    """
+    known = None if under is None else under.waiting
+    if under is None or known is None or plan.round != known.round:
+        past = "was observed before" if plan.step < step else "was never suggested here"
+        raise ArgumentError(f"`plan` of step {plan.step} {past}; every plan counts once")
+    if not (np.array_equal(known.problem, plan.problem) and np.array_equal(known.n, plan.n)):
+        raise ArgumentError(f"`plan` of step {plan.step} is not the one suggested here")
+    return under, known
 
 
 def begin(under: Under, plan: Plan) -> Under:

@@ -15,6 +15,7 @@ from gradatim.choice import plans
 from gradatim.choice.hints import next_hint
 from gradatim.errors import ArgumentError
 from gradatim.families.generation import generate
+from gradatim.recipes import batches
 from gradatim.types import ROLES, Ask, Batch, Plan, Pool, Problem, Slot
 
 LEVELS = range(1, 11)
@@ -247,6 +248,7 @@ def rewrite(
     hard: float = 0.3,
     medium: float = 0.7,
     step: int = 2,
+    **_: Any,
 ) -> Plan | None:
     """Simpler problems in place of hard ones, other ones in place of medium ones, by the knobs.
 
@@ -364,10 +366,11 @@ SCAFFOLDS: dict[str, Slot] = {
     "rewrite": Slot(
         hold=hold_rewrites,
         suggest=rewrite,
-        options={"share": 0.5, "hard": 0.3, "medium": 0.7, "step": 2},
+        columns=batches.soften,
+        options={"share": 0.5, "hard": 0.3, "medium": 0.7, "step": 2, "soft": 0.5},
         needs=frozenset({"rounds", "rewrite"}),
         paper="CLPO: simpler problems for hard ones, other ones for medium ones; by knobs, not by "
-        "the policy's own words.",
+        "the policy's own words. A KL term holds hard ones by `soft` of its weight.",
     ),
     "examples": Slot(
         hold=hold_examples,

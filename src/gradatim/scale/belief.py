@@ -14,12 +14,13 @@ from scipy import special
 
 from gradatim import checks
 from gradatim.scale.belief_trend import kinds, smooth, spread_by_family, spread_by_level
-from gradatim.types import Batch, Belief, Pool, Slot
+from gradatim.types import ROLES, Batch, Belief, Pool, Slot
 
 # Bounds of the spread inside a source. Below .002 problems are all but alike. The upper bound is
 # a compromise, not an estimate: without it the prior can be so U-shaped that one round of failures
 # settles a problem as hopeless. It was picked among .5, .6, .67, .75 and .95 on simulated pools.
 CORRELATION = (0.002, 0.65)
+PROBE = ROLES.index("probe")
 SURE = 1e12  # attempts behind a pass rate that is given as known
 
 
@@ -59,11 +60,13 @@ def aged(newest: int, step: int, half_life: float) -> tuple[float, float]:
 def counted(batch: Batch) -> np.ndarray:
     """(attempt,) bool: which attempts tell of the problem as the pool has it.
 
-    Masked ones are as if never made; hinted, continued or rewritten ones tell of another task.
+    Masked ones are as if never made; hinted, continued or rewritten ones tell of another task. A
+    probe of the whole problem tells of it as a rollout does.
     """
     checks.shapes(problem=(batch.problem, "attempt"), solved=(batch.solved, "attempt"))
     checks.within(0, 1, solved=batch.solved)
-    counts = batch.mask & (batch.role == 0)
+    whole = (batch.role == 0) | ((batch.role == PROBE) & (batch.parent < 0))
+    counts = batch.mask & whole
     if batch.hint is not None:
         counts &= batch.hint == 0
     return counts

@@ -1,22 +1,22 @@
 """The live scale: a policy's ability that moves with the steps, and problems that move less.
 
 Axes: `problem`, `family`, `source`, `axis` (what the covariance is of: families, sources, and
-last what problems that are trained on gain beyond anchors).
+last what problems that are trained on gain beyond anchors). What it tells: belief_anchors.py.
 A problem's logit is discrimination x (ability of its family - difficulty) + offset of its source +
 offset of its own. Abilities and offsets are normal; each batch is folded in by moments.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import linalg, special
 
 from gradatim import checks
-from gradatim.scale import belief
+from gradatim.errors import ArgumentError
+from gradatim.scale import belief, belief_anchors
 from gradatim.scale.belief_logits import MASS, NORMAL, absorb, matched, pass_rates
 from gradatim.scale.belief_trend import kinds, spread_by_family, spread_by_level
-from gradatim.types import Batch, Belief, Estimate, Pool, Slot
+from gradatim.types import Batch, Belief, Pool, Slot
 
 SPREADS = 0.25 * 2.0 ** np.arange(0, 6, 0.5)  # .25 to 11 logits
 MOST = 5000  # problems of a batch that the spread is learned from
@@ -37,6 +37,8 @@ class Live(NamedTuple):
         share: (problem,) sd of an offset before any attempt, as a share of its family's.
         evidence: (family, spread) log-likelihood of each of SPREADS as the sd of offsets.
         family, source: (problem,) int, places in `axis`.
+        beyond, noise: (problem,) sum of what anchors were solved more often than expected, and
+            its variance; forgotten like offsets.
         walk: (axis, axis) what a step adds to the covariance.
         newest: step, -1 before any.
     """
@@ -52,8 +54,23 @@ class Live(NamedTuple):
     evidence: np.ndarray
     family: np.ndarray
     source: np.ndarray
+    beyond: np.ndarray
+    noise: np.ndarray
     walk: np.ndarray
     newest: int
+
+
+def _fixed(pool: Pool, known: np.ndarray) -> np.ndarray:
+    """(anchor,) indices of the pool's anchors, `known` (problem,) those with a difficulty."""
+    if pool.anchors is None:
+        return np.zeros(0, dtype=np.int64)
+    if (lost := np.flatnonzero(pool.anchors & ~known)).size:
+        raise ArgumentError(
+            f"`anchors` hold the scale of belief 'irt' by their difficulties, but {lost.size} of "
+            f"{pool.anchors.sum()} have none (problem {lost[0]} first): give `bank=` with all of "
+            "them"
+        )
+    return np.flatnonzero(pool.anchors)
 
 
 def init_live(
@@ -65,19 +82,18 @@ def init_live(
     own: float,
     misfit: float,
     walk: float,
-    anchors: Sequence[int],
     **_: Any,
 ) -> Live:
     """No attempts yet.
 
     Args:
-        pool: with a bank's difficulties, or without.
+        pool: with a bank's difficulties, or without. Offsets of its anchors stay 0, so that the
+            ability is measured by them, and `belief_anchors.drift` tells how far the others have
+            moved.
         abilities: sd of the part that all families share, and of the rest of each, in logits.
         slope, level, own: sd of the sources' offsets, see `spread_by_level`.
         misfit: share of these, and of problems' own offsets, where difficulties are known.
         walk: sd of an ability's move in a step, each of its parts.
-        anchors: problems of the bank that are not trained on: their offsets stay 0, so that the
-            ability is measured by them, and `drift` tells how far the others have moved.
 
     Raises:
         ArgumentError: anchors without difficulties; more than MOST_SOURCES sources.
@@ -91,6 +107,7 @@ def init_live(
     families = int(code.max(initial=0)) + 1
     load, base = np.ones(size), np.zeros(size)
     scale = np.ones(size)
+    known = np.zeros(size, dtype=bool)
     if pool.difficulty is not None:
         a = np.ones(size) if pool.discrimination is None else pool.discrimination
         known = np.isfinite(pool.difficulty) & np.isfinite(a)
@@ -98,11 +115,7 @@ def init_live(
         mean = float(np.mean(pool.difficulty[known])) if known.any() else 0.0
         base = -load * np.where(known, pool.difficulty, mean)
         scale = np.where(known, misfit, 1.0)
-    fixed = np.asarray(anchors, dtype=np.int64)
-    if len(fixed):
-        checks.within(0, size - 1, anchors=fixed)
-        known = np.zeros(size) if pool.difficulty is None else np.isfinite(pool.difficulty)
-        checks.within(1, 1, **{"difficulty known (1) or not (0), of each anchor": known[fixed]})
+    fixed = _fixed(pool, known)
     # a source of calibrated problems can be off by as little as the problems themselves can
     arms = len(pool.sources)
     many = np.maximum(np.bincount(pool.source, minlength=arms), 1)
@@ -130,6 +143,8 @@ def init_live(
         evidence=np.zeros((families, len(SPREADS))),
         family=code,
         source=families + np.asarray(pool.source, dtype=np.int64),
+        beyond=np.zeros(size),
+        noise=np.zeros(size),
         walk=walk**2 * steps,
         newest=-1,
     )
@@ -189,13 +204,15 @@ def _later(
     lag = step - state.newest
     if state.newest < 0 or lag <= 0:
         return state._replace(newest=max(step, state.newest))
-    keep = 0.5 ** (lag / half_life) if half_life > 0 else 1.0
-    keep = keep / (1 + keep * state.info * lag * restless**2)
+    old = 0.5 ** (lag / half_life) if half_life > 0 else 1.0
+    keep = old / (1 + old * state.info * lag * restless**2)
     forget = 0.5 ** (lag / spread_half_life) if spread_half_life > 0 else 1.0
     return state._replace(
         covariance=state.covariance + lag * state.walk,
         info=keep * state.info,
         pull=keep * state.pull,
+        beyond=old * state.beyond,
+        noise=old * old * state.noise,
         evidence=forget * state.evidence,
         newest=step,
     )
@@ -273,6 +290,7 @@ def observe_live(
     mean, shared = _logits(state, rows)
     at, own = _offsets(state, spreads(state, offset)[state.family[rows]], rows)
     mean, total = mean + at, shared + own
+    state = belief_anchors.surprised(state, rows, mean=mean, variance=total, k=k, n=n)
     after, left = absorb(mean, total, k, n)
     precision = np.maximum(1 / left - 1 / total, 1e-9)
     reading = (after - mean) / (left * precision)  # beyond what was expected
@@ -307,27 +325,12 @@ def predict_live(state: Live, pool: Pool, *, offset: float, **_: Any) -> Belief:
     return Belief(alpha, beta, draw)
 
 
-def drift(state: Live) -> Estimate:
-    """How much easier, in logits, problems have become than the anchors say, by training on them.
-
-    0 where training helped all problems alike. Attempts on anchors come in by `Curriculum.prime`,
-    which is not trained on.
-
-    Returns:
-        Estimate with a 95% interval; n problems that are not anchors and were tried.
-    """
-    tried = int(np.count_nonzero((state.info > 0) & (state.gains > 0)))
-    value, half = float(state.mean[-1]), 1.96 * float(np.sqrt(max(state.covariance[-1, -1], 0)))
-    if not half:
-        return Estimate(float("nan"), -np.inf, np.inf, tried)
-    return Estimate(value, value - half, value + half, tried)
-
-
 BELIEFS: dict[str, Slot] = {
     "irt": Slot(
         init=init_live,
         observe=observe_live,
         suggest=predict_live,
+        figures=belief_anchors.figures,
         options={
             "abilities": (1.0, 1.0),
             "slope": 0.3,
@@ -335,7 +338,6 @@ BELIEFS: dict[str, Slot] = {
             "own": 0.5,
             "offset": 2.0,
             "misfit": 0.3,
-            "anchors": (),
             "walk": 0.05,
             "half_life": 200.0,
             "restless": 0.3,
