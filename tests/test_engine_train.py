@@ -71,17 +71,18 @@ def test_every_rollout_is_spent_stored_and_counted(tmp_path, problems, held_out,
         recipe=recipe,
         held_out=held_out,
         monitors=3,
+        tries=2,
         **QUICK,
     )
     assert not made.reused
     assert made.curve[-1]["rollouts"] == asked
     assert [c["rollouts"] for c in made.curve] == [128, 256, 384, 512, 640, 768, 896, 1000]
     assert [c["step"] for c in made.curve] == list(range(8))
-    # monitors at 0, half way and the end, each trying every held-out problem once
+    # monitors at 0, half way and the end, each trying every held-out problem twice
     assert [m["rollouts"] for m in made.monitor] == [0, 512, 1000]
     assert {m["rate"].n for m in made.monitor} == {len(held_out)}
     rows = attempts(tmp_path)
-    assert Counter(r.tag for r in rows) == {"train": asked, "monitor": 3 * len(held_out)}
+    assert Counter(r.tag for r in rows) == {"train": asked, "monitor": 6 * len(held_out)}
     trained = [r for r in rows if r.tag == "train"]
     assert made.curve[-1]["tokens"] == sum(r.tokens for r in trained)
     by_id = {p.id: p for p in (*problems, *held_out)}
@@ -188,7 +189,13 @@ def test_a_step_makes_right_answers_likelier_than_wrong_ones(tmp_path):
 def test_a_held_out_problem_may_be_a_training_problem(tmp_path, problems):
     # families with few instances serve the same one under either split
     made = engine.train(
-        problems[:16], rollouts=256, run=tmp_path, held_out=problems[:16], monitors=2, **QUICK
+        problems[:16],
+        rollouts=256,
+        run=tmp_path,
+        held_out=problems[:16],
+        monitors=2,
+        tries=1,
+        **QUICK,
     )
     assert [m["rate"].n for m in made.monitor] == [16, 16]
     assert Counter(r.tag for r in attempts(tmp_path)) == {"train": 256, "monitor": 32}
@@ -255,7 +262,7 @@ def resumed_is_whole(folder, problems, held_out, *, kills):
         results.append((timeless(made.curve), timeless(made.monitor), version))
     assert results[0] == results[1]
     rows = attempts(folder / "killed")
-    assert len(rows) == 3000 + 4 * len(held_out)
+    assert len(rows) == 3000 + 4 * 4 * len(held_out)
     assert rows == attempts(folder / "whole")
     with Run(folder / "killed").ledger() as ledger:
         assert ledger.integrity_check() == "ok"
@@ -299,6 +306,7 @@ def test_mistakes_are_named(tmp_path, problems):
         "monitors": -1,
         "limit": 0,
         "threads": 0,
+        "tries": 0,
         "seed": -1,
     }.items():
         with pytest.raises(ArgumentError, match=f"`{name}` must lie in"):

@@ -22,6 +22,9 @@ def train(
     held_out: Annotated[
         Path | None, typer.Option(help="Problems to try on the way; nothing is learned from them.")
     ] = None,
+    tries: Annotated[
+        int, typer.Option(help="Attempts on each held-out problem at each survey: k of pass@k.")
+    ] = 4,
     start: Annotated[str, typer.Option(help="Checkpoint: a file or a shipped name.")] = "start",
     seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
     prompts: Annotated[int, typer.Option(help="Prompts of a step.")] = 64,
@@ -36,6 +39,7 @@ def train(
     Example: gradatim train problems.jsonl --recipe grpo --rollouts 20000 --run runs/first
     """
     # torch is imported here, so that other verbs stay quick
+    from gradatim.engine import watching
     from gradatim.engine.train import train as learn
     from gradatim.families.read import load
 
@@ -46,6 +50,7 @@ def train(
         recipe=recipe,
         held_out=load(held_out) if held_out else (),
         progress=reporter(quiet),
+        tries=tries,
         start=start,
         seed=seed,
         prompts=prompts,
@@ -58,6 +63,7 @@ def train(
         ("reused: " if trained.reused else "") + f"{recipe}, {last['rollouts']:,} rollouts, "
         f"{last['tokens']:,} tokens, {last['cpu']:.0f} CPU seconds in {len(trained.curve)} steps",
         *(f"held-out pass rate at {m['rollouts']:>9,}: {m['rate']}" for m in trained.monitor),
+        *filter(None, [watching.summary(trained.monitor).sentence]),
         f"policy: {trained.checkpoint}",
     ]
     emit(trained, as_json=as_json, text="\n".join(text))

@@ -262,6 +262,7 @@ def _start(run: Run, arm: str, rollouts: int, seed: int) -> subprocess.Popen[str
     command = [sys.executable, "-m", "gradatim", "train", str(run.path / "train.jsonl")]
     command += ["--held-out", str(run.path / "test.jsonl"), "--recipe", arm]
     command += ["--rollouts", str(rollouts), "--seed", str(seed), "--json"]
+    command += ["--tries", "1"]  # reach is judged by the verdict, on many attempts
     command += ["--run", str(run.path / "arms" / arm)]
     result = _result_file(run, arm)
     with files.disk_errors(result):
@@ -329,5 +330,6 @@ def _judge(
 def _curve(found: Mapping[str, Any]) -> dict[str, Any]:
     steps = found["curve"]
     names = {"rollouts": "rollouts", "tokens": "tokens", "pass_rate": "solved", "mixed": "mixed"}
+    names["entropy"] = "entropy"
     columns = {name: [row[key] for row in steps] for name, key in names.items()}
     return columns | {"cpu": [row["cpu"] for row in steps], "monitor": found["monitor"]}

@@ -17,19 +17,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradatim import checks, files
-from gradatim.engine import loop, steps
+from gradatim.engine import loop, steps, watching
 from gradatim.engine.rows import attempt_rows
 from gradatim.errors import ArgumentError
 from gradatim.progress import Progress, Tick, silent
 from gradatim.recipes import registry
 from gradatim.recipes.curriculum import Curriculum
-from gradatim.scale.rates import pass_rate
 from gradatim.solvers import tiny
 from gradatim.solvers.tiny_model import encode
 from gradatim.store.ledger import Ledger
 from gradatim.store.rows import Setting, prompt_hash
 from gradatim.store.run import Run
-from gradatim.types import Estimate, Plan, Problem
+from gradatim.types import Batch, Estimate, Plan, Problem
 
 SAVE_EVERY = 20.0  # seconds between saved steps: the most that a kill can cost
 
@@ -47,8 +46,10 @@ class Settings:
         limit: most characters of a reply.
         passes: optimiser steps on each batch.
         overrides: slot -> options that differ from the recipe's.
-        monitors: how often the held-out problems are tried on the way (once each, temperature 1;
-            not part of `rollouts`, since nothing is learned from it).
+        monitors: how often the held-out problems are tried on the way (at temperature 1; not
+            part of `rollouts`, since nothing is learned from it).
+        tries: attempts on each of them, k of the pass@k that shows expanding from sharpening;
+            one alone tells only the pass rate.
         threads: torch's.
     """
 
@@ -64,6 +65,7 @@ class Settings:
     passes: int = 1
     overrides: Mapping[str, Any]
     monitors: int = 12
+    tries: int = 4
     threads: int = 1
 
 
@@ -72,8 +74,11 @@ class Trained(NamedTuple):
 
     Attributes:
         checkpoint: file of the trained policy.
-        curve: one record a step: step, rollouts, tokens, mixed, solved, rows, cpu.
-        monitor: records of the held-out pass rate: rollouts, tokens, cpu, rate (Estimate).
+        curve: one record a step: step, rollouts, tokens, mixed, solved, rows, cpu, and what
+            watching.of_step tells (entropy, lag, stale, balance).
+        monitor: records of the held-out surveys: rollouts, tokens, cpu, rate (Estimate), entropy,
+            coverage (of the training problems so far), alarms, and from the second on, with two
+            tries or more, reach (see learning.monitors_reach).
         reused: whether this run was finished before.
     """
 
@@ -141,7 +146,7 @@ def train(
 def _check(s: Settings) -> None:
     checks.within(1, 10**10, rollouts=s.rollouts, prompts=s.prompts, batch=s.batch)
     checks.within(0, 2**63 - 1, ramp=s.ramp, monitors=s.monitors, seed=s.seed)
-    checks.within(1, 100, limit=s.limit, threads=s.threads, passes=s.passes)
+    checks.within(1, 100, limit=s.limit, threads=s.threads, passes=s.passes, tries=s.tries)
     checks.within(0, 1, rate=s.rate)
 
 
@@ -155,12 +160,6 @@ def probe(problems: Sequence[Problem], *, seconds: float, limit: int = 24, seed:
             while session.cpu < seconds:
                 session.step(ledger)
     return session.spent / session.cpu
-
-
-def _rate(solved: Sequence[bool]) -> dict[str, float]:
-    """Share solved, as plain values with an interval."""
-    found = pass_rate(np.array([sum(solved)]), np.array([len(solved)]))
-    return {name: getattr(found, name)[0].item() for name in ("value", "low", "high", "n")}
 
 
 class _Session:
@@ -201,6 +200,8 @@ class _Session:
         )
         self.curve: list[dict[str, Any]] = []
         self.monitor: list[dict[str, Any]] = []
+        self.first: list[int] = []  # right attempts on each held-out problem, first survey
+        self.tried, self.right = ([0] * len(self.problems) for _ in range(2))
         self.spent = self.tokens = 0
         self.cpu = 0.0
         self.counted, self.seen = -1, Counter[str]()  # attempts on each problem at this step
@@ -213,7 +214,7 @@ class _Session:
         begin = time.process_time()
         now = min(self.settings.batch, self.settings.rollouts - self.spent)
         prompts = max(1, round(self.settings.prompts * now / self.settings.batch))
-        number = len(self.curve)
+        number, version = len(self.curve), self.learner.steps
         taken = steps.take(
             self.curriculum,
             self.learner,
@@ -238,7 +239,15 @@ class _Session:
             "solved": float(batch.solved.mean()),
             "rows": int(taken.moved["rows"]),
             "cpu": self.cpu,
+            **watching.of_step(batch, sampled=version, updates=self.learner.steps - version),
         })
+        self._cover(batch)
+
+    def _cover(self, batch: Batch) -> None:
+        size = len(self.problems)
+        right = batch.problem[batch.solved]
+        self.tried = (np.bincount(batch.problem, minlength=size) + self.tried).tolist()
+        self.right = (np.bincount(right, minlength=size) + self.right).tolist()
 
     def watch(self, ledger: Ledger) -> None:
         """Try the held-out problems when the next of the evenly spread moments has come."""
@@ -249,16 +258,28 @@ class _Session:
         made = steps.survey(
             self.learner,
             self.held_out,
+            n=self.settings.tries,
             limit=self.settings.limit,
             seed=("monitor", self.settings.seed, self.start_version, len(self.monitor)),
         )
         self._store(ledger, made, step=len(self.curve), plan=None, tag="monitor")
-        self.monitor.append({
+        solved = np.bincount(made.row, [v.solved for v in made.verdicts]).astype(int)
+        record: dict[str, Any] = {
             "rollouts": self.spent,
             "tokens": self.tokens,
             "cpu": self.cpu,
-            "rate": _rate([v.solved for v in made.verdicts]),
-        })
+            "rate": watching.survey_rate(solved, self.settings.tries),
+            "entropy": watching.entropy_of(
+                made.rollouts.logp, made.rollouts.replies.lengths.numpy()
+            ),
+            "coverage": watching.covered(np.array(self.tried), np.array(self.right)),
+        }
+        if self.first:
+            record |= watching.of_survey(solved, np.array(self.first), self.settings.tries)
+        else:
+            self.first = solved.tolist()
+        record["alarms"] = watching.alarms([*self.monitor, record], self.curve)
+        self.monitor.append(record)
 
     def _store(
         self, ledger: Ledger, made: steps.Outcome, *, step: int, plan: Plan | None, tag: str
@@ -284,9 +305,12 @@ class _Session:
             "step": len(self.curve),
             "mixed": float(np.mean([c["mixed"] for c in last])),
             "pass": float(np.mean([c["solved"] for c in last])),
+            "entropy": float(np.mean([c["entropy"] for c in last])),
         }
         if self.monitor:
             figures["held-out"] = float(self.monitor[-1]["rate"]["value"])
+            if self.monitor[-1]["alarms"]:
+                figures["ALARM"] = ", ".join(self.monitor[-1]["alarms"])
         return Tick(f"train {self.settings.recipe}", self.spent, self.settings.rollouts, figures)
 
     # -- saving and resuming ------------------------------------------------------------------
@@ -300,7 +324,7 @@ class _Session:
         name = f"step-{len(self.curve):06d}"
         files.write_atomic(self.folder / name / "learner.pt", self.learner.state())
         self.curriculum.save(self.folder / name / "curriculum.npz")
-        keys = ("curve", "monitor", "spent", "tokens", "cpu")
+        keys = ("curve", "monitor", "first", "tried", "right", "spent", "tokens", "cpu")
         state = {key: getattr(self, key) for key in keys}
         files.write_atomic(self.folder / name / "state.json", json.dumps(state))
         tiny.save(self.folder / name / "policy.npz", self.learner.policy())

@@ -122,7 +122,7 @@ def saved_curves(folder: Path) -> dict[str, dict[str, Any]]:
         recipe = name.rsplit("-", 1)[0]
         name = next(n for n in (recipe, name, pointer.parent.name) if n not in arms)
         keys = {"rollouts": "rollouts", "tokens": "tokens", "mixed": "mixed", "cpu": "cpu"}
-        keys["pass_rate"] = "solved"
+        keys |= {"pass_rate": "solved", "entropy": "entropy"}
         curve = state["curve"]
         arms[name] = {key: [step.get(old) for step in curve] for key, old in keys.items()}
         arms[name]["monitor"] = state.get("monitor") or []

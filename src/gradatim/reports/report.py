@@ -12,7 +12,7 @@ import numpy as np
 import gradatim
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.files import write_atomic
-from gradatim.reports import attempts, measurement, misfit, precision, verdict
+from gradatim.reports import attempts, measurement, misfit, precision, verdict, watching
 from gradatim.reports.page import (
     MOST_BYTES,
     NARROW,
@@ -41,11 +41,13 @@ PARTS: tuple[tuple[str, Callable[[Found], Section | None]], ...] = (
     ("fit", misfit.fit),
     ("placement", measurement.placement),
     ("curves", verdict.curves),
+    ("watched", watching.watched),
     ("verdict", verdict.final),
     ("answers", attempts.samples),
 )
 TITLES = {
     "curves": "Training at an equal budget",
+    "watched": "Expanding or sharpening",
     "placement": "Placing a new solver",
     "precision": "How precise the scale is",
     "fit": "How well the scale fits",
