@@ -10,6 +10,8 @@ import pytest
 from gradatim.cli.app import run
 from gradatim.engine import cells, contrasts, study
 from gradatim.errors import ArgumentError, FormatError
+from gradatim.families.generation import generate
+from gradatim.recipes import registry
 
 torch = pytest.importorskip("torch")
 
@@ -28,6 +30,7 @@ start = -1.0
 [variants.bolder]
 recipe = "gradatim"
 rate = 3.0
+prompts = 128
 sampler = {explore = 0.3}
 """
 TINY = """
@@ -64,6 +67,8 @@ def test_every_cell_spends_its_budget(small):
         assert row["labels"][0] == "f0:1"
         assert 0 < row["mixed"] <= row["groups"]
     assert {r["rate"] for r in rows if r["variant"] == "bolder"} == {3.0}
+    groups = {r["variant"]: r["groups"] for r in rows}  # half the size, twice as many
+    assert groups["grpo"] == 256 < groups["bolder"]
 
 
 def test_the_tiny_policy_under_two_recipes(tmp_path):
@@ -75,6 +80,20 @@ def test_the_tiny_policy_under_two_recipes(tmp_path):
     assert grpo["labels"] == sorted({
         f"{f}:{k}" for f in ("lists", "arithmetic") for k in range(1, 6)
     })
+
+
+def test_greedy_surveys_do_not_depend_on_the_noise():
+    from gradatim.engine.arms_tiny import Tiny
+
+    problems = generate("lists", n=40, level=range(1, 11), seed=0)
+    grpo = registry.get("grpo")
+    arm = Tiny(
+        problems, problems, grpo, start="start", seed=0, rollouts=64, settings=cells.SETTINGS
+    )
+    first, second = (arm.survey(1, moment, greedy=True) for moment in (0, 1))
+    assert (first == second).all()
+    first, second = (arm.survey(1, moment) for moment in (0, 1))
+    assert (first != second).any()
 
 
 def test_interrupted_studies_go_on(small, monkeypatch):

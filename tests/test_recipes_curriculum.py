@@ -29,6 +29,8 @@ def test_sources_are_family_and_level():
     assert pool.source.tolist() == [0, 1, 2, 3, 0, 1]
     rows = [{"id": "a", "family": "sat"}, {"question": "b"}, "text", 7]
     assert pools.pool(rows).sources == ("sat", "all")
+    told = [{"family": "l", "level": 2, "knobs": {"op": "any"}, "meta": {"op": o}} for o in "ab"]
+    assert pools.pool(told).sources == ("l:2:a", "l:2:b")
     assert pools.pool(range(3), source=["x", "y", "x"]).source.tolist() == [0, 1, 0]
     with pytest.raises(ArgumentError, match="at least one problem, got none"):
         pools.pool([])

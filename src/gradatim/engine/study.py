@@ -23,7 +23,8 @@ from gradatim.recipes import registry
 from gradatim.types import SLOTS
 
 TOP = ("name", "baseline", "recipes", "starts", "seeds", "settings", "pools", "variants")
-VARIANT = ("recipe", "rate", *SLOTS)
+TUNED = ("rate", "batch", "prompts", "passes")  # settings that a variant may have of its own
+VARIANT = ("recipe", *TUNED, *SLOTS)
 
 
 class Study(NamedTuple):
@@ -42,7 +43,7 @@ def load(path: str | Path) -> Study:
 
     Keys: name; baseline (a variant, `grpo`); recipes (names, or "all"); starts (checkpoints);
     seeds; [settings] (SETTINGS); [pools.NAME] with families = {NAME = {knob = value}}, or with
-    simulated = problems; [variants.NAME] with recipe, rate and changed slots.
+    simulated = problems; [variants.NAME] with recipe, changed slots and settings of TUNED.
 
     Raises:
         FormatError: not TOML, or unknown keys (named, with the nearest).
@@ -68,7 +69,7 @@ def load(path: str | Path) -> Study:
             if slot in spec
         }
         base = registry.get(spec.get("recipe", name))
-        extra = {"rate": spec["rate"]} if "rate" in spec else {}
+        extra = {name: spec[name] for name in TUNED if name in spec}
         variants[name] = (registry.adapt(base, changes), extra)
     used = set(SLOTS)
     if all("simulated" in spec for spec in pools.values()):

@@ -21,10 +21,16 @@ def _field(item: Any, name: str) -> Any:
 
 
 def _label(item: Any) -> str:
-    """Family and level, of which a problem may have both, one or none."""
-    family, level = _field(item, "family"), _field(item, "level")
-    parts = [str(part) for part in (family, level) if part not in (None, "")]
-    return ":".join(parts) or "all"
+    """Family and level, and what a knob set to "any" became; a problem may have none of them.
+
+    Problems of one level that do different things are often all solved or all missed: told
+    apart, a sampler need not spend on both.
+    """
+    parts = [_field(item, "family"), _field(item, "level")]
+    knobs, meta = _field(item, "knobs"), _field(item, "meta")
+    if isinstance(knobs, Mapping) and isinstance(meta, Mapping):
+        parts += [meta.get(name) for name, value in knobs.items() if value == "any"]
+    return ":".join(str(part) for part in parts if part not in (None, "")) or "all"
 
 
 def identity(item: Any) -> str:
@@ -89,7 +95,8 @@ def pool(
 
     Args:
         problems: Problems, or rows with some of `id`, `family`, `level`, or anything at all.
-        source: (problem,) labels of the sources; default: family and level.
+        source: (problem,) labels of the sources; default: family, level and what a knob set to
+            "any" became.
         bank: calibrated difficulties, found by the problems' ids.
         features: describe each problem by numbers (family, level, knobs).
 
