@@ -131,8 +131,10 @@ def test_strict_means_one_pass_more():
     strict, _, first = run(np.ones(3), 100, passes=4, strict=True)
     assert first == [5, 5, 5]
     assert (strict - plain).tolist() == [1, 1, 1]
-    with pytest.raises(ArgumentError, match="`cap` must lie in"):
+    with pytest.raises(ArgumentError, match="`cap` must be at least `passes` = 4"):
         run(np.ones(3), 100, passes=4, cap=3)
+    with pytest.raises(ArgumentError, match="`cap` must lie in"):
+        run(np.ones(3), 100, passes=4, cap=4, strict=True)
 
 
 def test_bad_counts_are_named():

@@ -9,6 +9,12 @@ from gradatim.errors import ArgumentError, nearest
 
 MANY = 40  # names that one message may list
 
+# bounds of options, lowest and highest allowed; the next float stands for an end that is left out
+SHARE = (0.0, 1.0)
+INSIDE = (np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
+POSITIVE = (INSIDE[0], np.inf)
+AT_LEAST_0, AT_LEAST_1 = (0.0, np.inf), (1, np.inf)
+
 
 def shapes(**named: tuple[np.ndarray, str]) -> dict[str, int]:
     """Check that axes of the same name have the same length; return the lengths.
@@ -40,6 +46,8 @@ def within(low: float, high: float, /, **named: Any) -> None:
     """
     for arg, value in named.items():
         array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise ArgumentError(f"`{arg}` must be a number in [{low}, {high}], got {value!r}")
         bad = ~((array >= low) & (array <= high))
         if bad.any():
             many = f" ({bad.sum()} of {bad.size} are outside)" if array.ndim else ""

@@ -454,7 +454,13 @@ class Slot:
         columns: scaffold: (batch, **options) -> columns that the step's Batch gets.
         figures: belief: (state) -> numbers by name, for `Curriculum.metrics`.
         options: the names and defaults of the options.
+        bounds: option -> (lowest, highest), each a number or another option's name; or the names
+            that it may be.
+        rounds: how many a step shall have for it, or the option that says so.
+        least: budget: the option with the fewest attempts of a group.
+        check: (pool, problems, provides, **options) -> None; raises where it cannot work on them.
         needs: columns, rounds or roles that a trainer must provide.
+        gives: columns that the slot's own rows bring, so that no trainer has to.
         invariances: what conformance tests ("shift", "scale", "zero_sum", "exact_total" ...).
         paper: where it comes from, and where we differ.
     """
@@ -467,7 +473,12 @@ class Slot:
     columns: Callable[..., Mapping[str, np.ndarray]] = lambda batch, **options: {}
     figures: Callable[..., Mapping[str, float]] = lambda state: {}
     options: Mapping[str, Any] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[Any, Any] | frozenset[str]] = field(default_factory=dict)
+    rounds: int | str = 1
+    least: str = ""
+    check: Callable[..., None] = lambda pool, problems, provides, **options: None
     needs: frozenset[str] = frozenset()
+    gives: frozenset[str] = frozenset()
     invariances: frozenset[str] = frozenset()
     paper: str = ""
 

@@ -296,6 +296,7 @@ SAMPLERS: dict[str, Slot] = {
         observe=observe_arms,
         suggest=ucb,
         options={"temperature": 0.1, "explore": 0.0, "memory": 300},
+        bounds={"temperature": (1e-6, np.inf), "explore": checks.SHARE, "memory": (1, 10**6)},
         invariances=frozenset({"propensity"}),
         paper="DUMP (arXiv:2504.09710), fed with group-normalised |advantage| of training.",
     ),
@@ -304,6 +305,7 @@ SAMPLERS: dict[str, Slot] = {
         observe=observe_arms,
         suggest=inverse_gap,
         options={"gain": 1.0, "explore": 0.0, "memory": 300},
+        bounds={"gain": (0, 1e12), "explore": checks.SHARE, "memory": (1, 10**6)},
         invariances=frozenset({"propensity", "every_problem"}),
         paper="Inverse gap weighting (arXiv:2002.04926) of recent group-normalised |advantage|.",
     ),
@@ -312,6 +314,7 @@ SAMPLERS: dict[str, Slot] = {
         observe=observe_barrier,
         suggest=log_barrier,
         options={"rate": 8.0, "half_life": 10.0, "explore": 0.05},
+        bounds={"rate": (1e-9, 1e9), "half_life": (0, 1e12), "explore": checks.SHARE},
         invariances=frozenset({"propensity", "every_problem"}),
         paper="Log-barrier follow-the-leader (arXiv:2301.12942) over sources; a control variate "
         "and forgetting are ours.",

@@ -176,12 +176,17 @@ BUDGETS: dict[str, Slot] = {
     "equal": Slot(
         suggest=equal,
         options={"min": 2},
+        bounds={"min": checks.AT_LEAST_1},
+        least="min",
         invariances=frozenset({"exact_total", "even"}),
         paper="The same number of rollouts for every prompt, as in GRPO (arXiv:2402.03300).",
     ),
     "mixed": Slot(
         suggest=mixed,
         options={"objective": "mixed", "min": 2, "max": 128, "quantum": 1},
+        bounds={"min": checks.AT_LEAST_1, "max": ("min", np.inf), "quantum": checks.AT_LEAST_1}
+        | {"objective": frozenset(OBJECTIVES)},
+        least="min",
         invariances=frozenset({"exact_total"}),
         paper="Knapsack RL (arXiv:2509.25849) with a posterior instead of plug-in rates, exact "
         "greedy instead of dynamic programming; objective `value` is the paper's.",

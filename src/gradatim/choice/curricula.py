@@ -220,6 +220,21 @@ def bands(
 # -- upsampling at the end --------------------------------------------------------------------
 
 
+def known_domain(pool: Pool, *, domain: str | tuple[str, ...], **_: Any) -> None:
+    """Check that a pool has these sources or families.
+
+    Raises:
+        ArgumentError: names some that it has, and the nearest.
+    """
+    known = {name.split(":")[0] for name in pool.sources} | set(pool.sources)
+    for name in (domain,) if isinstance(domain, str) else domain:
+        if name not in known:
+            raise ArgumentError(
+                "`domain` must name sources or families of the pool "
+                f"({', '.join(sorted(known)[:8])} ...); got {name!r}{nearest(name, known)}"
+            )
+
+
 def upsample(
     state: tuple,
     ask: Ask,
@@ -246,14 +261,7 @@ def upsample(
     checks.within(0, 1, share=share, start=start)
     domain = (domain,) if isinstance(domain, str) else tuple(domain)
     names = ask.pool.sources
-    known = {name.split(":")[0] for name in names} | set(names)
-    for name in domain:
-        if name not in known:
-            listed = ", ".join(sorted(known)[:8])
-            raise ArgumentError(
-                f"`domain` must name sources or families of the pool ({listed} ...); "
-                f"got {name!r}{nearest(name, sorted(known))}"
-            )
+    known_domain(ask.pool, domain=domain)
     if ask.progress < start or not domain:
         return samplers.uniform((), ask, rng)
     picked = np.array([not {name, name.split(":")[0]}.isdisjoint(domain) for name in names])
@@ -342,6 +350,7 @@ def _after(waiting: np.ndarray, member: np.ndarray, out: int, take: int) -> np.n
 
 
 _LADDER = {"least": 64, "memory": 256, "explore": 0.0}
+_LADDER_BOUNDS = {"least": (1, 1e12), "memory": (1, 1e12), "explore": checks.SHARE}
 
 SAMPLERS: dict[str, Slot] = {
     "levels": Slot(
@@ -349,6 +358,7 @@ SAMPLERS: dict[str, Slot] = {
         observe=observe_levels,
         suggest=levels,
         options={"rate": 0.75, **_LADDER},
+        bounds={"rate": checks.INSIDE, **_LADDER_BOUNDS},
         invariances=frozenset({"propensity", "distinct"}),
         paper="SATURN's level control (arXiv:2505.16368), judged by training attempts; its "
         "threshold is not published.",
@@ -358,6 +368,7 @@ SAMPLERS: dict[str, Slot] = {
         observe=observe_rungs,
         suggest=mastery,
         options={"rate": 0.8, "review": 0.2, **_LADDER},
+        bounds={"rate": checks.INSIDE, "review": checks.SHARE, **_LADDER_BOUNDS},
         invariances=frozenset({"propensity", "distinct"}),
         paper="Easy to hard until a level is mastered (Bloom 1968; warm-up of arXiv:2501.09766), "
         "with review.",
@@ -365,12 +376,16 @@ SAMPLERS: dict[str, Slot] = {
     "bands": Slot(
         suggest=bands,
         options={"hard": 0.3, "medium": 0.7, "shares": (0.4, 0.5, 0.1), "explore": 0.0},
+        bounds={"hard": checks.SHARE, "medium": ("hard", 1), "shares": (0, 1e12)}
+        | {"explore": checks.SHARE},
         invariances=frozenset({"propensity", "distinct"}),
         paper="CLPO's bands (arXiv:2509.25004) of the believed pass rate; the shares are ours.",
     ),
     "upsample": Slot(
         suggest=upsample,
         options={"domain": (), "share": 0.3, "start": 0.8},
+        bounds={"share": checks.SHARE, "start": checks.SHARE},
+        check=lambda pool, problems, provides, **o: known_domain(pool, **o),
         invariances=frozenset({"propensity", "every_problem", "sweep"}),
         paper="Domain upsampling at the end of training (arXiv:2406.03476).",
     ),
@@ -379,6 +394,7 @@ SAMPLERS: dict[str, Slot] = {
         observe=observe_seen,
         suggest=resort,
         options={"blocks": 8},
+        bounds={"blocks": (1, 1e9)},
         invariances=frozenset({"propensity"}),
         paper="ADCL (arXiv:2505.08364): blocks easy to hard, each re-sorted by the current "
         "belief, before every step.",

@@ -107,6 +107,8 @@ SAMPLERS: dict[str, Slot] = {
         observe=belief.observe_counts,
         suggest=ability,
         options={"target": 0.5, "half_life": 5.0, "explore": 0.0},
+        bounds={"target": checks.INSIDE, "half_life": checks.AT_LEAST_0, "explore": checks.SHARE},
+        check=lambda pool, problems, provides, **o: samplers.above_floors(pool, target=o["target"]),
         needs=frozenset({"bank"}),
         invariances=frozenset({"propensity", "distinct"}),
         paper="PUDF's dynamic selection (arXiv:2408.05326): all that is easy enough for the "

@@ -257,6 +257,9 @@ BUDGETS: dict[str, Slot] = {
         suggest=refill,
         want=want_refill,
         options={"size": 8, "keep": 0.5},
+        bounds={"size": (2, np.inf), "keep": checks.SHARE},
+        rounds=4,
+        least="size",
         needs=frozenset({"rounds"}),
         invariances=frozenset({"within_total"}),
         paper="DAPO's dynamic sampling (arXiv:2503.14476), the cost of evicted groups counted.",
@@ -264,6 +267,9 @@ BUDGETS: dict[str, Slot] = {
     "interval": Slot(
         suggest=interval,
         options={"base": 4, "bonus": 0.1, "level": 0.95, "prior": (0.5, 0.5), "max": 128},
+        bounds={"base": (2, 1e9), "bonus": (0, 1e9), "level": (1e-9, 1 - 1e-9)}
+        | {"prior": (0, 1e9), "max": ("base", 1e9)},
+        rounds=3,
         needs=frozenset({"rounds"}),
         invariances=frozenset({"within_total", "spends_all"}),
         paper="XRPO's allocation by the drop of t intervals, in phases (arXiv:2510.06672), with a "

@@ -168,12 +168,15 @@ def contextual(
     return samplers.by_weight(ask, weight, rng, explore=explore, why="predicted")
 
 
+_HALF_LIFE = {"half_life": checks.AT_LEAST_0}
+
 SAMPLERS: dict[str, Slot] = {
     "risk": Slot(
         init=init_rows,
         observe=belief.observe_counts,
         suggest=risk,
         options={"gamma": (1.0, 5.0), "oversample": 1.5, "random": 0.5, "half_life": 50.0},
+        bounds={"gamma": (0, 1e9), "oversample": (1, 1e9), "random": checks.SHARE, **_HALF_LIFE},
         needs=frozenset({"features"}),
         invariances=frozenset({"propensity", "distinct", "every_problem"}),
         paper="MPTS (arXiv:2501.11039): the riskiest by prediction, with Bayesian ridge regression "
@@ -184,6 +187,7 @@ SAMPLERS: dict[str, Slot] = {
         observe=belief.observe_counts,
         suggest=contextual,
         options={"gain": 1.0, "half_life": 50.0, "explore": 0.05},
+        bounds={"gain": (0, 1e12), "explore": checks.SHARE, **_HALF_LIFE},
         needs=frozenset({"features"}),
         invariances=frozenset({"propensity", "distinct", "every_problem"}),
         paper="Inverse gap weighting of an online regression (arXiv:2312.07145), linear instead "

@@ -13,7 +13,7 @@ import numpy as np
 from gradatim import checks
 from gradatim.choice import plans
 from gradatim.errors import ArgumentError
-from gradatim.types import Ask, Belief, Plan, Slot
+from gradatim.types import Ask, Belief, Plan, Pool, Slot
 
 
 def inclusion(weight: np.ndarray, size: int) -> np.ndarray:
@@ -82,6 +82,26 @@ def target_rate(target: float, arg: str = "target") -> None:
             f"`{arg}` must lie strictly between 0 and 1, got {target}; where nothing or everything "
             "is solved there is nothing to learn from"
         )
+
+
+def above_floors(pool: Pool, **named: float) -> None:
+    """Check that a pass rate to aim at is not below what guessing reaches on every problem.
+
+    Raises:
+        ArgumentError: names the rate and the lowest floor.
+
+    >>> pool = Pool(source=np.zeros(2, int), sources=("all",), floor=np.full(2, 0.5))
+    >>> above_floors(pool, target=0.2)
+    Traceback (most recent call last):
+    gradatim.errors.ArgumentError: `target` is 0.2, but a guess is right 0.5 of the time or more ...
+    """
+    floor = float(np.min(pool.floor))
+    for arg, rate in named.items():
+        if rate < floor:
+            raise ArgumentError(
+                f"`{arg}` is {rate:g}, but a guess is right {floor:g} of the time or more on every "
+                "problem of the pool (its lowest floor); aim above that"
+            )
 
 
 def rates(belief: Belief) -> np.ndarray:
@@ -256,6 +276,8 @@ SAMPLERS: dict[str, Slot] = {
     "window": Slot(
         suggest=window,
         options={"low": 0.2, "high": 0.8, "explore": 0.0},
+        bounds={"low": checks.SHARE, "high": ("low", 1), "explore": checks.SHARE},
+        check=lambda pool, problems, provides, **o: above_floors(pool, high=o["high"]),
         invariances=frozenset({"propensity", "distinct"}),
         paper="Pass-rate filters of open post-training reports; ours uses the posterior mean "
         "and falls back to the nearest problems.",
@@ -263,12 +285,15 @@ SAMPLERS: dict[str, Slot] = {
     "variance": Slot(
         suggest=variance,
         options={"power": 1.0, "explore": 0.1},
+        bounds={"power": checks.AT_LEAST_0, "explore": checks.SHARE},
         invariances=frozenset({"propensity", "distinct", "every_problem"}),
         paper="p (1 - p) sampling (the variance of the reward), as its posterior expectation.",
     ),
     "thompson": Slot(
         suggest=thompson,
         options={"target": 0.5, "draws": 8, "joint": False, "explore": 0.1},
+        bounds={"target": checks.INSIDE, "draws": (1, 10_000), "explore": checks.SHARE},
+        check=lambda pool, problems, provides, **o: above_floors(pool, target=o["target"]),
         invariances=frozenset({"propensity", "distinct", "every_problem"}),
         paper="Thompson sampling at a target pass rate; several draws of the belief share the "
         "prompts, so that propensities are known.",

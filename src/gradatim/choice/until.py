@@ -3,7 +3,7 @@
 Counts that stopped at a pass are estimated by `scale.rare.rare_rate`: solved / tried is too high.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import special
@@ -98,6 +98,11 @@ def level_off(need: np.ndarray, total: int) -> np.ndarray:
     return given
 
 
+def _room(*, cap: int, passes: int, strict: bool, **_: Any) -> None:
+    """Check that a prompt's most attempts can hold the passes wanted."""
+    checks.within(passes + strict, 1e9, cap=cap)
+
+
 def until(
     state: tuple,
     ask: Ask,
@@ -128,7 +133,7 @@ def until(
     Ref: DART-Math, arXiv:2407.13690 (cap 2048, for building data sets). Differs: in rounds within
     a step, so that some groups get more passes than wanted; rates are believed ones.
     """
-    checks.within(passes + strict, 1e9, cap=cap)
+    _room(cap=cap, passes=passes, strict=strict)
     checks.within(1e-6, 1 - 1e-6, sure=sure)
     rates = samplers.rates(ask.belief)
     if ask.rows is None:
@@ -154,6 +159,10 @@ BUDGETS: dict[str, Slot] = {
     "until": Slot(
         suggest=until,
         options={"passes": 4, "share": "uniform", "cap": 64, "strict": False, "sure": 0.95},
+        bounds={"passes": (1, 1e9), "cap": ("passes", 1e9), "sure": (1e-6, 1 - 1e-6)}
+        | {"share": frozenset(SHARES)},
+        rounds=4,
+        check=lambda pool, problems, provides, **options: _room(**options),
         needs=frozenset({"rounds"}),
         invariances=frozenset({"within_total"}),
         paper="DART's Uniform and Prop2Diff (arXiv:2407.13690), in rounds within a step.",

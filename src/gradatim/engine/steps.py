@@ -19,7 +19,7 @@ from gradatim.solvers.tiny_model import encode
 from gradatim.types import ROLES, Batch, Plan, Problem, Verdict
 
 # what slots may need of this trainer, beside what an objective needs (loop.PROVIDES)
-PROVIDES = frozenset({"logp", "entropy", "text", "rounds", "hint", "rewrite", "demo"})
+PROVIDES = frozenset({"logp", "entropy", "text", "rounds", "hint", "prefill", "rewrite", "demo"})
 DEMO = ROLES.index("demo")
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.recipes import anchors as kept
-from gradatim.recipes import batches, pools, registry, rounds, saving
+from gradatim.recipes import batches, demands, pools, registry, rounds, saving
 from gradatim.recipes.rounds import Entry, Under
 from gradatim.types import Ask, Bank, Batch, Belief, Plan, Pool, Recipe
 
@@ -40,7 +40,7 @@ class Curriculum:
             "probe"), paid from the step's rollouts; belief `irt` holds its scale by them.
         probes: share of all attempts that goes to the anchors.
         changes: slots to change: `budget={"min": 4}` changes options, `advantage="rloo"` the
-            entry, `sampler=("window", {"low": 0.1})` both.
+            entry, `sampler=("window", {"low": 0.1})` both; `max_rounds=3` the rounds of a step.
 
     Attributes:
         problems, recipe, pool: what it works on, with changes applied.
@@ -82,7 +82,7 @@ class Curriculum:
             for slot in (*_STATEFUL, "advantage")
         }
         self.needs = frozenset().union(*(record.needs for record, _ in self._slots.values()))
-        self.problems, self.provides = problems, frozenset(provides)
+        self.problems, self.provides = problems, demands.provided(provides, self.needs)
         if isinstance(source, Pool):
             self.pool = source
         else:
@@ -90,6 +90,7 @@ class Curriculum:
         self.pool = kept.mark(self.pool, anchors)
         self._view = kept.view(self.pool, problems)
         registry.fits(self.recipe, self.provides | {"belief"} | pools.provides(self.pool))
+        demands.suit(self.recipe, self._slots, self.pool, problems, provides=self.provides)
         self.seed, self.total, self.probes = seed, total, probes
         self.step = 0
         self._rng = np.random.default_rng(seed)
@@ -155,9 +156,12 @@ class Curriculum:
         the rest (`more`).
 
         Raises:
-            ArgumentError: prompts or rollouts below 1.
+            ArgumentError: prompts or rollouts below 1; fewer rollouts than the budget's smallest
+                group, but in the last step of a run whose `total` is known.
         """
         checks.within(1, np.inf, prompts=prompts, rollouts=rollouts)
+        if not self.total or self._tally["asked"] + rollouts < self.total:
+            demands.enough(self.recipe.budget.name, self._slots["budget"], int(rollouts))
         fresh = Under(None, None, None, int(prompts), int(rollouts), 0)
         under = self._round(self.step, fresh)
         assert under is not None, "the first round asks for attempts"

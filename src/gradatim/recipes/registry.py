@@ -10,10 +10,12 @@ import importlib
 import importlib.metadata
 from collections.abc import Iterable, Mapping
 from functools import cache
+from numbers import Integral
 from typing import Any
 
 from gradatim import checks
 from gradatim.errors import ArgumentError, MissingExtra
+from gradatim.recipes import demands, options
 from gradatim.types import SLOTS, Recipe, Slot, Use
 
 SLOT_GROUP, RECIPE_GROUP = "gradatim.slots", "gradatim.recipes"
@@ -147,6 +149,7 @@ RECIPES: dict[str, str] = {
 # beyond the columns that every batch has (reward, solved, length, mask): any training loop rolls
 # out whole replies and computes its own token probabilities
 PROVIDES = frozenset({"logp"})
+ROUNDS = "max_rounds"
 
 
 @cache
@@ -193,11 +196,19 @@ def resolve(slot: str, use: Use) -> tuple[Slot, dict[str, Any]]:
     """A slot's entry and its options, defaults filled in.
 
     Raises:
-        ArgumentError: unknown entry, or an option that it does not have (names the nearest).
+        ArgumentError: unknown entry, or an option that it does not have (names the nearest), or
+            of another type or out of bounds.
     """
     found = entry(slot, use.name)
-    checks.known_keys(f"{slot} '{use.name}'", use.options, found.options)
-    return found, {**found.options, **use.options}
+    return found, options.check(f"{slot} '{use.name}'", found, use.options)
+
+
+def _rounds(slot: str, use: Use) -> int:
+    """Rounds that an entry wants of a step."""
+    if slot == "objective":  # it sees whole steps; asking would import torch
+        return 1
+    found, chosen = resolve(slot, use)
+    return chosen[found.rounds] if isinstance(found.rounds, str) else found.rounds
 
 
 def get(name: str) -> Recipe:
@@ -221,14 +232,17 @@ def adapt(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     Args:
         recipe: what to start from.
         changes: slot -> options to change in the entry it has; or another entry's name; or
-            (name, options).
+            (name, options). `max_rounds` -> most rounds of a step; by default as many as the
+            recipe has, or more where an entry that comes new wants more.
 
     >>> adapt(get("grpo"), {"budget": {"min": 4}, "advantage": "rloo"}).advantage
     Use(name='rloo', options={})
     """
-    checks.known_keys(f"recipe '{recipe.name}'", changes, SLOTS)
-    fields = {}
+    checks.known_keys(f"recipe '{recipe.name}'", changes, (*SLOTS, ROUNDS))
+    fields, rounds = {}, recipe.max_rounds
     for slot, change in changes.items():
+        if slot == ROUNDS:
+            continue
         old = getattr(recipe, slot)
         if isinstance(change, str):
             fields[slot] = old if change == old.name else Use(change)
@@ -240,10 +254,16 @@ def adapt(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
             raise ArgumentError(
                 f"`{slot}` must be a name, a mapping of options or (name, options); got {change!r}"
             )
+        wanted = _rounds(slot, fields[slot])
+        if wanted > _rounds(slot, old):
+            rounds = max(rounds, wanted)
+    rounds = changes.get(ROUNDS, rounds)
+    if not isinstance(rounds, Integral) or isinstance(rounds, bool) or rounds < 1:
+        raise ArgumentError(f"`{ROUNDS}` must be a whole number of at least 1, got {rounds!r}")
     return Recipe(
         name=recipe.name,
         doc=recipe.doc,
-        max_rounds=recipe.max_rounds,
+        max_rounds=int(rounds),
         paper=recipe.paper,
         **{slot: fields.get(slot, getattr(recipe, slot)) for slot in SLOTS},
     )
@@ -257,17 +277,24 @@ def fits(recipe: Recipe, provides: Iterable[str]) -> None:
     Raises:
         ArgumentError: names the recipe, the slot's entry and what is missing.
     """
-    given = frozenset(provides)
+    found = {slot: resolve(slot, getattr(recipe, slot))[0] for slot in SLOTS[:-1]}
+    asked = frozenset().union(*(record.needs for record in found.values()))
+    given = demands.provided(provides, asked) | found["scaffold"].gives
     if recipe.max_rounds > 1 and "rounds" not in given:
+        theirs = (s for s, record in found.items() if "rounds" in record.needs)
+        who = ", ".join(f"{slot} '{getattr(recipe, slot).name}'" for slot in theirs)
         raise ArgumentError(
             f"recipe '{recipe.name}' plans a step in up to {recipe.max_rounds} rounds and needs "
-            f"'rounds', but the trainer provides {', '.join(sorted(given))}"
+            f"'rounds'{who and f' ({who})'}, but the trainer provides {', '.join(sorted(given))}"
         )
-    for slot in SLOTS:
-        if slot == "objective":
-            continue
-        use = getattr(recipe, slot)
-        missing = resolve(slot, use)[0].needs - given
+    for slot, record in found.items():
+        use, needs = getattr(recipe, slot), record.needs
+        if "rounds" in needs and recipe.max_rounds == 1:
+            raise ArgumentError(
+                f"recipe '{recipe.name}': {slot} '{use.name}' plans a step in rounds, but the "
+                f"recipe has one; set `{ROUNDS}` to 2 or more"
+            )
+        missing = needs - given
         if missing:
             raise ArgumentError(
                 f"recipe '{recipe.name}': {slot} '{use.name}' needs "

@@ -15,7 +15,7 @@ from gradatim.choice import plans
 from gradatim.choice.hints import next_hint
 from gradatim.errors import ArgumentError
 from gradatim.families.generation import generate
-from gradatim.recipes import batches
+from gradatim.recipes import batches, demands
 from gradatim.types import ROLES, Ask, Batch, Plan, Pool, Problem, Slot
 
 LEVELS = range(1, 11)
@@ -352,6 +352,9 @@ SCAFFOLDS: dict[str, Slot] = {
         hold=hold_hints,
         suggest=hint,
         options={"rounds": 4, "target": 0.5, "cold": 1.0},
+        bounds={"rounds": (2, 64), "target": (1e-9, 1 - 1e-9), "cold": checks.SHARE},
+        rounds="rounds",
+        check=demands.hints,
         needs=frozenset({"rounds", "hint"}),
         paper="SEELE (arXiv:2509.06923): hint length to a target rate in rounds; the curve is "
         "integrated out instead of fitted.",
@@ -360,6 +363,8 @@ SCAFFOLDS: dict[str, Slot] = {
         hold=hold_demos,
         suggest=demonstrate,
         options={"gate": 0, "share": 0.25},
+        bounds={"gate": checks.AT_LEAST_0, "share": checks.SHARE},
+        rounds=2,
         needs=frozenset({"rounds", "demo"}),
         paper="HPT (arXiv:2509.04419): a demonstration where nobody succeeded.",
     ),
@@ -368,6 +373,10 @@ SCAFFOLDS: dict[str, Slot] = {
         suggest=rewrite,
         columns=batches.soften,
         options={"share": 0.5, "hard": 0.3, "medium": 0.7, "step": 2, "soft": 0.5},
+        bounds={"hard": checks.SHARE, "medium": ("hard", 1), "share": checks.SHARE}
+        | {"step": (1, len(LEVELS)), "soft": checks.SHARE},
+        rounds=2,
+        check=demands.levels,
         needs=frozenset({"rounds", "rewrite"}),
         paper="CLPO: simpler problems for hard ones, other ones for medium ones; by knobs, not by "
         "the policy's own words. A KL term holds hard ones by `soft` of its weight.",
@@ -376,6 +385,8 @@ SCAFFOLDS: dict[str, Slot] = {
         hold=hold_examples,
         suggest=examples,
         options={"k": 2, "share": 0.25},
+        bounds={"k": (1, 16), "share": checks.SHARE},
+        rounds=2,
         needs=frozenset({"rounds", "refine"}),
         paper="XRPO (arXiv:2510.06672): solved neighbours in the prompt of what nobody solved.",
     ),

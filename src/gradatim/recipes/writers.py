@@ -25,6 +25,7 @@ from gradatim import checks
 from gradatim.choice import plans
 from gradatim.errors import ArgumentError
 from gradatim.families.verify import check
+from gradatim.recipes import demands
 from gradatim.recipes.scaffolds import outcomes, rows_for
 from gradatim.recipes.writing import asked, named, opened, write
 from gradatim.types import ROLES, Ask, Plan, Pool, Problem, Slot, Solver
@@ -33,6 +34,7 @@ LONGEST = 20_000  # characters
 DEMO = ROLES.index("demo")
 SIMPLE = "simple_gt"
 OPTIONS = {"writer": "", "tries": 1, "share": 0.25, "longest": LONGEST}
+BOUNDS = {"tries": (1, 64), "share": checks.SHARE, "longest": checks.AT_LEAST_1}
 
 EXPLAIN = "The answer is {answer}. Explain step by step why, and end with the answer."
 REFORMULATE = (
@@ -341,6 +343,8 @@ SCAFFOLDS: dict[str, Slot] = {
         hold=hold,
         suggest=explain,
         options=OPTIONS,
+        bounds=BOUNDS,
+        rounds=2,
         needs=frozenset({"rounds", "refine", "demo"}),
         paper="ExPO: where nobody succeeded, an explanation by a writer who knows the answer; a "
         "reading of the abstract.",
@@ -350,6 +354,8 @@ SCAFFOLDS: dict[str, Slot] = {
         hold=hold_critiques,
         suggest=critique,
         options={**OPTIONS, "writer": SIMPLE},
+        bounds=BOUNDS,
+        rounds=2,
         needs=frozenset({"rounds", "refine", "text"}),
         paper="Critique-GRPO (arXiv:2506.03106): a failed reply is refined with a critique in "
         "sight; as many as a share of the step pays for.",
@@ -359,6 +365,9 @@ SCAFFOLDS: dict[str, Slot] = {
         hold=hold,
         suggest=reformulate,
         options={"gate": 0, **OPTIONS},
+        bounds={"gate": checks.AT_LEAST_0, **BOUNDS},
+        rounds=2,
+        check=demands.solutions,
         needs=frozenset({"rounds", "refine", "demo"}),
         paper="EGSR (arXiv:2505.08364): the expert's solution in the policy's or a solver's words, "
         "its answer checked; a reading of the abstract.",

@@ -296,12 +296,21 @@ _DEFAULTS: Mapping[str, Any] = {
     "trend": False,
 }
 
+_BOUNDS: Mapping[str, Any] = {
+    "half_life": checks.AT_LEAST_0,
+    "source_half_life": checks.AT_LEAST_0,
+    "correlation": checks.INSIDE,
+    "weight": checks.POSITIVE,
+    "pseudo": checks.POSITIVE,
+}
+
 BELIEFS: dict[str, Slot] = {
     "counts": Slot(
         init=init_counts,
         observe=observe_counts,
         suggest=predict_counts,
         options={"half_life": 100.0, "prior": (0.5, 0.5)},
+        bounds={"half_life": checks.AT_LEAST_0, "prior": checks.POSITIVE},
         invariances=frozenset({"order", "permutation"}),
         paper="Beta counts per problem (Jeffreys prior) with exponential forgetting by step; "
         "half_life 0 forgets nothing.",
@@ -309,6 +318,7 @@ BELIEFS: dict[str, Slot] = {
     "known": Slot(
         suggest=predict_known,
         options={"rate": (0.5,)},
+        bounds={"rate": checks.SHARE},
         invariances=frozenset({"order"}),
         paper="Pass rates given, problem i having rate[i % len(rate)]; attempts change nothing.",
     ),
@@ -317,6 +327,7 @@ BELIEFS: dict[str, Slot] = {
         observe=observe_levels,
         suggest=predict_levels,
         options={"half_life": 100.0, "source_half_life": 5.0, **_DEFAULTS},
+        bounds=_BOUNDS,
         invariances=frozenset({"order", "permutation"}),
         paper="Empirical-Bayes Beta per source (moments of Kleinman 1973), each problem's "
         "discounted counts shrunk to it.",

@@ -325,6 +325,8 @@ def predict_live(state: Live, pool: Pool, *, offset: float, **_: Any) -> Belief:
     return Belief(alpha, beta, draw)
 
 
+_LIVES = ("half_life", "restless", "spread_half_life")
+
 BELIEFS: dict[str, Slot] = {
     "irt": Slot(
         init=init_live,
@@ -343,6 +345,11 @@ BELIEFS: dict[str, Slot] = {
             "restless": 0.3,
             "spread_half_life": 10.0,
         },
+        # spreads in logits and half-lives in steps; which anchors there are, the pool says
+        bounds=dict.fromkeys(
+            ["abilities", "slope", "level", "own", "offset", "misfit", "walk", *_LIVES],
+            checks.AT_LEAST_0,
+        ),
         invariances=frozenset({"permutation"}),
         paper="State-space item response model: abilities that walk, per family with a shared "
         "part; offsets of sources and problems, or a bank's difficulties; each problem's attempts "

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special
 
+from gradatim import checks
 from gradatim.scale import belief
 from gradatim.scale.belief_logits import matched
 from gradatim.types import Belief, Pool, Slot
@@ -230,6 +231,11 @@ BELIEFS: dict[str, Slot] = {
             "half_life": 15.0,
             "rounds": 60,
             "sparse": 3.0,
+        },
+        bounds={
+            **belief.BELIEFS["hierarchical"].bounds,
+            "rounds": checks.AT_LEAST_1,
+            "sparse": checks.AT_LEAST_0,
         },
         invariances=frozenset({"order", "permutation"}),
         paper="Per source one Beta or a mixture of few kinds of problems on a grid (EM, Laird "

@@ -106,6 +106,7 @@ BELIEFS: dict[str, Slot] = {
         observe=observe_weighted,
         suggest=belief.predict_counts,
         options={**belief.BELIEFS["counts"].options, "clip": 5.0},
+        bounds={**belief.BELIEFS["counts"].bounds, "clip": checks.AT_LEAST_1},
         needs=frozenset({"weight"}),
         invariances=frozenset({"order", "permutation"}),
         paper="Counts of attempts of older policies: importance weights truncated at `clip` "

@@ -1,0 +1,193 @@
+"""What cannot work is refused where a recipe is put together, in one line that names it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gradatim.errors import ArgumentError
+from gradatim.families.generation import generate
+from gradatim.recipes import demands, options, registry
+from gradatim.recipes.curriculum import Curriculum
+from gradatim.types import SLOTS, Problem, Slot, Use
+
+FULL = registry.PROVIDES | demands.GIVEN
+LISTS = generate("lists", n=12, level=range(1, 5))
+PLAIN = [f"{i} + 1" for i in range(12)]
+ENTRIES = [(slot, name) for slot in SLOTS[:-1] for name in registry.names(slot)]
+
+
+# -- rounds -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("slot", "name"), ENTRIES)
+def test_what_needs_rounds_says_how_many(slot, name):
+    needs = "rounds" in registry.entry(slot, name).needs
+    mixed = registry.adapt(registry.get("grpo"), {slot: name})
+    assert (mixed.max_rounds > 1) == needs
+
+
+@pytest.mark.parametrize("name", registry.recipe_names())
+def test_published_recipes_stay_as_they_are(name):
+    recipe = registry.get(name)
+    same = {slot: getattr(recipe, slot).name for slot in SLOTS}
+    assert registry.adapt(recipe, same) == registry.adapt(recipe, {}) == recipe
+
+
+def test_slots_in_rounds_can_be_mixed_into_any_recipe():
+    cur = Curriculum(LISTS, "grpo", provides=FULL, scaffold="rewrite")
+    plan, roles = cur.suggest(4, rollouts=32), []
+    while plan is not None:
+        roles += plan.role.tolist()
+        plan = cur.more(cur.observe(plan, np.zeros(plan.n.sum())))
+    assert 2 in roles  # "rewrite"
+    assert Curriculum(LISTS, "grpo", provides=FULL, budget="refill").recipe.max_rounds == 4
+    hinted = registry.adapt(registry.get("grpo"), {"scaffold": ("hint", {"rounds": 6})})
+    assert hinted.max_rounds == 6
+    assert registry.adapt(registry.get("dapo"), {"budget": {"size": 4}}).max_rounds == 4
+
+
+def test_rounds_can_be_set_and_one_is_too_few():
+    cur = Curriculum(LISTS, "grpo", provides=FULL, budget="refill", max_rounds=2)
+    assert cur.recipe.max_rounds == 2
+    with pytest.raises(ArgumentError, match=r"recipe 'grpo': budget 'refill' plans.*max_rounds"):
+        Curriculum(LISTS, "grpo", provides=FULL, budget="refill", max_rounds=1)
+    for bad in (0, 2.5, "two", True):
+        with pytest.raises(ArgumentError, match="`max_rounds` must be a whole number"):
+            Curriculum(LISTS, "grpo", provides=FULL, max_rounds=bad)
+    with pytest.raises(ArgumentError, match=r"up to 4 rounds.*\(budget 'refill'\).*provides"):
+        Curriculum(LISTS, "grpo", budget="refill")
+
+
+# -- what a trainer provides ----------------------------------------------------------------------
+
+
+def test_what_a_trainer_provides_is_several_known_names():
+    with pytest.raises(ArgumentError, match=r"several names, such as \['rounds'\]"):
+        Curriculum(PLAIN, "grpo", provides="rounds")
+    with pytest.raises(ArgumentError, match="did you mean 'rounds'"):
+        Curriculum(PLAIN, "grpo", provides=["logp", "round"])
+
+
+# -- options --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("slot", "name"), ENTRIES)
+def test_defaults_lie_within_bounds_that_exist(slot, name):
+    record, found = registry.resolve(slot, Use(name))
+    assert set(record.bounds) <= set(record.options)
+    # as if somebody had set every default
+    assert options.check(name, record, dict(record.options)) == found
+    if slot not in ("advantage",):
+        numbers = {k for k, v in record.options.items() if type(v) in (int, float)}
+        assert numbers <= set(record.bounds)
+
+
+REFUSED = [
+    ("thompson", "sampler", {"target": 1.5}, "`target` must be above 0 and below 1, got 1.5"),
+    ("thompson", "sampler", {"target": "half"}, "`target` must be a number, got 'half'"),
+    ("thompson", "sampler", {"target": float("nan")}, "`target` must be above 0.*got nan"),
+    ("thompson", "sampler", {"joint": 1}, "`joint` must be true or false, got 1"),
+    ("thompson", "sampler", {"draws": 2.5}, "`draws` must be a whole number, got 2.5"),
+    ("window", "sampler", {"low": 0.9, "high": 0.3}, "`high` must be at least `low` = 0.9 and"),
+    ("window", "sampler", {"low": 0.9}, "`low` must be at most `high` = 0.8, got 0.9"),
+    ("counts", "belief", {"half_life": -3}, "`half_life` must be at least 0, got -3"),
+    ("counts", "belief", {"prior": (1.0,)}, "`prior` must be 2 numbers"),
+    ("hierarchical", "belief", {"correlation": 2}, "`correlation` must be above 0 and below 1"),
+    ("irt", "belief", {"walk": -1}, "`walk` must be at least 0, got -1"),
+    ("off_policy", "belief", {"clip": -1}, "`clip` must be at least 1, got -1"),
+    ("known", "belief", {"rate": "half"}, "`rate` must be a number or several"),
+    ("demonstrate", "scaffold", {"gate": -1}, "`gate` must be at least 0, got -1"),
+    ("rewrite", "scaffold", {"step": -4}, "`step` must be at least 1 and at most 10, got -4"),
+    ("mixed", "budget", {"max": 1}, "`max` must be at least `min` = 2, got 1"),
+    ("mixed", "budget", {"min": 500}, "`min` must be at most `max` = 128, got 500"),
+    ("mixed", "budget", {"objective": "worth"}, "`objective` must be one of mixed, value"),
+    ("mixed", "budget", {"min": True}, "`min` must be a whole number, got True"),
+    ("until", "budget", {"share": "even"}, "`share` must be one of difficulty, uniform"),
+]
+
+
+@pytest.mark.parametrize(("name", "slot", "given", "said"), REFUSED)
+def test_options_are_refused_at_once(name, slot, given, said):
+    with pytest.raises(ArgumentError, match=f"{slot} '{name}': {said}") as found:
+        Curriculum(LISTS, "grpo", provides=FULL, **{slot: (name, given)})
+    assert "\n" not in str(found.value)
+
+
+def test_bounds_hold_for_each_of_several_numbers():
+    record = Slot(suggest=min, options={"pair": (1.0, 2.0)}, bounds={"pair": (0, 3)})
+    assert options.check("x", record, {"pair": np.array([0, 3])})["pair"].tolist() == [0, 3]
+    for bad in ([0, 4], [float("nan"), 1]):
+        with pytest.raises(ArgumentError, match="x: `pair` must be at least 0 and at most 3"):
+            options.check("x", record, {"pair": bad})
+    for bad in ([1], [1, 2, 3], "12", 5, None, [[1, 2]], ["a", "b"]):
+        with pytest.raises(ArgumentError, match="x: `pair` must be 2 numbers"):
+            options.check("x", record, {"pair": bad})
+
+
+# -- problems -------------------------------------------------------------------------------------
+
+
+def test_hints_need_something_to_hint_with():
+    maze = generate("mazes", n=3, level=1)
+    assert all(p.compact is not None and p.solution is None for p in maze)
+    for problems, said in (
+        ([*LISTS, *maze], r"scaffold 'hint': 3 of 15 problems .* hint at: 'mazes'; leave them out"),
+        (PLAIN, r"12 of 12 problems .*: plain text or rows; leave"),
+        ([*LISTS, {"family": "x"}], r"1 of 13 problems"),
+        (
+            [Problem(id="a", prompt=({"role": "user", "content": "?"},), answer="1", solution="1")],
+            "1 of 1",
+        ),
+    ):
+        with pytest.raises(ArgumentError, match=said):
+            Curriculum(problems, "seele", provides=FULL - {"prefill"})
+    assert Curriculum([*LISTS, *maze], "seele", provides=FULL).recipe.max_rounds == 4
+    with pytest.raises(ArgumentError, match=r"1 of 13 problems have no compact form"):
+        Curriculum([*LISTS, dataclasses.replace(LISTS[0], compact=None)], "seele", provides=FULL)
+
+
+def test_targets_lie_above_what_a_guess_reaches():
+    coins = generate("sat.decide", n=6, level=1)
+    for change in (
+        {"sampler": ("thompson", {"target": 0.2})},
+        {"sampler": ("window", {"high": 0.4})},
+        {"scaffold": ("hint", {"target": 0.01})},
+    ):
+        with pytest.raises(ArgumentError, match=r"is (0.2|0.4|0.01), but a guess is right 0.5"):
+            Curriculum(coins, "grpo", provides=FULL, **change)
+        # some problems can be solved that rarely
+        Curriculum([*coins, *LISTS], "grpo", provides=FULL, **change)
+    Curriculum(coins, "thompson")
+
+
+def test_a_domain_is_known_before_the_first_step():
+    with pytest.raises(ArgumentError, match="did you mean 'lists'"):
+        Curriculum(LISTS, "grpo", sampler=("upsample", {"domain": "list"}))
+
+
+# -- budgets --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "least", "said"),
+    [
+        ({}, 2, "`rollouts` is 1, but budget 'equal' makes groups of `min` = 2"),
+        (
+            {"budget": {"min": 4}},
+            4,
+            "`rollouts` is 3, but budget 'equal' makes groups of `min` = 4",
+        ),
+        ({"budget": ("mixed", {"min": 8})}, 8, "budget 'mixed' makes groups of `min` = 8"),
+        ({"budget": "refill"}, 8, "budget 'refill' makes groups of `size` = 8"),
+    ],
+)
+def test_a_step_pays_for_one_group_at_least(changes, least, said):
+    cur = Curriculum(LISTS, "grpo", provides=FULL, **changes)
+    with pytest.raises(ArgumentError, match=said):
+        cur.suggest(4, rollouts=least - 1)
+    assert cur.suggest(4, rollouts=least).n.sum() == least
+    # the last step of a run spends what is left
+    short = Curriculum(LISTS, "grpo", provides=FULL, total=2 * least - 1, **changes)
+    short.observe(short.suggest(4, rollouts=least), np.ones(least))
+    assert short.suggest(4, rollouts=least - 1).n.sum() == least - 1
