@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from gradatim.errors import ArgumentError
 from gradatim.learning.advantages import dr_grpo, grpo
 from gradatim.learning.advantages_shaped import ADVANTAGES, canon, canon_mu, sharpen, xrpo
+from gradatim.recipes.curriculum import Curriculum
 
 measured = st.lists(
     st.tuples(st.integers(0, 5), st.sampled_from([0.0, 0.5, 1.0]), st.integers(0, 4)),
@@ -114,6 +115,32 @@ def test_schedules_of_mu():
     np.testing.assert_allclose(restart, [1, 0.5, 0, 1], atol=1e-5)
     with pytest.raises(ArgumentError, match="`schedule` must be one of cosine, inter_first"):
         canon_mu(0.5, "cosin")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "after"), [("inter_first", (0.75, 0.5, 0)), ("intra_first", (0.25, 0.5, 1))]
+)
+def test_s042_mu_follows_the_run(schedule, after):
+    changes = {"advantage": {"schedule": schedule}, "total": 16}
+    cur = Curriculum(["1+1"], "canon_length", **changes)
+    seen = []
+    for n in (4, 4, 8):
+        plan = cur.suggest(1, rollouts=n)
+        batch = cur.observe(plan, np.arange(n) < 1, lengths=np.arange(n))
+        seen.append((batch, cur.advantages(batch)[0]))
+    for (batch, value), mu in zip(seen, after, strict=True):
+        by_hand = canon(batch.reward, batch.group, batch.length, mu=mu, favour="low")[0]
+        np.testing.assert_allclose(value, by_hand)
+    assert not np.allclose(seen[0][1], seen[1][1])
+
+
+def test_a_schedule_needs_the_length_of_the_run():
+    cur = Curriculum(["1+1"], "canon_length", advantage={"schedule": "cosine"})
+    batch = cur.observe(cur.suggest(1, rollouts=4), [1, 0, 0, 0], lengths=[1, 2, 3, 4])
+    with pytest.raises(ArgumentError, match="follows the run: say its attempts by `total`"):
+        cur.advantages(batch)
+    with pytest.raises(ArgumentError, match="`schedule` must be one of cosine, inter_first"):
+        Curriculum(["1+1"], "canon_length", advantage={"schedule": "cosin"}, total=9)
 
 
 def test_canon_refuses():

@@ -3,14 +3,23 @@
 Axes and the meaning of (advantage, keep) as in advantages.py; `metric` is one number an attempt.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from gradatim import checks, groups
+from gradatim.errors import ArgumentError
 from gradatim.learning.advantages import Advantage, column, grpo, of_batch, placed, taking_part
-from gradatim.types import Slot
+from gradatim.types import Batch, Slot
 
 FAVOURS = ("high", "low")
 SCHEDULES = ("inter_first", "intra_first", "cosine")
+_CANON = {"mu": 1.0, "alpha": 1.0, "schedule": "none", "progress": None}
+_BOUNDS = {
+    **dict.fromkeys(("mu", "alpha", "progress"), (0, 1)),
+    "schedule": frozenset({"none", *SCHEDULES}),
+    "favour": frozenset(FAVOURS),
+}
 
 
 def canon(
@@ -98,6 +107,26 @@ def canon_mu(progress: float, schedule: str, *, cycles: int = 4) -> float:
     return 1.0 - progress if schedule == "inter_first" else float(progress)
 
 
+def _scheduled(metric: str) -> Callable[..., Advantage]:
+    """`canon` as a slot's `suggest`: mu follows the run where a schedule says how."""
+    plain = of_batch(canon, metric)
+
+    def advantage(
+        batch: Batch, *, mu: float, schedule: str, progress: float | None, **options: object
+    ) -> Advantage:
+        checks.one_of("schedule", schedule, ("none", *SCHEDULES))
+        if schedule != "none":
+            if progress is None:
+                raise ArgumentError(
+                    f"`schedule` = {schedule!r} follows the run: say its attempts by `total` of "
+                    "the Curriculum, or the share that is done by the option `progress`"
+                )
+            mu = canon_mu(progress, schedule)
+        return plain(batch, mu=mu, **options)
+
+    return advantage
+
+
 def sharpen(
     advantage: np.ndarray,
     group: np.ndarray,
@@ -170,18 +199,22 @@ def xrpo(
 
 ADVANTAGES: dict[str, Slot] = {
     "canon_entropy": Slot(
-        suggest=of_batch(canon, "entropy"),
-        options={"mu": 1.0, "alpha": 1.0, "favour": "high"},
+        suggest=_scheduled("entropy"),
+        options={**_CANON, "favour": "high"},
+        bounds=_BOUNDS,
         needs=frozenset({"entropy"}),
         invariances=frozenset({"shift", "linear", "silent"}),
         paper="CANON (arXiv:2509.23962) by mean token entropy; the constant length is left to "
-        "the objective. Below alpha 1 the half of `favour` is favoured.",
+        "the objective. Below alpha 1 the half of `favour` is favoured. `schedule` (inter_first, "
+        "intra_first or cosine) moves mu with the run's progress, which the Curriculum tells.",
     ),
     "canon_length": Slot(
-        suggest=of_batch(canon, "length"),
-        options={"mu": 1.0, "alpha": 1.0, "favour": "low"},
+        suggest=_scheduled("length"),
+        options={**_CANON, "favour": "low"},
+        bounds=_BOUNDS,
         invariances=frozenset({"shift", "linear", "silent"}),
-        paper="CANON (arXiv:2509.23962) by length; below alpha 1 short replies are favoured.",
+        paper="CANON (arXiv:2509.23962) by length; below alpha 1 short replies are favoured. "
+        "`schedule` as in canon_entropy.",
     ),
     "xrpo": Slot(
         suggest=of_batch(xrpo, "logp", "length"),

@@ -273,7 +273,7 @@ class Curriculum:
     def advantages(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """(attempt,) advantage and (attempt,) bool keep, by the recipe's advantage."""
         record, options = self._slots["advantage"]
-        return record.suggest(batch, **options)
+        return record.suggest(batch, **rounds.timed(options, self._tally["asked"], self.total))
 
     def belief(self) -> Belief:
         """What is believed now of each problem's pass rate."""

@@ -148,6 +148,18 @@ def expected(under: Under | None, plan: Plan, *, step: int) -> tuple[Under, Plan
     return under, known
 
 
+def timed(options: Mapping[str, Any], asked: int, total: int) -> Mapping[str, Any]:
+    """Options of an entry, told the share of the run that is asked for where it has `progress`.
+
+    >>> timed({"progress": None, "mu": 1.0}, 30, 60)
+    {'progress': 0.5, 'mu': 1.0}
+    >>> timed({"progress": None}, 30, 0), timed({"mu": 1.0}, 30, 60)  # unknown; not wanted
+    ({'progress': None}, {'mu': 1.0})
+    """
+    known = "progress" in options and total > 0
+    return {**options, "progress": min(asked / total, 1.0)} if known else options
+
+
 def begin(under: Under, plan: Plan) -> Under:
     """The step with a further round out."""
     return under._replace(
