@@ -17,7 +17,7 @@ from gradatim.types import Batch
 NAMES = registry.names("advantage")
 COLUMNS = ("problem", "role", "parent", "reward", "solved", "length", "mask", "logp", "entropy")
 COLUMNS += ("alpha", "beta")
-TOKENS = ("prefix_value", "anchor")  # (token,) columns
+TOKENS = ("prefix_value", "anchor", "token_logp")  # (token,) columns
 SILENT = {  # batches that an advantage of this kind leaves without any gradient
     "silent": {"singletons", "all right", "all wrong", "one"},
     "silent_right": {"all right", "one"},
@@ -52,6 +52,7 @@ def batch_of(reward, group, mask=None):
         beta=1.5 + group % 3,
         prefix_value=np.where(rng.random(tokens) < 0.4, rng.random(tokens), np.nan),
         anchor=rng.integers(-1, 3, tokens),
+        token_logp=-rng.random(tokens),
     )
 
 

@@ -50,6 +50,10 @@ EVERYTHING = registry.PROVIDES | {
     "rewrite",
     "refine",
     "weight",
+    "probe",
+    "token_logp",
+    "token_advantage",
+    "anchor",
 }
 PROBLEMS = generate("lists", n=SIZE, level=range(1, 6))
 
@@ -334,7 +338,7 @@ def talk(cur, steps, lag, waiting, left=None):
         said.append(said_of(plan))
         if len(waiting) > lag:
             late = waiting.pop(0)
-            batch = cur.observe(late, answer(late))
+            batch = cur.observe(late, answer(late), **columns_of(late.n.sum()))
             left[late.step] -= late.n.sum() + late.paid
             assert left[late.step] >= 0
             following = cur.more(batch)
@@ -369,7 +373,8 @@ def test_saved_in_the_middle_it_goes_on_the_same(slot, name, lag, tmp_path):
 def columns_of(batch_size):
     """What a trainer that measures everything brings."""
     even = np.linspace(0, 1, batch_size)
-    return {"lengths": np.full(batch_size, 5), "logp": -even, "entropy": even}
+    tokens = {"token_logp": np.full(5 * batch_size, -0.5), "anchor": np.zeros(5 * batch_size, int)}
+    return {"lengths": np.full(batch_size, 5), "logp": -even, "entropy": even, **tokens}
 
 
 @pytest.mark.parametrize("name", registry.recipe_names())

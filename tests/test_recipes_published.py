@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from gradatim.engine import arms
+from gradatim.errors import ArgumentError
 from gradatim.families.generation import generate
 from gradatim.recipes import registry
 from gradatim.recipes.curriculum import Curriculum
 from gradatim.types import ROLES
 
 PROVIDES = {"logp", "entropy", "rounds", "hint", "demo", "rewrite", "text"}
+PROVIDES |= {"probe", "token_logp", "token_advantage", "anchor"}
 PROBLEMS = generate("lists", n=60, level=range(1, 11))
 LEVEL = np.array([p.level for p in PROBLEMS])
 RATE = 1 / (1 + np.exp(0.9 * (LEVEL - 4.0)))  # level 4 is solved half of the time
@@ -96,6 +98,106 @@ def test_xrpo_raises_unlikely_right_replies():
     assert likely[1] > plain[1] == pytest.approx(likely[0])
     assert likely[1] <= 1.5 * plain[1] + 1e-9
     assert likely[2:] == pytest.approx(plain[2:])
+
+
+# -- credit inside replies ------------------------------------------------------------------------
+
+
+def tokens_of(name, again, **changes):
+    """(attempt, token) advantage of two replies of 4 tokens, one right and one wrong.
+
+    Each is cut before its third token only, and continued four times: `again` says how many of the
+    four succeed, for either reply.
+    """
+    scaffold = {"below": 0.9, "every": 1, "n": 4, "share": 0.8}
+    cur = curriculum(name, PROBLEMS[:1], scaffold=scaffold, **changes)
+    plan = cur.suggest(1, rollouts=10)
+    assert plan.n.tolist() == [2]
+    unsure = np.log(np.tile([1.0, 0.95, 0.5, 1.0], 2))
+    told = {"lengths": np.array([4, 4]), "token_logp": unsure}
+    plan = cur.more(cur.observe(plan, [1, 0], **told))
+    assert sorted(plan.parent.tolist()) == [0, 1]
+    assert plan.cut.tolist() == [2, 2]
+    assert plan.n.tolist() == [4, 4]
+    right = np.concatenate([np.arange(4) < again[parent] for parent in plan.parent])
+    told = {"lengths": np.full(8, 2), "token_logp": np.zeros(16)}
+    batch = cur.observe(plan, right.astype(float), **told)
+    assert cur.more(batch) is None
+    assert cur.metrics()["spent"] == 10
+    value, keep = cur.advantages(batch)
+    assert not value[8:].any()  # probes are never learned from
+    assert not keep[2:].any()
+    return value[:8].reshape(2, 4)
+
+
+def test_spo_telescopes_and_leaves_sure_tokens_out():
+    # right: 0 (the other attempt) -> 3/4 -> 1; wrong: 1 -> 1/4 -> 0; only token 2 was unsure
+    value = tokens_of("spo", (3, 1))
+    assert value == pytest.approx(np.array([[0, 0, 0.25, 0], [0, 0, -0.25, 0]]))
+    whole = tokens_of("spo", (3, 1), advantage={"confident": 1.0})
+    assert whole == pytest.approx(
+        np.array([[0.75, 0.75, 0.25, 0.25], [-0.75, -0.75, -0.25, -0.25]])
+    )
+    assert whole[:, [0, 2]].sum(1) == pytest.approx([1 - 0, 0 - 1])  # score - first value
+
+
+def test_pav_adds_a_provers_progress_to_the_outcome():
+    # +-1/2 from the group; best of 2 of 4: 3 right -> 1, 1 right -> 1/2; no value before the cut,
+    # since one other attempt is no best of two
+    value = tokens_of("pav", (3, 1), advantage={"alpha": 2.0, "best": 2})
+    assert value == pytest.approx(np.array([[0.5, 0.5, 0.5, 0.5], [-0.5, -0.5, -1.5, -1.5]]))
+    # a prover that always succeeds sees no progress in the right reply
+    sure = tokens_of("pav", (4, 4), advantage={"alpha": 2.0, "best": 2})
+    assert sure[0] == pytest.approx(np.full(4, 0.5))
+
+
+def test_mrt_gives_nothing_where_going_on_changed_nothing():
+    # reward - value of each block's start: 1 - 0, 1 - 1; 0 - 1, 0 - 1/4
+    value = tokens_of("mrt", (4, 1))
+    assert value == pytest.approx(np.array([[1, 1, 0, 0], [-1, -1, -0.25, -0.25]]))
+
+
+def test_gigpo_compares_replies_that_wrote_the_same_so_far():
+    cur = curriculum("gigpo", PROBLEMS[:1], advantage={"gamma": 1.0})
+    plan = cur.suggest(1, rollouts=4)
+    # two replies of two tokens begin alike, the other two each in their own way
+    anchors = np.array([9, 1, 9, 1, 9, 2, 9, 3])
+    batch = cur.observe(plan, [1, 0, 0, 0], lengths=np.full(4, 2), anchor=anchors)
+    value, keep = cur.advantages(batch)
+    # token 0: 3/4 + 3/4 and -1/4 - 1/4; token 1: +- 1/2 against the twin; alone: the group's part
+    expected = [1.5, 1.25, -0.5, -0.75, -0.5, -0.25, -0.5, -0.25]
+    assert value == pytest.approx(np.array(expected))
+    assert keep.all()
+
+
+@pytest.mark.parametrize("name", ["spo", "pav", "mrt"])
+def test_probes_take_half_of_a_step_and_stay_in_it(name):
+    cur, rng = curriculum(name), np.random.default_rng(0)
+    for _ in range(6):
+        plan, left = cur.suggest(12, rollouts=97), 97
+        while plan is not None:
+            left -= int(plan.n.sum())
+            probe = plan.role == ROLES.index("probe")
+            assert (plan.n[probe] >= 4).all()
+            assert ((plan.cut[probe] > 0) & (plan.cut[probe] < 6)).all()
+            size = int(plan.n.sum())
+            told = {"lengths": np.full(size, 6), "token_logp": np.full(6 * size, -0.7)}
+            plan = cur.more(cur.observe(plan, rng.integers(0, 2, size), **told))
+        assert left == 0
+
+
+@pytest.mark.parametrize("name", ["spo", "pav", "mrt", "gigpo"])
+def test_a_trainer_that_cannot_is_named_with_what_it_lacks(name):
+    with pytest.raises(ArgumentError, match=rf"recipe '{name}': .* needs .*'(token_adv|probe)"):
+        Curriculum(PROBLEMS, name, provides={"logp", "rounds"})
+    lacking = {"logp", "rounds", "probe", "token_logp", "anchor"}
+    with pytest.raises(ArgumentError, match=r"advantage '.*' needs 'token_advantage'"):
+        Curriculum(PROBLEMS, name, provides=lacking)
+    if name != "gigpo":  # without the scaffold nobody brings values, unless the trainer does
+        have = {*lacking, "token_advantage"}
+        with pytest.raises(ArgumentError, match="needs 'prefix_value'"):
+            Curriculum(PROBLEMS, name, provides=have, scaffold="none")
+        Curriculum(PROBLEMS, name, provides=have | {"prefix_value"}, scaffold="none")
 
 
 # -- what choosing recipes are there for, on a learner that stands still --------------------------
@@ -257,6 +359,7 @@ SHOWN = {
     "canon_entropy", "canon_length", "xrpo", "dump", "window", "thompson", "inverse_gap",
     "gradatim", "log_barrier", "knapsack", "dapo", "dart", "saturn", "mastery", "adcl", "mpts",
     "seele", "clpo", "hpt", "pudf",
+    "spo", "pav", "mrt", "gigpo",
     "drpo",  # its objective: test_learning_objectives_contrast.py
 }  # fmt: skip
 # those that need a writer of texts: test_recipes_writers.py

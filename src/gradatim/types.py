@@ -363,7 +363,7 @@ class Batch:
         group: label of each attempt within the step; those of one group are compared.
         problem: index into the curriculum's problems.
         role: index into ROLES.
-        parent: attempt it continues, -1 = none.
+        parent, cut: attempt it continues, and from which token; -1 = none.
         reward: float in [0, 1]; feeds the advantage.
         solved: bool; feeds the belief.
         length: tokens of the reply.
@@ -374,8 +374,10 @@ class Batch:
         logp: float, log-probability of the whole reply under the policy that sampled it.
         entropy: float, mean over the reply's tokens of the policy's entropy, in nats.
         text: object, the reply, for scaffolds that show or criticise it.
-        propensity, kl_scale (factor on the KL term), value, prefix_value, anchor, weight ...:
-            present when a slot asks for them.
+        token_logp, prefix_value, anchor: (token,), flat over the replies in order: log-probability
+            of each sampled token, value of the prefix before it, label of the state before it; see
+            learning.credit.
+        propensity, kl_scale (factor on the KL term), value, weight ...: present when a slot asks.
     """
 
     step: int
@@ -394,9 +396,11 @@ class Batch:
     logp: np.ndarray | None = None
     entropy: np.ndarray | None = None
     text: np.ndarray | None = None
-    value: np.ndarray | None = None
+    cut: np.ndarray | None = None
+    token_logp: np.ndarray | None = None
     prefix_value: np.ndarray | None = None
     anchor: np.ndarray | None = None
+    value: np.ndarray | None = None
     weight: np.ndarray | None = None
     propensity: np.ndarray | None = None
     kl_scale: np.ndarray | None = None

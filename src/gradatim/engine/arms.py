@@ -11,6 +11,7 @@ import numpy as np
 from scipy import special
 
 from gradatim import checks
+from gradatim.learning.advantages import learned
 from gradatim.recipes.curriculum import Curriculum
 from gradatim.recipes.registry import PROVIDES
 from gradatim.types import Batch, Pool, Recipe
@@ -27,7 +28,7 @@ class Advance(NamedTuple):
 
 def advanced(batch: Batch, spent: int, tokens: int, keep: np.ndarray) -> Advance:
     """Counts of a finished step; keep (attempt,) says which attempts have an advantage."""
-    labels = np.unique(batch.group)
+    labels = np.unique(batch.group[learned(batch)])
     return Advance(spent, tokens, len(labels), len(np.unique(batch.group[keep])))
 
 

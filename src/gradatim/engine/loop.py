@@ -29,6 +29,7 @@ CHUNK = 384  # rows per backward pass: bounds memory and keeps activations near 
 PROVIDES = frozenset({"logp", "reference", "entropy", *ROWS})
 COLUMNS = frozenset({"group", "solved", "foreign"})
 FOREIGN = [ROLES.index(role) for role in ("refine", "demo")]
+PROBE = ROLES.index("probe")
 
 
 class Rollouts(NamedTuple):
@@ -39,6 +40,7 @@ class Rollouts(NamedTuple):
         owner: (row,) int, the prompt of each reply.
         replies, texts, finished: (row,) what was written, and whether it came to its end.
         logp, entropy: (row,) float, of the policy that wrote it; see tiny_sampler.Samples.
+        token_logp: (token,) float, of each token, in the order of `replies`.
     """
 
     prompts: list[list[int]]
@@ -48,6 +50,7 @@ class Rollouts(NamedTuple):
     texts: list[str]
     logp: np.ndarray
     entropy: np.ndarray
+    token_logp: np.ndarray
 
 
 def join(parts: Sequence[Rollouts]) -> Rollouts:
@@ -66,6 +69,7 @@ def join(parts: Sequence[Rollouts]) -> Rollouts:
         [text for p in parts for text in p.texts],
         np.concatenate([p.logp for p in parts]),
         np.concatenate([p.entropy for p in parts]),
+        np.concatenate([p.token_logp for p in parts]),
     )
 
 
@@ -81,6 +85,7 @@ def given(prompts: Sequence[Sequence[int]], texts: Sequence[str]) -> Rollouts:
         list(texts),
         np.zeros(size),
         np.zeros(size),
+        np.zeros(sum(map(len, coded))),
     )
 
 
@@ -159,6 +164,7 @@ class Learner:
             tiny.texts(samples),
             samples.logp.numpy(),
             samples.entropy.numpy(),
+            tiny.reply_tokens(samples, samples.token_logp).numpy(),
         )
 
     def update(
@@ -175,10 +181,11 @@ class Learner:
 
         Args:
             rollouts: the step's replies.
-            advantage: (row,) float.
+            advantage: (row,) float, or (token,) float in the order of `rollouts.replies`.
             longest: the constant length of Dr.GRPO's mean.
             all_rows: compute rows without advantage too; the gradient is the same.
             batch: of the same rows; objectives that look at groups, outcomes or roles need it.
+                Its probes are never learned from, and no mean counts them.
             passes: optimiser steps; from the second on, the policy that sampled is an older one.
 
         Returns:
@@ -186,15 +193,17 @@ class Learner:
             `norm` of the gradient; no step is taken where no row is needed.
 
         Raises:
-            ArgumentError: the objective needs `batch`.
+            ArgumentError: the objective needs `batch`; an advantage of another length.
         """
         checks.within(1, np.inf, passes=passes)
-        columns = self._columns(batch, len(advantage))
+        lengths = rollouts.replies.lengths
+        strength = strengths(advantage, lengths.numpy())
+        columns = self._columns(batch, len(lengths))
         needs = needed(self.slot, self.options, off_policy=passes > 1)
-        rows = rows_needed(needs | ({"all_rows"} if all_rows else set()), advantage, columns)
+        rows = rows_needed(needs | ({"all_rows"} if all_rows else set()), strength, columns)
         if not len(rows):
             return {"rows": 0.0, "norm": 0.0}
-        scale = _scale(rollouts, columns, longest)
+        scale = _scale(rollouts, columns, longest, None if batch is None else batch.role != PROBE)
         parts = self._parts(rollouts, rows, columns.get("group"))
         old: list[torch.Tensor | None] = [None] * len(parts)
         metrics: dict[str, float] = {}
@@ -205,7 +214,8 @@ class Learner:
             for i, part in enumerate(parts):
                 tokens = self._tokens(rollouts, part, columns, old[i])
                 old[i] = tokens.logp.detach() if old[i] is None else old[i]
-                a = torch.from_numpy(advantage[part]).to(tokens.logp.dtype)
+                of = part if len(advantage) == len(lengths) else places(lengths, part)[1].numpy()
+                a = torch.from_numpy(advantage[of]).to(tokens.logp.dtype)
                 loss, found = self.slot.suggest(tokens, a, scale, **self.options)
                 loss.backward()
                 for name, value in found.items():
@@ -226,7 +236,8 @@ class Learner:
                     f"the objective needs {', '.join(sorted(asked))} of the attempts: give `batch`"
                 )
             return {}
-        columns = {"mask": batch.mask, "foreign": np.isin(batch.role, FOREIGN)}
+        learned = batch.mask & (batch.role != PROBE)
+        columns = {"mask": learned, "foreign": np.isin(batch.role, FOREIGN)}
         columns |= {name: getattr(batch, name) for name in asked - {"foreign"}}
         for name in ("weight", "kl_scale"):
             if (given := getattr(batch, name, None)) is not None:
@@ -262,13 +273,9 @@ class Learner:
     ) -> Tokens:
         """What the objective is given of these rows."""
         used, owner = np.unique(rollouts.owner[rows], return_inverse=True)
-        lengths = rollouts.replies.lengths
-        begin = torch.cumsum(lengths, 0) - lengths
-        take = torch.from_numpy(rows)
-        mine = lengths[take]
-        row = torch.repeat_interleave(torch.arange(len(rows)), mine)
-        inside = torch.arange(len(row)) - (torch.cumsum(mine, 0) - mine)[row]
-        replies = Ragged(rollouts.replies.tokens[begin[take][row] + inside], mine)
+        row, at = places(rollouts.replies.lengths, rows)
+        mine = rollouts.replies.lengths[torch.from_numpy(rows)]
+        replies = Ragged(rollouts.replies.tokens[at], mine)
         prompts = ragged([rollouts.prompts[i] for i in used])
         whose = torch.from_numpy(owner.reshape(-1))
         logits = reply_logits(self.weights, self.shape, prompts, owner=whose, replies=replies)
@@ -308,16 +315,45 @@ class Learner:
         self.steps = saved["steps"]
 
 
-def _scale(rollouts: Rollouts, columns: dict[str, np.ndarray], longest: int) -> Scale:
-    """What the objective's mean runs over: all rows of the step, computed or not."""
+def strengths(advantage: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """(row,) float: the advantage of each row, or the sum of its tokens' absolute ones.
+
+    Raises:
+        ArgumentError: neither one entry a row nor one a token.
+    """
+    if advantage.shape not in ((len(lengths),), (lengths.sum(),)):
+        raise ArgumentError(
+            f"`advantage` must have one entry for each of {len(lengths)} rows or "
+            f"{lengths.sum()} tokens, got shape {advantage.shape}"
+        )
+    if len(advantage) == len(lengths):
+        return advantage
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    return groups.sums(np.abs(advantage), owner, len(lengths))
+
+
+def places(lengths: torch.Tensor, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """For each token of these rows: which of them it belongs to, and where it stands among all."""
+    take = torch.from_numpy(rows)
+    mine, begin = lengths[take], torch.cumsum(lengths, 0) - lengths
+    row = torch.repeat_interleave(torch.arange(len(rows)), mine)
+    inside = torch.arange(len(row)) - (torch.cumsum(mine, 0) - mine)[row]
+    return row, begin[take][row] + inside
+
+
+def _scale(
+    rollouts: Rollouts, columns: dict[str, np.ndarray], longest: int, counted: np.ndarray | None
+) -> Scale:
+    """What the objective's mean runs over: all rows of the step but probes, computed or not."""
     lengths = rollouts.replies.lengths
     foreign = columns.get("foreign", np.zeros(len(lengths), dtype=bool))
     live = columns.get("mask", np.ones(len(lengths), dtype=bool))
+    counted = np.ones(len(lengths), dtype=bool) if counted is None else counted
     return Scale(
-        len(lengths),
-        int(lengths.sum()),
+        int(counted.sum()),
+        int(lengths.numpy()[counted].sum()),
         longest,
-        groups=len(np.unique(columns["group"])) if "group" in columns else 0,
+        groups=len(np.unique(columns["group"][counted])) if "group" in columns else 0,
         foreign=int(lengths.numpy()[foreign & live].sum()),
     )
 

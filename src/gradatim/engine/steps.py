@@ -2,7 +2,8 @@
 
 The tiny policy reads compact prompts. A hint is the beginning of the compact answer, already
 written: the policy goes on from there, and no loss is taken on what was given. A demonstration is
-the compact answer itself, learned from as if it had been sampled elsewhere.
+the compact answer itself, learned from as if it had been sampled elsewhere. A probe with a parent
+goes on from the first `cut` characters of the parent's reply, within the parent's limit.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,14 +14,19 @@ import numpy as np
 from gradatim.choice import plans
 from gradatim.engine import loop
 from gradatim.families.verify import check
+from gradatim.learning.credit_states import prefix_states
 from gradatim.recipes.curriculum import Curriculum
+from gradatim.rng import digest
 from gradatim.solvers import tiny
 from gradatim.solvers.tiny_model import encode
 from gradatim.types import ROLES, Batch, Plan, Problem, Verdict
 
 # what slots may need of this trainer, beside what an objective needs (loop.PROVIDES)
-PROVIDES = frozenset({"logp", "entropy", "text", "rounds", "hint", "prefill", "rewrite", "demo"})
-DEMO = ROLES.index("demo")
+PROVIDES = frozenset(
+    {"logp", "entropy", "text", "rounds", "hint", "prefill", "rewrite", "demo", "probe"}
+    | {"token_logp", "anchor", "token_advantage"}
+)
+DEMO, PROBE = ROLES.index("demo"), ROLES.index("probe")
 
 
 class Outcome(NamedTuple):
@@ -40,15 +46,21 @@ class Outcome(NamedTuple):
     rollouts: loop.Rollouts
     verdicts: list[Verdict]
 
-    def columns(self) -> dict[str, Any]:
-        """Arguments of Curriculum.observe."""
+    def columns(self, *, anchors: bool = False) -> dict[str, Any]:
+        """Arguments of Curriculum.observe; with `anchors` the text before each token is a state."""
+        length, states = self.rollouts.replies.lengths.numpy(), None
+        if anchors:
+            begin = np.array([int.from_bytes(digest(h, size=7), "big") for h in self.hints])
+            states = prefix_states(self.rollouts.replies.tokens.numpy(), length, begin)
         return {
             "rewards": np.array([v.reward for v in self.verdicts]),
             "solved": np.array([v.solved for v in self.verdicts], dtype=bool),
-            "lengths": self.rollouts.replies.lengths.numpy(),
+            "lengths": length,
             "row": self.row,
             "logp": self.rollouts.logp,
             "entropy": self.rollouts.entropy,
+            "token_logp": self.rollouts.token_logp,
+            "anchor": states,
         }
 
 
@@ -86,6 +98,7 @@ def perform(
     seed: Sequence[object],
     temperature: float = 1.0,
     entropies: bool = False,
+    earlier: Sequence[Outcome] = (),
 ) -> Outcome:
     """Do what a plan asks.
 
@@ -97,31 +110,90 @@ def perform(
         seed: names the noise of this round.
         temperature: 0 for greedy.
         entropies: measure the policy's entropy too.
+        earlier: outcomes of the step's earlier rounds, for probes that go on from them.
 
     Raises:
         ArgumentError: a problem without a compact prompt.
     """
     asked = np.flatnonzero(plan.n)
-    sampled, shown = asked[plan.role[asked] != DEMO], asked[plan.role[asked] == DEMO]
-    mine = [posed(plan, problems, i) for i in sampled]
-    shares = plan.hint[sampled].tolist()
-    begins = [hinted(p, h) if h else "" for p, h in zip(mine, shares, strict=True)]
-    prompts = [encode(tiny.compact(p) + b) for p, b in zip(mine, begins, strict=True)]
-    rollouts = learner.sample(prompts, plan.n[sampled], limit=limit, seed=seed, entropies=entropies)
-    owner = rollouts.owner.tolist()
-    owners, given = [mine[i] for i in owner], [begins[i] for i in owner]
-    row = sampled[rollouts.owner]
-    if len(shown):
-        taken = [posed(plan, problems, i) for i in shown]
-        texts = [taught(p) for p in taken]
-        demos = loop.given([encode(tiny.compact(p)) for p in taken], texts)
-        parts = [rollouts, demos] if len(sampled) else [demos]
-        rollouts = loop.join(parts)
-        owners, given = owners + taken, given + [""] * len(shown)
-        row = np.concatenate([row, shown])
-    replies = zip(owners, given, rollouts.texts, rollouts.finished.tolist(), strict=True)
+    shown = plan.role[asked] == DEMO
+    resumed = (plan.role[asked] == PROBE) & (plan.parent[asked] >= 0)
+    fresh = asked[~shown & ~resumed]
+    parts: list[_Part] = []
+    if len(fresh) or not len(asked):
+        mine = [posed(plan, problems, i) for i in fresh]
+        shares = plan.hint[fresh].tolist()
+        begins = [hinted(p, h) if h else "" for p, h in zip(mine, shares, strict=True)]
+        prompts = [encode(tiny.compact(p) + b) for p, b in zip(mine, begins, strict=True)]
+        rollouts = learner.sample(
+            prompts,
+            plan.n[fresh],
+            limit=limit,
+            seed=seed,
+            temperature=temperature,
+            entropies=entropies,
+        )
+        parts.append(_part(fresh, mine, begins, rollouts))
+    parts += _resumed(learner, plan, asked[resumed], earlier, limit=limit, seed=seed)
+    if shown.any():
+        taken = [posed(plan, problems, i) for i in asked[shown]]
+        demos = loop.given([encode(tiny.compact(p)) for p in taken], [taught(p) for p in taken])
+        parts.append(_part(asked[shown], taken, [""] * len(taken), demos))
+    owners = [p for part in parts for p in part.problems]
+    hints = [h for part in parts for h in part.hints]
+    rollouts = loop.join([part.rollouts for part in parts])
+    replies = zip(owners, hints, rollouts.texts, rollouts.finished.tolist(), strict=True)
     verdicts = [check(p, begin + text if ended else None) for p, begin, text, ended in replies]
-    return Outcome(owners, row, given, rollouts, verdicts)
+    row = np.concatenate([part.row for part in parts])
+    return Outcome(owners, row, hints, rollouts, verdicts)
+
+
+class _Part(NamedTuple):
+    """Attempts of one kind; see Outcome."""
+
+    problems: list[Problem]
+    row: np.ndarray
+    hints: list[str]
+    rollouts: loop.Rollouts
+
+
+def _part(
+    rows: np.ndarray, problems: list[Problem], begins: list[str], rollouts: loop.Rollouts
+) -> _Part:
+    """Replies to the prompts of these plan rows, one entry an attempt."""
+    owner = rollouts.owner.tolist()
+    return _Part(
+        [problems[i] for i in owner], rows[rollouts.owner], [begins[i] for i in owner], rollouts
+    )
+
+
+def _resumed(
+    learner: loop.Learner,
+    plan: Plan,
+    rows: np.ndarray,
+    earlier: Sequence[Outcome],
+    *,
+    limit: int,
+    seed: Sequence[object],
+) -> list[_Part]:
+    """Probes that continue attempts of earlier rounds: one part for each length that is kept."""
+    begins = np.cumsum([0, *(len(o.problems) for o in earlier)])
+    parts = []
+    for cut in np.unique(plan.cut[rows]).tolist():
+        mine = rows[plan.cut[rows] == cut]
+        problems, hints, prompts = [], [], []
+        for parent in plan.parent[mine].tolist():
+            at = int(np.searchsorted(begins, parent, side="right")) - 1
+            made, i = earlier[at], parent - int(begins[at])
+            kept = made.rollouts.texts[i][:cut]
+            problems.append(made.problems[i])
+            hints.append(made.hints[i] + kept)
+            prompts.append([*made.rollouts.prompts[made.rollouts.owner[i]], *encode(kept)])
+        rollouts = learner.sample(
+            prompts, plan.n[mine], limit=limit - cut, seed=(*seed, "cut", cut)
+        )
+        parts.append(_part(mine, problems, hints, rollouts))
+    return parts
 
 
 def survey(
@@ -178,7 +250,8 @@ def take(
         passes: optimiser steps on what came back; from the second on, ratios leave 1.
         each: told of every round before the next is planned.
     """
-    parts, spent = [], 0
+    done: list[Outcome] = []
+    spent = 0
     plan = curriculum.suggest(prompts, rollouts=rollouts)
     entropies = "entropy" in curriculum.needs
     while True:
@@ -189,17 +262,20 @@ def take(
             limit=limit,
             seed=(*seed, plan.round),
             entropies=entropies,
+            earlier=done,
         )
         each(made, plan)
-        parts.append(made.rollouts)
+        done.append(made)
         spent += len(made.verdicts) + plan.paid
-        batch = curriculum.observe(plan, **made.columns())
+        batch = curriculum.observe(plan, **made.columns(anchors="anchor" in curriculum.needs))
         following = curriculum.more(batch)
         if following is None:
             break
         plan = following
-    whole = loop.join(parts)
+    whole = loop.join([made.rollouts for made in done])
     advantage, keep = curriculum.advantages(batch)
+    if len(advantage) != len(keep):
+        keep = np.repeat(keep, batch.length)
     moved = learner.update(
         whole, np.where(keep, advantage, 0.0), longest=limit, batch=batch, passes=passes
     )

@@ -20,6 +20,7 @@ from gradatim import checks, files
 from gradatim.engine import loop, steps, watching
 from gradatim.engine.rows import attempt_rows
 from gradatim.errors import ArgumentError
+from gradatim.learning.advantages import learned
 from gradatim.progress import Progress, Tick, silent
 from gradatim.recipes import registry
 from gradatim.recipes.curriculum import Curriculum
@@ -229,14 +230,15 @@ class _Session:
         self.spent += taken.spent
         self.tokens += int(taken.rollouts.replies.lengths.sum())
         self.cpu += time.process_time() - begin
-        sizes = np.bincount(batch.group)
-        right = np.bincount(batch.group, weights=batch.solved)
+        plain = learned(batch)
+        sizes = np.bincount(batch.group[plain])
+        right = np.bincount(batch.group[plain], weights=batch.solved[plain])
         self.curve.append({
             "step": number,
             "rollouts": self.spent,
             "tokens": self.tokens,
             "mixed": float(np.mean(((right > 0) & (right < sizes))[sizes > 0])),
-            "solved": float(batch.solved.mean()),
+            "solved": float(batch.solved[plain].mean()),
             "rows": int(taken.moved["rows"]),
             "cpu": self.cpu,
             **watching.of_step(batch, sampled=version, updates=self.learner.steps - version),

@@ -17,7 +17,9 @@ import numpy as np
 
 from gradatim import checks, groups
 from gradatim.errors import ArgumentError
-from gradatim.types import Batch, Slot
+from gradatim.types import ROLES, Batch, Slot
+
+PROBE = ROLES.index("probe")
 
 Advantage = tuple[np.ndarray, np.ndarray]
 
@@ -253,12 +255,17 @@ def needed(batch: Batch, name: str) -> np.ndarray:
     return found
 
 
+def learned(batch: Batch) -> np.ndarray:
+    """(attempt,) bool: attempts that take part, which are the unmasked ones but for probes."""
+    return np.asarray(batch.mask, dtype=bool) & (np.asarray(batch.role) != PROBE)
+
+
 def of_batch(function: Callable[..., Advantage], *columns: str) -> Callable[..., Advantage]:
     """A slot's `suggest` from a function of rewards, groups and further columns."""
 
     def advantage(batch: Batch, **options: Any) -> Advantage:
         more = [needed(batch, name) for name in columns]
-        return function(batch.reward, batch.group, *more, mask=batch.mask, **options)
+        return function(batch.reward, batch.group, *more, mask=learned(batch), **options)
 
     return advantage
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradatim import checks, groups
 from gradatim.errors import ArgumentError
-from gradatim.learning.advantages import Advantage, placed, taking_part
+from gradatim.learning.advantages import Advantage, learned, placed, taking_part
 from gradatim.types import Batch, Slot
 
 
@@ -74,7 +74,7 @@ def _believed(batch: Batch, **options: float) -> Advantage:
         batch.group,
         alpha=batch.alpha,
         beta=batch.beta,
-        mask=batch.mask,
+        mask=learned(batch),
         **options,
     )
 

@@ -6,16 +6,28 @@ column of prefix values is (token,): at token t of a reply it holds the value of
 t, NaN where it was not measured. Measured tokens begin segments; a segment ends where the next one
 of its reply begins, or with the reply. The value at a reply's end is its reward. Advantages are
 (token,), the same for all tokens of a segment and 0 before the first; keep is (attempt,).
+
+Values are a trainer's own (a critic's, exact ones), or come from probes: attempts of role "probe"
+that continue their `parent` from token `cut`; see `prefix_values`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradatim import checks, groups
 from gradatim.errors import ArgumentError
-from gradatim.learning.advantages import Advantage, dr_grpo, of_batch, taking_part
-from gradatim.types import Slot
+from gradatim.learning.advantages import (
+    PROBE,
+    Advantage,
+    dr_grpo,
+    learned,
+    needed,
+    rloo,
+    taking_part,
+)
+from gradatim.scale.pass_at_k import none_of
+from gradatim.types import Batch, Slot
 
 
 class Segments(NamedTuple):
@@ -302,22 +314,82 @@ def probe_values(
     return groups.means(np.asarray(reward), begins[parent] + cut, int(length.sum()))
 
 
+def prefix_values(batch: Batch, *, best: int = 1) -> np.ndarray:
+    """(token,) value of prefixes: the batch's column, else from its probes, NaN where unknown.
+
+    Continuations of an empty reply need no probes: they are the other attempts of its group. So a
+    reply that was never cut has one segment, whose change in value is RLOO's advantage.
+
+    Args:
+        batch: of a step. Where it has `prefix_value`, nothing is worked out and `best` plays no
+            part.
+        best: 1 for the mean reward of the continuations, the policy's own value; K > 1 for the
+            chance that one of K is solved, the value under the prover best-of-K, without bias from
+            the n >= K there are; prefixes with fewer stay unknown.
+
+    Raises:
+        ArgumentError: no such column, and no probes either; an unknown length.
+    """
+    if batch.prefix_value is not None or batch.cut is None:
+        return needed(batch, "prefix_value")
+    checks.within(1, np.inf, best=best)
+    length, parent, cut = (np.asarray(x) for x in (batch.length, batch.parent, batch.cut))
+    checks.within(0, np.inf, length=length)
+    score = np.asarray(batch.reward if best == 1 else batch.solved, dtype=np.float64)
+    probe = np.flatnonzero(batch.mask & (batch.role == PROBE) & (parent >= 0))
+    values = probe_values(score[probe], parent[probe], cut[probe], length)
+    begins = np.cumsum(length) - length
+    n = np.bincount(begins[parent[probe]] + cut[probe], minlength=len(values))
+    own = np.flatnonzero(learned(batch) & (length > 0))
+    code, n_groups = groups.codes(np.asarray(batch.group)[own])
+    others = groups.counts(code, n_groups)[code] - 1
+    mean = score[own] - rloo(score[own], code)[0]
+    fresh = (n[begins[own]] == 0) & (others > 0)
+    values[begins[own][fresh]], n[begins[own][fresh]] = mean[fresh], others[fresh]
+    if best == 1:
+        return values
+    enough = n >= best
+    right = np.rint(values[enough] * n[enough])
+    values[enough] = 1 - none_of(right, n[enough], best)
+    return np.where(enough, values, np.nan)
+
+
+def _spo_chain(batch: Batch, *, confident: float) -> Advantage:
+    """Without `token_logp` only where no token is left out for being confident."""
+    prob = None if confident >= 1 else np.exp(needed(batch, "token_logp"))
+    known = batch.reward, batch.group, prefix_values(batch), batch.length
+    return spo_chain(*known, mask=learned(batch), prob=prob, confident=confident)
+
+
+def _pav(batch: Batch, *, alpha: float, best: int) -> Advantage:
+    known = batch.reward, batch.group, prefix_values(batch, best=best), batch.length
+    return pav(*known, mask=learned(batch), alpha=alpha)
+
+
+def _mrt(batch: Batch, **_: Any) -> Advantage:
+    known = batch.reward, batch.group, prefix_values(batch), batch.length
+    return mrt(*known, mask=learned(batch))
+
+
 ADVANTAGES: dict[str, Slot] = {
     "spo_chain": Slot(
-        suggest=of_batch(spo_chain, "prefix_value", "length"),
+        suggest=_spo_chain,
+        options={"confident": 1.0},
         needs=frozenset({"prefix_value", "token_advantage"}),
         invariances=frozenset({"telescopes"}),
-        paper="SPO-chain (arXiv:2505.23564): change of sampled prefix value, without the mask of "
-        "confident tokens (the function has it: `prob`).",
+        paper="SPO-chain (arXiv:2505.23564): change of sampled prefix value; the value of an empty "
+        "reply is the mean of the other attempts. `confident` .9 is the paper's mask of sure "
+        "tokens, 1 leaves none out.",
     ),
     "pav": Slot(
-        suggest=of_batch(pav, "prefix_value", "length"),
-        options={"alpha": 5.0},
+        suggest=_pav,
+        options={"alpha": 5.0, "best": 4},
         needs=frozenset({"prefix_value", "token_advantage"}),
-        paper="PAV (arXiv:2410.08146): outcome less the group mean + alpha x a prover's progress.",
+        paper="PAV (arXiv:2410.08146): outcome less the group mean + alpha x a prover's progress; "
+        "from probes the prover is best-of-`best` of the policy.",
     ),
     "mrt": Slot(
-        suggest=of_batch(mrt, "prefix_value", "length"),
+        suggest=_mrt,
         needs=frozenset({"prefix_value", "token_advantage"}),
         paper="MRT (arXiv:2503.07572), the repository's form: reward - success of a forced answer "
         "at the start of each block.",

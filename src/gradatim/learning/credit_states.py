@@ -14,6 +14,7 @@ from gradatim.learning.advantages import (
     Advantage,
     dr_grpo,
     grpo,
+    learned,
     needed,
     of_batch,
     placed,
@@ -21,6 +22,8 @@ from gradatim.learning.advantages import (
 )
 from gradatim.learning.credit import segments, spread, token_column
 from gradatim.types import Batch, Slot
+
+GOLDEN = 0x9E3779B97F4A7C15
 
 
 class Steps(NamedTuple):
@@ -60,6 +63,37 @@ def step_returns(reward: np.ndarray, attempt: np.ndarray, *, gamma: float) -> np
         out[at] += gamma * later[attempt[at]]
         later[attempt[at]] = out[at]
     return out
+
+
+def prefix_states(tokens: np.ndarray, length: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    """(token,) int >= 0: label of what was written before each token; equal texts, equal labels.
+
+    In a task of one turn the state before a token is the text so far. Labels are 63-bit hashes, so
+    they agree between calls.
+
+    Args:
+        tokens: (token,) int >= 0, the replies one after the other.
+        length: (attempt,) int, tokens of each reply.
+        begin: (attempt,) int, label of what was there before the reply.
+
+    >>> label = prefix_states(np.array([5, 6, 5, 7]), np.array([2, 2]), np.array([0, 0]))
+    >>> bool(label[1] == label[3])
+    True
+    """
+    tokens, length = token_column("tokens", tokens, length), np.asarray(length)
+    checks.shapes(length=(length, "attempt"), begin=(begin, "attempt"))
+    now = np.asarray(begin).astype(np.uint64)
+    out = np.zeros(len(tokens), dtype=np.uint64)
+    start = np.cumsum(length) - length
+    for t in range(int(length.max(initial=0))):
+        rows = np.flatnonzero(length > t)
+        out[start[rows] + t] = now[rows]
+        # a step of splitmix64 (Steele et al. 2014), which spreads the sum over all bits
+        mixed = now[rows] + (tokens[start[rows] + t].astype(np.uint64) + 1) * np.uint64(GOLDEN)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        now[rows] = mixed ^ (mixed >> np.uint64(31))
+    return (out >> np.uint64(1)).astype(np.int64)
 
 
 def gigpo(
@@ -123,16 +157,15 @@ def _gigpo_of(batch: Batch, *, gamma: float, **options: Any) -> Advantage:
     """Steps begin at the tokens where `anchor` is not negative; the reward comes at the end."""
     anchor = token_column("anchor", needed(batch, "anchor"), batch.length)
     parts = segments(anchor >= 0, batch.length)
-    rows = taking_part(batch.reward, batch.group, batch.mask)  # refuses rewards that are NaN
+    live = learned(batch)
+    rows = taking_part(batch.reward, batch.group, live)  # refuses rewards that are NaN
     known = np.zeros(rows.size)
     known[rows.where] = rows.reward
     value = step_returns(np.where(parts.last, known[parts.attempt], 0), parts.attempt, gamma=gamma)
     steps = Steps(parts.attempt, anchor[parts.start], value)
-    advantage, keep = gigpo(batch.reward, batch.group, steps, mask=batch.mask, **options)
+    advantage, keep = gigpo(batch.reward, batch.group, steps, mask=live, **options)
     # tokens before the first step, and replies without steps, have the attempt's own advantage
-    of_attempt, kept = (grpo if options["scale"] else dr_grpo)(
-        batch.reward, batch.group, mask=batch.mask
-    )
+    of_attempt, kept = (grpo if options["scale"] else dr_grpo)(batch.reward, batch.group, mask=live)
     within = spread(np.ones(len(parts.start)), parts, len(anchor)) > 0
     whole = np.repeat(of_attempt, batch.length)
     return np.where(within, spread(advantage, parts, len(anchor)), whole), keep | kept

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradatim import checks, groups
-from gradatim.learning.advantages import Advantage, dr_grpo, taking_part
+from gradatim.learning.advantages import Advantage, dr_grpo, learned, taking_part
 from gradatim.types import ROLES, Batch, Slot
 
 DROPS = ("equal", "right", "wrong")
@@ -180,7 +180,7 @@ def hpt(
     """
     checks.within(0, np.inf, coefficient=coefficient)
     demo = np.asarray(batch.role) == ROLES.index("demo")
-    tried = batch.mask & ~demo
+    tried = learned(batch) & ~demo
     value, keep = dr_grpo(batch.reward, batch.group, mask=tried)
     if not demo.any():
         return value, keep

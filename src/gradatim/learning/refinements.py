@@ -7,7 +7,7 @@ learned from under the problem's own. Axes: `attempt` and `group` as in advantag
 import numpy as np
 
 from gradatim import groups
-from gradatim.learning.advantages import Advantage, dr_grpo
+from gradatim.learning.advantages import Advantage, dr_grpo, learned
 from gradatim.types import ROLES, Batch, Slot
 
 DEMO, REFINE = ROLES.index("demo"), ROLES.index("refine")
@@ -30,7 +30,7 @@ def one_helped(batch: Batch, *, wrong: bool = True) -> np.ndarray:
     else the best; of equal ones the first.
     """
     with_help = helped(batch) & batch.mask
-    keep = np.array(batch.mask, dtype=bool)
+    keep = learned(batch)
     keep[with_help] = False
     where = np.flatnonzero(with_help)
     if not len(where):

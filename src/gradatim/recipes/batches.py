@@ -8,10 +8,11 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
+from gradatim.learning.credit import token_column
 from gradatim.scale.belief_weighted import importance
 from gradatim.types import ROLES, Batch, Plan
 
-TOKENS = ("prefix_value", "anchor")  # flat: the tokens of attempt 0 first
+TOKENS = ("token_logp", "prefix_value", "anchor")  # flat: the tokens of attempt 0 first
 COLUMNS = ("logp", "entropy", "text", "value", *TOKENS, "weight", "kl_scale")
 NOW = "logp_now"  # of the policy that learns, where another one sampled; with `logp` a weight
 PROBE = ROLES.index("probe")
@@ -103,8 +104,10 @@ def build(
         row=(code, "attempt"),
         solved=(passed, "attempt"),
         lengths=(length, "attempt"),
-        **{name: (value, "attempt") for name, value in more.items()},
+        **{name: (value, "attempt") for name, value in more.items() if name not in TOKENS},
     )
+    for name in set(TOKENS) & more.keys():
+        token_column(name, more[name], length)
     return Batch(
         step=plan.step,
         group=plan.group[code],
@@ -119,6 +122,7 @@ def build(
         hint=plan.hint[code],
         alpha=plan.alpha[code],
         beta=plan.beta[code],
+        cut=plan.cut[code],
         propensity=plan.propensity[code],
         **more,
     )

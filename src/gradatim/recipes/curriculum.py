@@ -16,6 +16,7 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
+from gradatim.learning.advantages import learned
 from gradatim.recipes import anchors as kept
 from gradatim.recipes import batches, demands, pools, registry, rounds, saving
 from gradatim.recipes.rounds import Entry, Under
@@ -192,9 +193,9 @@ class Curriculum:
                 attempts came back than were asked for.
             mask: (attempt,) bool; False = paid for, but neither believed nor learned from
                 (provider errors), and its reward may be NaN.
-            columns: further columns of a Batch (`logp`, `entropy` ...), (attempt, ...) each; with
-                `logp_now`, by the present policy where `logp` is by an older one, `weight` is
-                their ratio, truncated (`importance`).
+            columns: further columns of a Batch (`logp`, `entropy` ...), (attempt,) or (token,);
+                with `logp_now`, by the present policy where `logp` is by an older one,
+                `weight` is their ratio, truncated (`importance`).
 
         Returns:
             Batch of the step so far, earlier rounds first; attempts on anchors are masked.
@@ -238,9 +239,10 @@ class Curriculum:
         return following.waiting
 
     def _close(self, step: int) -> None:
-        """A step is complete: slots other than the belief learn from all of it."""
+        """A step is complete: slots other than the belief learn from all of it but its probes."""
         batch = self._open.pop(step).batch
         assert batch is not None
+        batch = dataclasses.replace(batch, mask=learned(batch))
         for slot in _STATEFUL[1:]:
             self._absorb(slot, batch)
         found, mixed, rate = rounds.brought(batch)
@@ -271,7 +273,7 @@ class Curriculum:
         self._belief = None
 
     def advantages(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """(attempt,) advantage and (attempt,) bool keep, by the recipe's advantage."""
+        """(attempt,) or (token,) advantage and (attempt,) bool keep, by the recipe's advantage."""
         record, options = self._slots["advantage"]
         return record.suggest(batch, **rounds.timed(options, self._tally["asked"], self.total))
 

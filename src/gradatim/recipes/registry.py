@@ -59,6 +59,7 @@ ENTRIES: dict[str, dict[str, str]] = {
         "demonstrate": "gradatim.recipes.scaffolds:SCAFFOLDS",
         "rewrite": "gradatim.recipes.scaffolds:SCAFFOLDS",
         "examples": "gradatim.recipes.scaffolds:SCAFFOLDS",
+        "probe": "gradatim.recipes.cuts:SCAFFOLDS",
         "explain": "gradatim.recipes.writers:SCAFFOLDS",
         "critique": "gradatim.recipes.writers:SCAFFOLDS",
         "reformulate": "gradatim.recipes.writers:SCAFFOLDS",
@@ -143,6 +144,10 @@ RECIPES: dict[str, str] = {
     "expo": "gradatim.recipes.published_writing:EXPO",
     "critique_grpo": "gradatim.recipes.published_writing:CRITIQUE_GRPO",
     "egsr": "gradatim.recipes.published_writing:EGSR",
+    "spo": "gradatim.recipes.published_credit:SPO",
+    "pav": "gradatim.recipes.published_credit:PAV",
+    "mrt": "gradatim.recipes.published_credit:MRT",
+    "gigpo": "gradatim.recipes.published_credit:GIGPO",
     "gradatim": "gradatim.recipes.own:GRADATIM",
 }
 
@@ -248,7 +253,7 @@ def adapt(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
             fields[slot] = old if change == old.name else Use(change)
         elif isinstance(change, Mapping):
             fields[slot] = Use(old.name, {**old.options, **change})
-        elif isinstance(change, tuple) and len(change) == 2:
+        elif isinstance(change, tuple) and len(change) == 2 and isinstance(change[1], Mapping):
             fields[slot] = Use(change[0], dict(change[1]))
         else:
             raise ArgumentError(
@@ -330,7 +335,7 @@ def describe(name: str, *, objective: bool = True) -> dict[str, Any]:
     (['objective'], [])
     """
     recipe, usual = get(name), get("grpo")
-    slots, provide = {}, set[str]()
+    slots, provide, gives = {}, set[str](), set[str]()
     for slot in SLOTS:
         use, other = getattr(recipe, slot), getattr(usual, slot)
         about: dict[str, Any] = {"name": use.name, "options": dict(use.options)}
@@ -338,6 +343,7 @@ def describe(name: str, *, objective: bool = True) -> dict[str, Any]:
         if found := _entry_or_none(slot, use) if objective or slot != "objective" else None:
             record, options = found
             provide |= record.needs if slot != "objective" else set()
+            gives |= record.gives
             about |= {"options": options, "needs": sorted(record.needs), "about": record.paper}
             # an option that is spelled out at its default changes nothing
             changed = use.name != other.name or options != resolve(slot, other)[1]
@@ -349,7 +355,7 @@ def describe(name: str, *, objective: bool = True) -> dict[str, Any]:
         "paper": paper.strip(),
         "differs": differs,
         "rounds": recipe.max_rounds,
-        "provide": sorted(provide | ({"rounds"} if recipe.max_rounds > 1 else set())),
+        "provide": sorted(provide - gives | ({"rounds"} if recipe.max_rounds > 1 else set())),
         "slots": slots,
     }
 

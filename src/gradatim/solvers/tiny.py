@@ -188,8 +188,13 @@ def texts(samples: Samples) -> list[str]:
 
 def flat(samples: Samples) -> Ragged:
     """The replies as one flat column."""
-    inside = torch.arange(samples.tokens.shape[1]) < samples.lengths[:, None]
-    return Ragged(samples.tokens[inside], samples.lengths)
+    return Ragged(reply_tokens(samples, samples.tokens), samples.lengths)
+
+
+def reply_tokens(samples: Samples, values: torch.Tensor) -> torch.Tensor:
+    """(token,) what a (row, longest) table holds of the replies' own tokens."""
+    inside = torch.arange(values.shape[1]) < samples.lengths[:, None]
+    return values[inside]
 
 
 def open_tiny(

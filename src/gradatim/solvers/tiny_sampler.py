@@ -18,6 +18,7 @@ class Samples(NamedTuple):
         logp: (row,) float32, log-probability of each reply under the sampled distribution.
         entropy: (row,) float32, mean over its tokens of the distribution's entropy in nats;
             zeros where it was not asked for.
+        token_logp: (row, longest) float32, of each token; garbage after the end mark.
     """
 
     tokens: torch.Tensor
@@ -25,6 +26,7 @@ class Samples(NamedTuple):
     finished: torch.Tensor
     logp: torch.Tensor
     entropy: torch.Tensor
+    token_logp: torch.Tensor
 
 
 SEATS = 8  # rows of one prompt that share a table: their queries are one matrix product
@@ -135,8 +137,9 @@ def sample(
     lengths = torch.full((total,), limit, dtype=torch.int64)
     finished = torch.zeros(total, dtype=torch.bool)
     logp, entropy = torch.zeros(total), torch.zeros(total)
+    token_logp = torch.zeros((total, limit))
     if not total:
-        return Samples(tokens, lengths, finished, logp, entropy)
+        return Samples(tokens, lengths, finished, logp, entropy, token_logp)
     prefix = read_prompts(weights, shape, prompts)
     cache = _Cache(prefix, owner, limit)
     turns = rotary(shape)
@@ -147,6 +150,7 @@ def sample(
         logits[:, END - 1] = -torch.inf  # padding is never an answer
         drawn, score = _draw(logits, temperature, generator)
         tokens[alive[running], t] = drawn[running]
+        token_logp[alive[running], t] = score[running]
         logp[alive[running]] += score[running]
         if entropies:
             open_to = torch.special.entr(logits.softmax(-1)).sum(-1)
@@ -163,7 +167,7 @@ def sample(
             cache.keep(rows)
             alive, drawn, running = alive[rows], drawn[rows], running[rows]
         logits = _step(weights, shape, cache, tokens=drawn, turns=turns, t=t)
-    return Samples(tokens, lengths, finished, logp, entropy / lengths)
+    return Samples(tokens, lengths, finished, logp, entropy / lengths, token_logp)
 
 
 def _draw(
