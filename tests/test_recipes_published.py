@@ -297,7 +297,8 @@ def test_curricula_go_up_and_stop_where_they_should():
 
 
 def test_a_domain_is_upsampled_at_the_end():
-    domain = {"sampler": ("upsample", {"domain": ("lists:10",), "share": 0.4})}
+    sources = tuple(f"lists:10:{task}" for task in ("reverse", "select", "sort"))
+    domain = {"sampler": ("upsample", {"domain": sources, "share": 0.4})}
     late = run("grpo", steps=40, total=40 * 96, **domain)[0]
     assert (late == 10).mean() > 0.3  # .1 until the last fifth, .4 in it
 
