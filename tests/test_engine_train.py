@@ -17,7 +17,9 @@ from gradatim.errors import ArgumentError, FormatError
 from gradatim.families.generation import generate
 from gradatim.families.read import save
 from gradatim.families.verify import check
+from gradatim.store import banks
 from gradatim.store.run import Run
+from gradatim.types import Bank
 
 torch = pytest.importorskip("torch")
 tiny = pytest.importorskip("gradatim.solvers.tiny")
@@ -380,7 +382,7 @@ def test_verb_says_mistakes_in_one_line(tmp_path, problems, capsys):
     assert "nothing.jsonl: expected a file" in line
     good = ["train", str(tmp_path / "p.jsonl"), *tail]
     assert "did you mean 'grpo'" in one_line([*good, "--recipe", "gropo"], capsys)
-    assert "SLOT.OPTION=VALUE, got 'budget'" in one_line([*good, "--set", "budget"], capsys)
+    assert "max_rounds=N, got 'budget'" in one_line([*good, "--set", "budget"], capsys)
     assert "did you mean" in one_line([*good, "--set", "buget.min=4"], capsys)
     (tmp_path / "empty.jsonl").write_text("")
     line = one_line(["train", str(tmp_path / "empty.jsonl"), *tail], capsys)
@@ -394,3 +396,52 @@ def test_overrides():
     for bad in ("a.b", "=1", "a=1", ".b=1", "a.=1"):
         with pytest.raises(ArgumentError, match=r"SLOT\.OPTION=VALUE"):
             parse_overrides([bad])
+
+
+# -- known difficulties -------------------------------------------------------------------------
+
+
+def bank_of(problems):
+    """A bank whose difficulty is the level."""
+    size = len(problems)
+    flat = {k: np.full(size, v) for k, v in (("discrimination", 1.0), ("floor", 0.0))}
+    return Bank(
+        items=tuple(p.id for p in problems),
+        difficulty=np.array([p.level - 3.0 for p in problems]),
+        **flat,
+        se_difficulty=np.full(size, 0.1),
+        se_discrimination=np.full(size, 0.1),
+        solvers=("a",),
+        ability=np.zeros(1),
+        se_ability=np.ones(1),
+        tried=np.full(size, 9),
+        solved=np.full(size, 4),
+        scale="s",
+    )
+
+
+def test_s016_pudf_trains_on_a_bank(tmp_path, problems, capsys):
+    known = bank_of(problems)
+    made = engine.train(
+        problems, rollouts=512, run=tmp_path / "a", recipe="pudf", bank=known, **QUICK
+    )
+    assert made.curve[-1]["rollouts"] == 512
+    save(tmp_path / "p.jsonl", problems)
+    file = banks.write(tmp_path, known)
+    argv = ["train", str(tmp_path / "p.jsonl"), "--run", str(tmp_path / "b"), "--recipe", "pudf"]
+    argv += ["--rollouts", "512", "--prompts", "16", "--batch", "128", "-q", "--json"]
+    assert command([*argv, "--bank", str(file)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert timeless(found["curve"]) == timeless(made.curve)
+    Run(tmp_path / "c").add_bank(known)
+    assert command([*argv, "--bank", str(tmp_path / "c")]) == 0
+    assert json.loads(capsys.readouterr().out)["reused"]  # the same bank, from a run
+    harder = replace(known, difficulty=known.difficulty + 1)
+    again = engine.train(
+        problems, rollouts=512, run=tmp_path / "a", recipe="pudf", bank=harder, **QUICK
+    )
+    assert not again.reused
+    assert command(argv) == 2
+    assert "sampler 'ability' needs 'bank'" in capsys.readouterr().err
+    assert command([*argv, "--bank", str(tmp_path / "p.jsonl")]) == 2
+    assert "expected a bank" in capsys.readouterr().err

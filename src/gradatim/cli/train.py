@@ -22,6 +22,10 @@ def train(
     held_out: Annotated[
         Path | None, typer.Option(help="Problems to try on the way; nothing is learned from them.")
     ] = None,
+    bank: Annotated[
+        Path | None,
+        typer.Option(help="Known difficulties, for recipes that need them: a bank, or its run."),
+    ] = None,
     tries: Annotated[
         int, typer.Option(help="Attempts on each held-out problem at each survey: k of pass@k.")
     ] = 4,
@@ -50,6 +54,7 @@ def train(
         recipe=recipe,
         held_out=load(held_out) if held_out else (),
         progress=reporter(quiet),
+        bank=bank,
         tries=tries,
         start=start,
         seed=seed,

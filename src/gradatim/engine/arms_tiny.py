@@ -9,7 +9,7 @@ from gradatim.engine import loop, steps
 from gradatim.engine.arms import Advance, advanced
 from gradatim.recipes.curriculum import Curriculum
 from gradatim.solvers import tiny
-from gradatim.types import Problem, Recipe
+from gradatim.types import Bank, Problem, Recipe
 
 
 class Tiny:
@@ -23,6 +23,7 @@ class Tiny:
         seed: decides every random choice.
         rollouts: of the whole run.
         settings: rate, ramp, limit, passes.
+        bank: difficulties of the problems, for recipes that need them.
     """
 
     def __init__(
@@ -35,12 +36,13 @@ class Tiny:
         seed: int,
         rollouts: int,
         settings: Mapping[str, Any],
+        bank: Bank | None = None,
     ) -> None:
         loop.use_threads(1)
         self.held_out, self.seed = held_out, seed
         self.limit, self.passes = settings["limit"], settings["passes"]
         self.curriculum = Curriculum(
-            problems, recipe, seed, provides=steps.PROVIDES, total=rollouts
+            problems, recipe, seed, provides=steps.PROVIDES, bank=bank, total=rollouts
         )
         self.learner = loop.Learner(
             tiny.load(start),

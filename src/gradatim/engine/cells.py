@@ -1,9 +1,11 @@
 """One training of a study: what it depends on, and the row that it leaves."""
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +15,7 @@ from gradatim.engine import arms
 from gradatim.families.generation import generate
 from gradatim.recipes.saving import recipe_notes
 from gradatim.rng import digest
+from gradatim.store import banks
 from gradatim.types import Problem, Recipe
 
 SETTINGS: dict[str, Any] = {
@@ -28,7 +31,8 @@ SETTINGS: dict[str, Any] = {
     "early": 4,  # further moments in the first `early_rollouts`
     "early_rollouts": 8_000,
 }
-POOL = {"families": {}, "n": 1500, "levels": "1:10", "held_out": 600, "seed": 0}
+# bank: file of the training problems' difficulties, for recipes that need them
+POOL = {"families": {}, "n": 1500, "levels": "1:10", "held_out": 600, "seed": 0, "bank": ""}
 WORLD = {"simulated": 0, "families": 3, "held_out": 600, "seed": 0, "start": 0.0, "transfer": 0.1}
 
 
@@ -51,11 +55,19 @@ class Cell(NamedTuple):
         """
         recipe = {k: v for k, v in recipe_notes(self.recipe).items() if k not in ("doc", "paper")}
         known = WORLD if "simulated" in self.pool_spec else POOL
+        pool = dict(self.pool_spec)
+        if pool.get("bank"):
+            pool["bank"] = _content(pool["bank"])  # where the file lies changes nothing
         parts = (
             {k: v for k, v in given.items() if k not in usual or v != usual[k]}
-            for given, usual in ((self.pool_spec, known), (self.settings, SETTINGS))
+            for given, usual in ((pool, known), (self.settings, SETTINGS))
         )
         return digest("study", files.dumps([recipe, *parts, self.start, self.seed]), size=8).hex()
+
+
+@cache
+def _content(path: str) -> str:
+    return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
 
 
 @cache
@@ -106,6 +118,7 @@ def _arm(cell: Cell) -> Any:
         seed=cell.seed,
         rollouts=settings["rollouts"],
         settings=settings,
+        bank=banks.read(spec["bank"]) if spec.get("bank") else None,
     )
 
 

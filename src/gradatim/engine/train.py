@@ -26,10 +26,11 @@ from gradatim.recipes import registry
 from gradatim.recipes.curriculum import Curriculum
 from gradatim.solvers import tiny
 from gradatim.solvers.tiny_model import encode
+from gradatim.store.banks import name_of
 from gradatim.store.ledger import Ledger
 from gradatim.store.rows import Setting, prompt_hash
-from gradatim.store.run import Run
-from gradatim.types import Batch, Estimate, Plan, Problem
+from gradatim.store.run import Run, opened_bank
+from gradatim.types import Bank, Estimate, Plan, Problem
 
 SAVE_EVERY = 20.0  # seconds between saved steps: the most that a kill can cost
 
@@ -96,6 +97,7 @@ def train(
     run: Run | str | Path,
     recipe: str = "gradatim",
     held_out: Sequence[Problem] = (),
+    bank: Bank | Run | str | Path | None = None,
     progress: Progress = silent,
     **options: Any,
 ) -> Trained:
@@ -107,6 +109,8 @@ def train(
         run: a run or its folder; the ledger, the checkpoints and the curve go there.
         recipe: a name of `list_recipes()`.
         held_out: problems to try on the way; nothing is learned from them.
+        bank: difficulties known beforehand (a bank, its file, or the run that holds it), for
+            recipes that need them.
         progress: told after each step.
         options: further fields of Settings.
 
@@ -114,7 +118,9 @@ def train(
         Trained; a run that was finished before with the same settings is reused.
 
     Raises:
-        ArgumentError: an option is unknown, or a problem has no compact prompt.
+        ArgumentError: an option is unknown, a problem has no compact prompt, the bank holds none
+            of them, or the recipe needs a bank.
+        FormatError: no bank there.
     """
     known = [name for name in Settings.__dataclass_fields__ if name not in ("recipe", "rollouts")]
     checks.known_keys("train", options, known)
@@ -125,8 +131,10 @@ def train(
     registry.get(recipe)
     run = run if isinstance(run, Run) else Run(run)
     ids = prompt_hash("".join(p.id for p in (*problems, *held_out)))
-    session = _Session(run, problems, held_out, settings)
+    known_bank = None if bank is None else opened_bank(bank)
+    session = _Session(run, problems, held_out, settings, bank=known_bank)
     about = {"problems": ids, "version": session.start_version, **asdict(settings)}
+    about |= {"bank": session.bank} if session.bank else {}
     done = run.config("train", **about)
     if done and session.saved():
         return session.result(reused=True)
@@ -172,6 +180,8 @@ class _Session:
         problems: Sequence[Problem],
         held_out: Sequence[Problem],
         settings: Settings,
+        *,
+        bank: Bank | None = None,
     ) -> None:
         loop.use_threads(settings.threads)
         self.run, self.settings = run, settings
@@ -184,12 +194,15 @@ class _Session:
         start = tiny.load(settings.start)
         self.start_version = start.version
         named = files.dumps(files.plain(asdict(settings))) + start.version + "".join(hashes)
+        self.bank = "" if bank is None else name_of(bank)
+        named += self.bank
         self.folder = run.checkpoints / f"{settings.recipe}-{settings.seed}-{prompt_hash(named)}"
         self.curriculum = Curriculum(
             self.problems,
             settings.recipe,
             settings.seed,
             provides=steps.PROVIDES,
+            bank=bank,
             total=settings.rollouts,
             **settings.overrides,
         )
@@ -243,13 +256,8 @@ class _Session:
             "cpu": self.cpu,
             **watching.of_step(batch, sampled=version, updates=self.learner.steps - version),
         })
-        self._cover(batch)
-
-    def _cover(self, batch: Batch) -> None:
-        size = len(self.problems)
-        right = batch.problem[batch.solved]
-        self.tried = (np.bincount(batch.problem, minlength=size) + self.tried).tolist()
-        self.right = (np.bincount(right, minlength=size) + self.right).tolist()
+        self.tried = watching.added(self.tried, batch.problem)
+        self.right = watching.added(self.right, batch.problem[batch.solved])
 
     def watch(self, ledger: Ledger) -> None:
         """Try the held-out problems when the next of the evenly spread moments has come."""
@@ -276,10 +284,8 @@ class _Session:
             ),
             "coverage": watching.covered(np.array(self.tried), np.array(self.right)),
         }
-        if self.first:
-            record |= watching.of_survey(solved, np.array(self.first), self.settings.tries)
-        else:
-            self.first = solved.tolist()
+        record |= watching.of_survey(solved, np.array(self.first), self.settings.tries)
+        self.first = self.first or solved.tolist()
         record["alarms"] = watching.alarms([*self.monitor, record], self.curve)
         self.monitor.append(record)
 

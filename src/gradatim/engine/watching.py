@@ -91,17 +91,27 @@ def of_survey(solved: np.ndarray, first: np.ndarray, tries: int) -> dict[str, An
     """How the policy's reach moved since the first survey: a plain monitors_reach.Boundary.
 
     Args:
-        solved, first: (problem,) int, right attempts now and in the first survey.
+        solved, first: (problem,) int, right attempts now and in the first survey; `first` is
+            empty while this is the first.
         tries: attempts on each, k of pass@k; one alone tells nothing of reach.
 
     Returns:
         Nothing, or `reach` with pass_1, pass_k (changes), k, verdict and alarm.
     """
-    if tries < 2:
+    if tries < 2 or not len(first):
         return {}
     n = np.full(len(solved), tries)
     found = monitors_reach.boundary((first, n), (solved, n), tries)._asdict()
     return {"reach": {k: asdict(v) if isinstance(v, Estimate) else v for k, v in found.items()}}
+
+
+def added(counts: Sequence[int], problem: np.ndarray) -> list[int]:
+    """Counts of a pool's problems with these attempts, (attempt,) int, added.
+
+    >>> added([1, 0, 0], np.array([2, 2, 0]))
+    [2, 0, 2]
+    """
+    return (np.bincount(problem, minlength=len(counts)) + np.asarray(counts)).tolist()
 
 
 def covered(tried: np.ndarray, right: np.ndarray) -> dict[str, Any]:

@@ -21,6 +21,17 @@ from gradatim.store.rows import prompt_hash
 from gradatim.types import Bank, Problem
 
 
+def opened_bank(bank: "Bank | Run | str | Path") -> Bank:
+    """A bank; a file's; or the newest of a run or its folder.
+
+    Raises:
+        FormatError: no bank there.
+    """
+    if isinstance(bank, str | Path):
+        bank = Run(bank, create=False) if Path(bank).is_dir() else banks.read(bank)
+    return bank.bank() if isinstance(bank, Run) else bank
+
+
 class Run:
     """A run folder, opened or created.
 
