@@ -1,11 +1,15 @@
 """The verb `study`: recipes side by side at an equal budget."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gradatim.cli.output import Json, Quiet, emit, reporter
+from gradatim.errors import SolverError
+
+if TYPE_CHECKING:
+    from gradatim.engine.study import Study
 
 
 def study(
@@ -41,9 +45,13 @@ def study(
     target = results or file.with_suffix(".parquet")
     planned = len(plan.cells)
     if dry_run:
-        known = {row["key"] for row in engine.read_rows(target)}
-        plan = plan._replace(cells=[cell for cell in plan.cells if cell.key in known])
-    rows = engine.study(plan, results=target, jobs=jobs, only=only or (), progress=reporter(quiet))
+        plan = _begun(plan, target)
+    failure = None
+    try:
+        told = reporter(quiet)
+        rows = engine.study(plan, results=target, jobs=jobs, only=only or (), progress=told)
+    except SolverError as error:  # cells failed: what there is is shown, then that is said
+        failure, rows = error, engine.study(_begun(plan, target), results=target)
     begun = any(row["variant"] == plan.baseline for row in rows)
     found = contrasts.contrast(rows, baseline=plan.baseline) if begun or report else []
     parts = contrasts.leave_one_out(rows)
@@ -68,3 +76,13 @@ def study(
         as_json=as_json,
         text=text,
     )
+    if failure is not None:
+        raise failure
+
+
+def _begun(plan: "Study", target: Path) -> "Study":
+    """The cells of a study that have a row."""
+    from gradatim.engine.study import read_rows
+
+    known = {row["key"] for row in read_rows(target)}
+    return plan._replace(cells=[cell for cell in plan.cells if cell.key in known])

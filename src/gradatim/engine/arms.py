@@ -12,9 +12,12 @@ from scipy import special
 
 from gradatim import checks
 from gradatim.learning.advantages import learned
+from gradatim.recipes import registry
 from gradatim.recipes.curriculum import Curriculum
-from gradatim.recipes.registry import PROVIDES
 from gradatim.types import Batch, Pool, Recipe
+
+# what slots may need of a simulated learner
+PROVIDES = registry.PROVIDES | {"rounds", "logp", "entropy"}
 
 
 class Advance(NamedTuple):
@@ -105,7 +108,7 @@ class Simulated:
             range(len(world.difficulty)),
             recipe,
             seed,
-            provides=PROVIDES | {"rounds", "logp", "entropy"},
+            provides=PROVIDES,
             source=world.pool,
             total=rollouts,
         )

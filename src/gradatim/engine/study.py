@@ -16,15 +16,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gradatim import checks, files
-from gradatim.engine.cells import POOL, SETTINGS, WORLD, Cell, run_cell
-from gradatim.errors import ArgumentError, FormatError
+from gradatim.engine import study_checks
+from gradatim.engine.cells import Cell, run_cell
+from gradatim.errors import ArgumentError, FormatError, SolverError
 from gradatim.progress import Progress, Tick, silent
 from gradatim.recipes import registry
-from gradatim.types import SLOTS
+from gradatim.types import SLOTS, Recipe
 
 TOP = ("name", "baseline", "recipes", "starts", "seeds", "settings", "pools", "variants")
 TUNED = ("rate", "batch", "prompts", "passes")  # settings that a variant may have of its own
-VARIANT = ("recipe", *TUNED, *SLOTS)
+VARIANT = ("recipe", registry.ROUNDS, *TUNED, *SLOTS)
 
 
 class Study(NamedTuple):
@@ -43,81 +44,83 @@ def load(path: str | Path) -> Study:
 
     Keys: name; baseline (a variant, `grpo`); recipes (names, or "all"); starts (checkpoints);
     seeds; [settings] (SETTINGS); [pools.NAME] with families = {NAME = {knob = value}}, or with
-    simulated = problems; [variants.NAME] with recipe, changed slots and settings of TUNED.
+    simulated = problems; [variants.NAME] with recipe, changed slots, max_rounds and settings of
+    TUNED. Every variant plans a step on a sample of every pool, so that what cannot run is said
+    here (`study_checks`).
 
     Raises:
-        FormatError: not TOML, or unknown keys (named, with the nearest).
-        ArgumentError: unknown recipes, families or options.
+        FormatError: not TOML, or a table that is none.
+        ArgumentError: unknown keys, recipes, families, starts or options (with the nearest); values
+            of another type or out of bounds; a variant that cannot run on a pool.
+        MissingExtra: torch is not installed and a pool is not simulated.
     """
     try:
         text = tomllib.loads(files.read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise FormatError(path, expected="a study in TOML", got=str(error)) from None
     checks.known_keys(f"study {path}", text, TOP)
-    settings = SETTINGS | _table(path, text, "settings", SETTINGS)
-    pools = {name: _pool(path, name, spec) for name, spec in _table(path, text, "pools").items()}
+    usual = study_checks.settings(f"study {path}, settings", text.get("settings", {}))
+    pools = {
+        name: study_checks.pool(f"study {path}, pool '{name}'", spec)
+        for name, spec in _table(path, text, "pools").items()
+    }
     if not pools:
         raise FormatError(path, field="pools", expected="at least one [pools.NAME]", got="none")
+    seeds = study_checks.names(f"study {path}", text.get("seeds", [0]), "seeds", whole=True)
+    starts = study_checks.names(f"study {path}", text.get("starts", ["start"]), "starts")
+    study_checks.readable(f"study {path}", starts, pools)
     named = text.get("recipes", [])
-    names = _everywhere() if named == "all" else list(named)
-    variants = {name: (registry.get(name), {}) for name in names}
+    if named == "all":
+        named = study_checks.everywhere(pools.values())
+    elif named != []:
+        study_checks.names(f"study {path}", named, "recipes", other="all")
+    variants = {name: (registry.get(name), usual) for name in named}
     for name, spec in _table(path, text, "variants").items():
-        checks.known_keys(f"study {path}, variant '{name}'", spec, VARIANT)
-        changes = {
-            slot: tuple(spec[slot]) if isinstance(spec[slot], list) else spec[slot]
-            for slot in SLOTS
-            if slot in spec
-        }
-        base = registry.get(spec.get("recipe", name))
-        extra = {name: spec[name] for name in TUNED if name in spec}
-        variants[name] = (registry.adapt(base, changes), extra)
-    used = set(SLOTS)
-    if all("simulated" in spec for spec in pools.values()):
-        used -= {"objective"}  # it needs torch, and a simulated learner has none
-    for recipe, _ in variants.values():  # a mistake is said now, not hours later
-        for slot in used:
-            registry.resolve(slot, getattr(recipe, slot))
+        variants[name] = _variant(f"study {path}, variant '{name}'", name, spec, usual)
     baseline = text.get("baseline", "grpo")
     checks.one_of("baseline", baseline, variants)
+    for name, (recipe, settings) in variants.items():  # a mistake is said now, not hours later
+        for pool, spec in pools.items():
+            try:
+                study_checks.try_step(recipe, spec, settings)
+            except ArgumentError as error:
+                where = f"study {path}, variant '{name}' on pool '{pool}'"
+                raise ArgumentError(f"{where}: {error}") from None
     cells = [
-        Cell(pool, variant, start, seed, recipe, spec, settings | extra)
-        for seed in text.get("seeds", [0])
-        for start in text.get("starts", ["start"])
+        Cell(pool, variant, start, seed, recipe, spec, settings)
+        for seed in seeds
+        for start in starts
         for pool, spec in pools.items()
-        for variant, (recipe, extra) in variants.items()
+        for variant, (recipe, settings) in variants.items()
     ]
     return Study(str(text.get("name", Path(path).stem)), baseline, cells)
 
 
-def _table(
-    path: str | Path, text: Mapping[str, Any], key: str, known: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def _table(path: str | Path, text: Mapping[str, Any], key: str) -> dict[str, Any]:
     found = text.get(key, {})
     if not isinstance(found, dict):
         raise FormatError(path, field=key, expected="a table", got=repr(found))
-    if known is not None:
-        checks.known_keys(f"study {path}, {key}", found, known)
     return found
 
 
-def _pool(path: str | Path, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    known = WORLD if "simulated" in spec else POOL
-    checks.known_keys(f"study {path}, pool '{name}'", spec, known)
-    return known | dict(spec)
-
-
-def _everywhere() -> list[str]:
-    """Recipes that the tiny trainer can run."""
-    from gradatim.engine.steps import PROVIDES
-
-    found = []
-    for name in registry.recipe_names():
-        try:
-            registry.fits(registry.get(name), PROVIDES | {"features"})
-        except ArgumentError:
-            continue
-        found.append(name)
-    return found
+def _variant(
+    what: str, name: str, spec: Any, usual: Mapping[str, Any]
+) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe of a variant and its settings."""
+    if not isinstance(spec, dict):
+        raise ArgumentError(f"{what} must be a table, got {spec!r}")
+    checks.known_keys(what, spec, VARIANT)
+    try:
+        changes = {
+            slot: tuple(spec[slot]) if isinstance(spec[slot], list) else spec[slot]
+            for slot in (*SLOTS, registry.ROUNDS)
+            if slot in spec
+        }
+        recipe = registry.adapt(registry.get(spec.get("recipe", name)), changes)
+    except ArgumentError as error:
+        raise ArgumentError(f"{what}: {error}") from None
+    own = {key: spec[key] for key in TUNED if key in spec}
+    return recipe, study_checks.settings(what, {**usual, **own})
 
 
 # -- many cells -----------------------------------------------------------------------------------
@@ -145,21 +148,42 @@ def write_rows(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
     files.write_atomic(path, buffer.getvalue().to_pybytes())
 
 
-def _results(cells: Sequence[Cell], jobs: int) -> Iterator[dict[str, Any]]:
+def _results(cells: Sequence[Cell], jobs: int) -> Iterator[tuple[Cell, dict[str, Any] | Exception]]:
+    """Every cell with its row, or with what went wrong: other cells do not stop for it."""
     if jobs == 1:
-        yield from map(run_cell, cells)
+        for cell in cells:
+            try:
+                found = run_cell(cell)
+            except Exception as error:  # whatever it is, rows of other cells are worth having
+                found = error
+            yield cell, found
         return
     # one core each: matrices this small gain nothing from a second thread
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        waiting = [pool.submit(run_cell, cell) for cell in cells]
+        waiting = {pool.submit(run_cell, cell): cell for cell in cells}
         try:
             for done in as_completed(waiting):
-                yield done.result()
+                error = done.exception()
+                yield waiting[done], error if isinstance(error, Exception) else done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _failed(failed: Sequence[tuple[Cell, Exception]], tried: int) -> SolverError:
+    """What to say at the end when cells failed: each of them, and the first few reasons."""
+    reasons: dict[str, list[str]] = {}
+    for cell, error in failed:
+        text = " ".join(str(error).split())
+        where = f"{cell.variant} on {cell.pool} (start {cell.start}, seed {cell.seed})"
+        reasons.setdefault(f"{type(error).__name__}: {text}", []).append(where)
+    said = [f"{', '.join(where)}: {reason}" for reason, where in list(reasons.items())[:3]]
+    return SolverError(
+        f"{len(failed)} of {tried} cells failed, the rows of the others are kept and the same "
+        f"command tries again; {'; '.join(said)}{' ...' * (len(reasons) > 3)}"
+    )
 
 
 def study(
@@ -185,6 +209,7 @@ def study(
     Raises:
         ArgumentError: an unknown variant in `only`, or what `load` raises.
         MissingExtra: torch is not installed and a pool is not simulated.
+        SolverError: cells failed; it is raised when all others have their rows.
     """
     plan = path if isinstance(path, Study) else load(path)
     if results is None and not isinstance(path, Study):
@@ -197,12 +222,19 @@ def study(
     known = {row["key"] for row in rows}
     todo = [c for c in plan.cells if c.key not in known and (not only or c.variant in only)]
     done, total = len(plan.cells) - len(todo), len(plan.cells)
-    for row in _results(todo, jobs):
+    failed: list[tuple[Cell, Exception]] = []
+    for cell, row in _results(todo, jobs):
+        if isinstance(row, Exception):
+            failed.append((cell, row))
+            progress(Tick(f"study {plan.name}", done, total, {"failed": cell.variant}))
+            continue
         rows.append(row)
         if results is not None:
             write_rows(results, rows)
         done += 1
         progress(Tick(f"study {plan.name}", done, total, {"last": row["variant"]}))
+    if failed:
+        raise _failed(failed, len(todo)) from failed[0][1]
     return [
         # two variants may be one recipe under two names: a row serves both
         {**row, "variant": cell.variant, "pool": cell.pool}

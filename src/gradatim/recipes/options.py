@@ -17,13 +17,16 @@ from gradatim.types import Slot
 KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 
 
-def check(what: str, record: Slot, given: Mapping[str, Any]) -> dict[str, Any]:
+def check(
+    what: str, record: Slot, given: Mapping[str, Any], *, over: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """All options of an entry, defaults filled in.
 
     Args:
         what: the entry, for messages.
         record: the entry.
         given: options that somebody set.
+        over: options that were set before, by a recipe.
 
     Raises:
         ArgumentError: one that it does not have (names the nearest), of another type than its
@@ -34,15 +37,29 @@ def check(what: str, record: Slot, given: Mapping[str, Any]) -> dict[str, Any]:
     Traceback (most recent call last):
     gradatim.errors.ArgumentError: sampler 'x': `high` must be at least `low` = 0.2, got 0.1
     """
-    checks.known_keys(what, given, record.options)
-    options = {**record.options, **given}
+    return values(what, record.options, record.bounds, given, over=over)
+
+
+def values(
+    what: str,
+    defaults: Mapping[str, Any],
+    bounds: Mapping[str, Any],
+    given: Mapping[str, Any],
+    *,
+    over: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Settings with defaults filled in, checked as `check` does it for an entry's options."""
+    if not isinstance(given, Mapping):
+        raise ArgumentError(f"{what} must be a table of {', '.join(defaults)}; got {given!r}")
+    checks.known_keys(what, given, defaults)
+    found = {**defaults, **(over or {}), **given}
     for name, value in given.items():
-        if (wanted := _other_type(record.options[name], value)) is not None:
+        if (wanted := _other_type(defaults[name], value)) is not None:
             raise ArgumentError(f"{what}: `{name}` must be {wanted}, got {value!r}")
-    for name, bound in record.bounds.items():
-        if fault := _outside(name, bound, options, given):
+    for name, bound in bounds.items():
+        if fault := _outside(name, bound, found, given):
             raise ArgumentError(f"{what}: {fault}")
-    return options
+    return found
 
 
 def _other_type(default: Any, value: Any) -> str | None:

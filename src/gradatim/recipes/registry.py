@@ -253,6 +253,9 @@ def adapt(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
             fields[slot] = old if change == old.name else Use(change)
         elif isinstance(change, Mapping):
             fields[slot] = Use(old.name, {**old.options, **change})
+            if slot != "objective":  # where two options disagree, the one that changes is named
+                what = f"{slot} '{old.name}'"
+                options.check(what, entry(slot, old.name), change, over=old.options)
         elif isinstance(change, tuple) and len(change) == 2 and isinstance(change[1], Mapping):
             fields[slot] = Use(change[0], dict(change[1]))
         else:
