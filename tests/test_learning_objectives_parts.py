@@ -194,7 +194,9 @@ def test_rloo_is_dr_grpo_times_g_over_g_minus_1():
 def _of(reward, group):
     from types import SimpleNamespace
 
-    return SimpleNamespace(reward=reward, group=group, mask=np.ones(len(group), bool))
+    size = len(group)
+    columns = {"role": np.zeros(size, int), "mask": np.ones(size, bool)}
+    return SimpleNamespace(reward=reward, group=group, **columns)
 
 
 # -- masks, weights -------------------------------------------------------------------------------
