@@ -10,7 +10,10 @@ from gradatim.errors import ArgumentError
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", help="SLOT.OPTION=VALUE, for example budget.min=4; repeatable."),
+    typer.Option(
+        "--set",
+        help="SLOT.OPTION=VALUE (budget.min=4, sampler.joint=true) or max_rounds=N; repeatable.",
+    ),
 ]
 
 
@@ -74,23 +77,30 @@ def train(
     emit(trained, as_json=as_json, text="\n".join(text))
 
 
-def parse_overrides(pairs: list[str] | tuple[()]) -> dict[str, dict[str, Any]]:
-    """SLOT.OPTION=VALUE pairs as options by slot; values are numbers where they look like it.
+def parse_overrides(pairs: list[str] | tuple[()]) -> dict[str, Any]:
+    """SLOT.OPTION=VALUE pairs as options by slot, and max_rounds=N as it is.
 
-    >>> parse_overrides(["budget.min=4", "sampler.explore=0.2"])
-    {'budget': {'min': 4}, 'sampler': {'explore': 0.2}}
+    Values are true or false, or numbers, where they look like it.
+
+    >>> parse_overrides(["budget.min=4", "sampler.joint=true", "max_rounds=2"])
+    {'budget': {'min': 4}, 'sampler': {'joint': True}, 'max_rounds': 2}
     """
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, raw = pair.partition("=")
         slot, dot, option = name.partition(".")
-        if not (equals and dot and slot and option):
-            raise ArgumentError(f"`--set` must be SLOT.OPTION=VALUE, got {pair!r}")
-        found.setdefault(slot, {})[option] = _number(raw)
+        if name == "max_rounds" and equals:
+            found[name] = _value(raw)
+            continue
+        if not (equals and dot and slot and option) or slot == "max_rounds":
+            raise ArgumentError(f"`--set` must be SLOT.OPTION=VALUE or max_rounds=N, got {pair!r}")
+        found.setdefault(slot, {})[option] = _value(raw)
     return found
 
 
-def _number(raw: str) -> Any:
+def _value(raw: str) -> Any:
+    if raw in ("true", "false"):
+        return raw == "true"
     for kind in (int, float):
         try:
             return kind(raw)

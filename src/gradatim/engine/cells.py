@@ -65,6 +65,29 @@ class Cell(NamedTuple):
         return digest("study", files.dumps([recipe, *parts, self.start, self.seed]), size=8).hex()
 
 
+def levels_of(spec: Mapping[str, Any]) -> list[int]:
+    """The levels of a pool, from "A:B" or a list.
+
+    >>> levels_of({"levels": "2:4"})
+    [2, 3, 4]
+    """
+    levels = spec["levels"]
+    if isinstance(levels, str):
+        first, last = map(int, levels.split(":"))
+        levels = range(first, last + 1)
+    return list(levels)
+
+
+def problems_of(spec: Mapping[str, Any], split: str, size: int) -> list[Problem]:
+    """`size` problems of a pool, its families in equal parts, each going through the levels."""
+    found: list[Problem] = []
+    levels, share = levels_of(spec), size // len(spec["families"])
+    for name, knobs in spec["families"].items():
+        family = name.split("@")[0]
+        found += generate(family, n=share, level=levels, seed=spec["seed"], split=split, **knobs)
+    return found
+
+
 @cache
 def _content(path: str) -> str:
     return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
@@ -74,20 +97,7 @@ def _content(path: str) -> str:
 def _problems(spec: str) -> tuple[list[Problem], list[Problem]]:
     """Training and held-out problems of a pool, the same for every cell."""
     pool = json.loads(spec)
-    levels = pool["levels"]
-    if isinstance(levels, str):
-        first, last = map(int, levels.split(":"))
-        levels = range(first, last + 1)
-    sides: list[list[Problem]] = []
-    for split, size in (("train", pool["n"]), ("test", pool["held_out"])):
-        found: list[Problem] = []
-        for name, knobs in pool["families"].items():
-            share = size // len(pool["families"])
-            found += generate(
-                name.split("@")[0], n=share, level=levels, seed=pool["seed"], split=split, **knobs
-            )
-        sides.append(found)
-    return sides[0], sides[1]
+    return problems_of(pool, "train", pool["n"]), problems_of(pool, "test", pool["held_out"])
 
 
 def _arm(cell: Cell) -> Any:
