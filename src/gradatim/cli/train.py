@@ -29,6 +29,9 @@ def train(
         Path | None,
         typer.Option(help="Known difficulties, for recipes that need them: a bank, or its run."),
     ] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(help="Problems to probe now and then and never learn from.")
+    ] = None,
     tries: Annotated[
         int, typer.Option(help="Attempts on each held-out problem at each survey: k of pass@k.")
     ] = 4,
@@ -56,6 +59,7 @@ def train(
         run=run,
         recipe=recipe,
         held_out=load(held_out) if held_out else (),
+        anchors=load(anchors) if anchors else (),
         progress=reporter(quiet),
         bank=bank,
         tries=tries,

@@ -153,7 +153,7 @@ class Simulated:
         derivative = batch.solved - self._rate(self.world, batch.problem)
         size = len(self.ability)
         push = np.bincount(family[batch.problem], weights=advantage * derivative, minlength=size)
-        push *= self.settings["rate"] / max(len(batch.reward), 1)
+        push *= self.settings["rate"] / max(int(learned(batch).sum()), 1)
         shared = self.settings["transfer"]
         self.ability += (1 - shared) * push + shared * push.sum()
 

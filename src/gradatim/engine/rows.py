@@ -3,6 +3,7 @@
 from collections import Counter
 
 from gradatim.engine.steps import DEMO, Outcome
+from gradatim.recipes.anchors import PROBE
 from gradatim.solvers import tiny
 from gradatim.store.rows import AttemptRow, GradeRow, Setting, prompt_hash
 from gradatim.types import Plan
@@ -18,13 +19,14 @@ def attempt_rows(
         plan: its plan, for propensities; None outside of training.
         setting: who answered.
         step: of the run.
-        tag: what the attempts were for.
+        tag: what the attempts were for; those of a plan's probes are for "probe".
         seen: attempts so far of this setting on each prompt; counted up here.
     """
     attempts, grades = [], []
     hashes: dict[str, str] = {}
     expected = None if plan is None else plan.propensity.tolist()
     shown = set() if plan is None else set((plan.role == DEMO).nonzero()[0].tolist())
+    probed = set() if plan is None else set((plan.role == PROBE).nonzero()[0].tolist())
     columns = zip(
         made.problems,
         made.row.tolist(),
@@ -55,7 +57,7 @@ def attempt_rows(
                 prompt_tokens=len(prompt),
                 step=step,
                 propensity=None if expected is None else expected[row],
-                tag=tag,
+                tag="probe" if row in probed else tag,
             )
         )
         grades.append(GradeRow(f"{problem.verifier}@{problem.version}", *verdict))

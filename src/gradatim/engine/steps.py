@@ -6,7 +6,7 @@ the compact answer itself, learned from as if it had been sampled elsewhere. A p
 goes on from the first `cut` characters of the parent's reply, within the parent's limit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -212,6 +212,17 @@ def survey(
     )
     plan = plans.give(even, np.full(size, n))
     return perform(learner, plan, problems, limit=limit, seed=seed, temperature=temperature)
+
+
+def beside(
+    problems: Sequence[Problem], anchors: Sequence[Problem], options: Mapping[str, Any]
+) -> tuple[Sequence[Problem], dict[str, Any]]:
+    """Problems with anchors after them, and options whose `overrides` mark these."""
+    if not anchors:
+        return problems, dict(options)
+    at = list(range(len(problems), len(problems) + len(anchors)))
+    marked = {**options.get("overrides", {}), "anchors": at}
+    return [*problems, *anchors], {**options, "overrides": marked}
 
 
 class Taken(NamedTuple):

@@ -20,9 +20,8 @@ from gradatim import checks, files
 from gradatim.engine import loop, steps, watching
 from gradatim.engine.rows import attempt_rows
 from gradatim.errors import ArgumentError
-from gradatim.learning.advantages import learned
 from gradatim.progress import Progress, Tick, silent
-from gradatim.recipes import registry
+from gradatim.recipes import registry, rounds
 from gradatim.recipes.curriculum import Curriculum
 from gradatim.solvers import tiny
 from gradatim.solvers.tiny_model import encode
@@ -98,6 +97,7 @@ def train(
     recipe: str = "gradatim",
     held_out: Sequence[Problem] = (),
     bank: Bank | Run | str | Path | None = None,
+    anchors: Sequence[Problem] = (),
     progress: Progress = silent,
     **options: Any,
 ) -> Trained:
@@ -111,6 +111,7 @@ def train(
         held_out: problems to try on the way; nothing is learned from them.
         bank: difficulties known beforehand (a bank, its file, or the run that holds it), for
             recipes that need them.
+        anchors: more problems, probed and never learned from, paid from `rollouts`; see Curriculum.
         progress: told after each step.
         options: further fields of Settings.
 
@@ -124,6 +125,7 @@ def train(
     """
     known = [name for name in Settings.__dataclass_fields__ if name not in ("recipe", "rollouts")]
     checks.known_keys("train", options, known)
+    problems, options = steps.beside(problems, anchors, options)
     settings = Settings(recipe=recipe, rollouts=rollouts, **{"overrides": {}, **options})
     _check(settings)
     if not problems:
@@ -243,18 +245,17 @@ class _Session:
         self.spent += taken.spent
         self.tokens += int(taken.rollouts.replies.lengths.sum())
         self.cpu += time.process_time() - begin
-        plain = learned(batch)
-        sizes = np.bincount(batch.group[plain])
-        right = np.bincount(batch.group[plain], weights=batch.solved[plain])
+        groups, mixed, solved = rounds.brought(batch)
         self.curve.append({
             "step": number,
             "rollouts": self.spent,
             "tokens": self.tokens,
-            "mixed": float(np.mean(((right > 0) & (right < sizes))[sizes > 0])),
-            "solved": float(batch.solved[plain].mean()),
+            "mixed": mixed / max(groups, 1),
+            "solved": solved,
             "rows": int(taken.moved["rows"]),
             "cpu": self.cpu,
             **watching.of_step(batch, sampled=version, updates=self.learner.steps - version),
+            **watching.of_scale(self.curriculum),
         })
         self.tried = watching.added(self.tried, batch.problem)
         self.right = watching.added(self.right, batch.problem[batch.solved])
@@ -283,6 +284,7 @@ class _Session:
                 made.rollouts.logp, made.rollouts.replies.lengths.numpy()
             ),
             "coverage": watching.covered(np.array(self.tried), np.array(self.right)),
+            **watching.of_scale(self.curriculum),
         }
         record |= watching.of_survey(solved, np.array(self.first), self.settings.tries)
         self.first = self.first or solved.tolist()

@@ -13,15 +13,20 @@ import numpy as np
 
 from gradatim.errors import ArgumentError
 from gradatim.learning import monitors, monitors_reach
+from gradatim.recipes.curriculum import Curriculum
 from gradatim.scale.rates import pass_rate
 from gradatim.types import ROLES, Batch, Estimate
 
 COLLAPSED = 0.2  # share of the first survey's entropy; papers give no number, this one is ours
 OTHERS = [ROLES.index("demo"), ROLES.index("probe")]  # not sampled, or not whole replies
+SCALE = ("probed", "anchor_pass_rate", "ability", "ability_low", "ability_high")
+SCALED = ("ability", "drift")
+SCALE += ("drift", "drift_low", "drift_high", "anchors_moved")
 ALARMS = {
     "entropy collapse": "entropy fell below a fifth of where it began",
     "shrinking": "pass@1 rose while pass@k fell",
     "stale rollouts": "more than half of the updates used rollouts over one version old",
+    "anchors moved": "anchors became easier or harder than their difficulties say",
 }
 VERDICTS = {
     "expanded": "Expanding: it now solves held-out problems that it could not",
@@ -70,6 +75,14 @@ def of_step(batch: Batch, *, sampled: int, updates: int) -> dict[str, float]:
         "stale": lag.stale,
         "balance": float(monitors.balance(right, n).mean()) if len(n) else float("nan"),
     }
+
+
+def of_scale(curriculum: Curriculum) -> dict[str, Any]:
+    """Nothing without anchors, else `scale`: what `Curriculum.metrics` tells by them."""
+    if curriculum.pool.anchors is None:
+        return {}
+    known = curriculum.metrics()
+    return {"scale": {name: known[name] for name in SCALE if name in known}}
 
 
 def survey_rate(solved: np.ndarray, tries: int) -> dict[str, float]:
@@ -136,6 +149,8 @@ def alarms(
         found.append("entropy collapse")
     if surveys and (surveys[-1].get("reach") or {}).get("alarm"):
         found.append("shrinking")
+    if surveys and (surveys[-1].get("scale") or {}).get("anchors_moved"):
+        found.append("anchors moved")
     stale = [s["stale"] for s in steps if "stale" in s]
     if stale and np.mean(stale) > 0.5:
         found.append("stale rollouts")
@@ -162,7 +177,8 @@ def summary(surveys: Sequence[Mapping[str, Any]]) -> Watched:
     """Read the surveys of one run: expanding or sharpening, the law's ceiling, alarms.
 
     Args:
-        surveys: records of `rate` {value}, and where known `entropy`, `reach` and `alarms`.
+        surveys: records of `rate` {value}, and where known `entropy`, `reach`, `scale` and
+            `alarms`.
     """
     reach = (surveys[-1].get("reach") or {}) if surveys else {}
     verdict, said = str(reach.get("verdict", "")), []
@@ -174,11 +190,33 @@ def summary(surveys: Sequence[Mapping[str, Any]]) -> Watched:
     law = _law(surveys)
     if law is not None:
         said.append(_said(law))
+    said += _scaled([s["scale"] for s in surveys if s.get("scale")])
     seen = tuple(dict.fromkeys(name for s in surveys for name in s.get("alarms") or ()))
     said += ["Alarm: " + "; ".join(ALARMS[name] for name in seen)] if seen else []
     if not seen and len(surveys) > 1 and "alarms" in surveys[-1]:
         said.append("No alarm")
     return Watched(verdict, law, seen, ". ".join(said) + "." if said else "")
+
+
+def _scaled(known: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences on the anchors of the last survey, beside the first."""
+    if not known:
+        return []
+    first, last = known[0], known[-1]
+    said = [
+        f"Anchors, never trained on, are believed to be solved "
+        f"{100 * last['anchor_pass_rate']:.0f}% of the time (at first "
+        f"{100 * first['anchor_pass_rate']:.0f}%), from {last['probed']:,} probes"
+    ]
+    if "drift" in last:
+        ability, gain = ([last[k + end] for end in ("", "_low", "_high")] for k in SCALED)
+        said.append(
+            f"On their scale the ability is {ability[0]:+.2f} [{ability[1]:+.2f}, "
+            f"{ability[2]:+.2f}] logits (at first {first['ability']:+.2f}), and problems that are "
+            f"trained on have become {gain[0]:+.2f} [{gain[1]:+.2f}, {gain[2]:+.2f}] easier "
+            "beyond that"
+        )
+    return said
 
 
 def _points(change: Any) -> str:

@@ -15,6 +15,7 @@ from gradatim import groups
 from gradatim.choice import plans
 from gradatim.choice.budgets import mixed_share
 from gradatim.errors import ArgumentError
+from gradatim.learning.advantages import learned
 from gradatim.types import Ask, Batch, Plan, Slot
 
 TALLIES: tuple[str, ...] = ("drawn", "asked", "spent", "primed", "probed", "groups", "mixed")
@@ -122,7 +123,8 @@ def hopes(plan: Plan) -> dict[str, float]:
 
 def brought(batch: Batch) -> tuple[int, int, float]:
     """Groups of a finished step, mixed ones among them, and the pass rate."""
-    live, passed = batch.mask, batch.solved[batch.mask]
+    live = learned(batch)
+    passed = batch.solved[live]
     label, code = np.unique(batch.group[live], return_inverse=True)
     mixed = int(groups.mixed(passed.astype(float), code.reshape(-1), len(label)).sum())
     return len(label), mixed, float(passed.mean()) if len(passed) else float("nan")
