@@ -72,15 +72,18 @@ def test_what_a_trainer_provides_is_several_known_names():
 # -- options --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("slot", "name"), ENTRIES)
+@pytest.mark.parametrize(
+    ("slot", "name"), ENTRIES + [("objective", name) for name in registry.names("objective")]
+)
 def test_defaults_lie_within_bounds_that_exist(slot, name):
+    if slot == "objective":
+        pytest.importorskip("torch")
     record, found = registry.resolve(slot, Use(name))
     assert set(record.bounds) <= set(record.options)
     # as if somebody had set every default
     assert options.check(name, record, dict(record.options)) == found
-    if slot not in ("advantage",):
-        numbers = {k for k, v in record.options.items() if type(v) in (int, float)}
-        assert numbers <= set(record.bounds)
+    numbers = {k for k, v in record.options.items() if type(v) in (int, float, type(None))}
+    assert numbers <= set(record.bounds)
 
 
 REFUSED = [
@@ -103,6 +106,10 @@ REFUSED = [
     ("mixed", "budget", {"min": 500}, "`min` must be at most `max` = 128, got 500"),
     ("mixed", "budget", {"objective": "worth"}, "`objective` must be one of mixed, value"),
     ("mixed", "budget", {"min": True}, "`min` must be a whole number, got True"),
+    ("canon_entropy", "advantage", {"favour": "both"}, "`favour` must be one of high, low"),
+    ("hpt", "advantage", {"gate": -1}, "`gate` must be at least 0, got -1"),
+    ("hpt", "advantage", {"gate_off": "none"}, "`gate_off` must be a number, got 'none'"),
+    ("ngrpo", "advantage", {"r_max": float("nan")}, "`r_max` must be a number, got nan"),
     ("until", "budget", {"share": "even"}, "`share` must be one of difficulty, uniform"),
 ]
 
@@ -112,6 +119,26 @@ def test_options_are_refused_at_once(name, slot, given, said):
     with pytest.raises(ArgumentError, match=f"{slot} '{name}': {said}") as found:
         Curriculum(LISTS, "grpo", provides=FULL, **{slot: (name, given)})
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"low": "x"}, "`low` must be a number, got 'x'"),
+        ({"low": -0.1}, "`low` must be at least 0"),
+        ({"dual": 0.5}, "`dual` must be at least 1"),
+        ({"aggregate": "mean"}, "`aggregate` must be one of constant, sequence, token"),
+        ({"entropy": float("nan")}, "`entropy` must be a number, got nan"),
+        ({"lo": 0.1}, "did you mean 'low'"),
+    ],
+)
+def test_a_learner_refuses_its_objectives_options(given, said):
+    pytest.importorskip("torch")
+    from gradatim.engine.loop import Learner
+    from gradatim.solvers import tiny
+
+    with pytest.raises(ArgumentError, match=said):
+        Learner(tiny.load(), rate=1e-3, ramp=1, objective=Use("clip", given))
 
 
 def test_bounds_hold_for_each_of_several_numbers():

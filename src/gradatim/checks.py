@@ -13,7 +13,7 @@ MANY = 40  # names that one message may list
 SHARE = (0.0, 1.0)
 INSIDE = (np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
 POSITIVE = (INSIDE[0], np.inf)
-AT_LEAST_0, AT_LEAST_1 = (0.0, np.inf), (1, np.inf)
+AT_LEAST_0, AT_LEAST_1, ANY = (0.0, np.inf), (1, np.inf), (-np.inf, np.inf)
 
 
 def shapes(**named: tuple[np.ndarray, str]) -> dict[str, int]:

@@ -274,6 +274,7 @@ ADVANTAGES: dict[str, Slot] = {
     "grpo": Slot(
         suggest=of_batch(grpo),
         options={"eps": 1e-6},
+        bounds={"eps": checks.AT_LEAST_0},
         invariances=frozenset({"zero_sum", "shift", "scale", "monotone", "silent"}),
         paper="GRPO (arXiv:2402.03300): deviation from the group mean over its standard "
         "deviation. Lone attempts and groups of equal rewards give exactly 0.",
@@ -297,6 +298,7 @@ ADVANTAGES: dict[str, Slot] = {
     "reinforce_pp": Slot(
         suggest=of_batch(reinforce_pp),
         options={"eps": 1e-6},
+        bounds={"eps": checks.AT_LEAST_0},
         invariances=frozenset({"zero_sum", "shift", "scale", "monotone", "silent"}),
         paper="REINFORCE++ with baseline (arXiv:2501.03262): deviation from the group mean over "
         "the batch's deviation, taken over attempts where the paper takes it over tokens.",

@@ -83,6 +83,7 @@ ADVANTAGES: dict[str, Slot] = {
     "believed": Slot(
         suggest=_believed,
         options={"most": 8.0, "power": 0.0},
+        bounds={"most": checks.AT_LEAST_0, "power": (0, 2)},
         needs=frozenset({"belief"}),
         invariances=frozenset({"monotone"}),
         paper="Ours: RLOO's baseline shrunk to the belief, so that lone attempts and equal groups "

@@ -219,6 +219,7 @@ ADVANTAGES: dict[str, Slot] = {
     "xrpo": Slot(
         suggest=of_batch(xrpo, "logp", "length"),
         options={"bonus": 1.0, "cap": 0.5, "eps": 1e-6},
+        bounds=dict.fromkeys(["bonus", "cap", "eps"], checks.AT_LEAST_0),
         needs=frozenset({"logp"}),
         invariances=frozenset({"shift", "scale", "silent"}),
         paper="XRPO sharpening (arXiv:2510.06672, from reviews; coefficients not published): GRPO "

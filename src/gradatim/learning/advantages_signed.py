@@ -194,12 +194,14 @@ ADVANTAGES: dict[str, Slot] = {
     "weighted": Slot(
         suggest=of_batch(weighted),
         options={"positive": 0.1, "negative": 1.0},
+        bounds={"positive": checks.AT_LEAST_0, "negative": checks.AT_LEAST_0},
         invariances=frozenset({"monotone"}),
         paper="W-REINFORCE (arXiv:2506.01347): right attempts count `positive`, wrong ones 1.",
     ),
     "ngrpo": Slot(
         suggest=of_batch(ngrpo),
         options={"virtual": 1, "r_max": 1.0, "alone": True, "eps": 1e-6},
+        bounds={"virtual": checks.AT_LEAST_0, "r_max": checks.ANY, "eps": checks.AT_LEAST_0},
         invariances=frozenset({"monotone", "silent_right"}),
         paper="NGRPO (arXiv:2509.18851): GRPO with a virtual attempt of the greatest reward. "
         "A lone wrong attempt is compared with it too (-1/sqrt 2; the released code gives 0).",
@@ -212,6 +214,7 @@ ADVANTAGES: dict[str, Slot] = {
     "relative_negative": Slot(
         suggest=of_batch(relative_negative),
         options={"eps": 1e-6},
+        bounds={"eps": checks.AT_LEAST_0},
         invariances=frozenset({"shift", "scale", "monotone", "silent"}),
         paper="Relative negatives only (two-stage view of RLVR, reading of the abstract): GRPO's "
         "advantage where it is negative.",

@@ -375,6 +375,7 @@ ADVANTAGES: dict[str, Slot] = {
     "spo_chain": Slot(
         suggest=_spo_chain,
         options={"confident": 1.0},
+        bounds={"confident": checks.SHARE},
         needs=frozenset({"prefix_value", "token_advantage"}),
         invariances=frozenset({"telescopes"}),
         paper="SPO-chain (arXiv:2505.23564): change of sampled prefix value; the value of an empty "
@@ -384,6 +385,7 @@ ADVANTAGES: dict[str, Slot] = {
     "pav": Slot(
         suggest=_pav,
         options={"alpha": 5.0, "best": 4},
+        bounds={"alpha": checks.AT_LEAST_0, "best": checks.AT_LEAST_1},
         needs=frozenset({"prefix_value", "token_advantage"}),
         paper="PAV (arXiv:2410.08146): outcome less the group mean + alpha x a prover's progress; "
         "from probes the prover is best-of-`best` of the policy.",

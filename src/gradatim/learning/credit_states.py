@@ -249,6 +249,7 @@ ADVANTAGES: dict[str, Slot] = {
     "gigpo": Slot(
         suggest=_gigpo_of,
         options={"gamma": 0.95, "weight": 1.0, "scale": False, "eps": 1e-6},
+        bounds={"gamma": checks.SHARE, "weight": checks.AT_LEAST_0, "eps": checks.AT_LEAST_0},
         needs=frozenset({"anchor", "token_advantage"}),
         invariances=frozenset({"linear", "silent_wrong"}),
         paper="GiGPO (arXiv:2505.10978): group advantage + advantage among steps from equal states "
@@ -257,6 +258,7 @@ ADVANTAGES: dict[str, Slot] = {
     "spo_tree": Slot(
         suggest=of_batch(spo_tree, "parent"),
         options={"scale": False, "eps": 1e-6},
+        bounds={"eps": checks.AT_LEAST_0},
         needs=frozenset({"tree"}),
         invariances=frozenset({"zero_sum", "shift", "linear", "monotone", "silent"}),
         paper="SPO-tree (arXiv:2505.23564): rows are segments, value - mean value of the siblings; "

@@ -199,6 +199,7 @@ ADVANTAGES: dict[str, Slot] = {
     "hpt": Slot(
         suggest=hpt,
         options={"gate": 0, "gate_off": None, "coefficient": 1.0},
+        bounds=dict.fromkeys(["gate", "gate_off", "coefficient"], checks.AT_LEAST_0),
         needs=frozenset({"demo"}),
         invariances=frozenset({"zero_sum", "shift", "linear", "monotone", "silent"}),
         paper="HPT (arXiv:2509.04419): groups with at most `gate` solved are replaced by their "

@@ -9,6 +9,7 @@ import torch
 from gradatim import checks
 from gradatim.learning.objectives_parts import (
     AGGREGATIONS,
+    BOUNDS,
     LIMIT,
     PENALTIES,
     Metrics,
@@ -253,6 +254,8 @@ def hpt(
 _LOGP = frozenset({"logp"})
 _LINEAR = frozenset({"additive", "linear"})
 
+_CLIPPED = {**BOUNDS, "low": checks.AT_LEAST_0, "high": checks.AT_LEAST_0}
+
 OBJECTIVES = {
     "clip": Slot(
         suggest=clip,
@@ -263,6 +266,7 @@ OBJECTIVES = {
             "aggregate": "sequence",
             **PENALTIES,
         },
+        bounds=_CLIPPED | {"dual": checks.AT_LEAST_1},
         needs=_LOGP,
         invariances=_LINEAR,
         paper="PPO's clipped surrogate (arXiv:1707.06347 eq. 7), as in GRPO (2402.03300 eq. 3)",
@@ -276,6 +280,7 @@ OBJECTIVES = {
             "aggregate": "token",
             **PENALTIES,
         },
+        bounds=_CLIPPED | {"dual": checks.AT_LEAST_1},
         needs=_LOGP,
         invariances=_LINEAR,
         paper="DAPO (arXiv:2503.14476 eq. 8): `clip` with more room upwards and a mean over "
@@ -284,6 +289,7 @@ OBJECTIVES = {
     "dual_clip": Slot(
         suggest=clip,
         options={"low": 0.2, "high": 0.2, "dual": 3.0, "aggregate": "token", **PENALTIES},
+        bounds=_CLIPPED | {"dual": checks.AT_LEAST_1},
         needs=_LOGP,
         invariances=_LINEAR,
         paper="Dual clip (arXiv:1912.09729), as verl's default loss has it.",
@@ -291,6 +297,7 @@ OBJECTIVES = {
     "gspo": Slot(
         suggest=gspo,
         options={"low": 3e-4, "high": 4e-4, "aggregate": "sequence", **PENALTIES},
+        bounds=_CLIPPED,
         needs=_LOGP,
         invariances=_LINEAR,
         paper="GSPO (arXiv:2507.18071 eq. 5): one ratio for a whole reply. Differs: log-ratio at "
@@ -299,6 +306,7 @@ OBJECTIVES = {
     "reinforce": Slot(
         suggest=reinforce,
         options={"aggregate": "sequence", **PENALTIES},
+        bounds=BOUNDS,
         needs=_LOGP,
         invariances=_LINEAR,
         paper="REINFORCE (Williams 1992), with whatever baseline the advantage has.",
@@ -306,6 +314,7 @@ OBJECTIVES = {
     "cispo": Slot(
         suggest=cispo,
         options={"high": 4.0, "aggregate": "token", **PENALTIES},
+        bounds={**BOUNDS, "high": checks.AT_LEAST_0},
         needs=_LOGP,
         invariances=_LINEAR,
         paper="CISPO (MiniMax-M1, arXiv:2506.13585); its upper bound is not published.",
@@ -313,6 +322,7 @@ OBJECTIVES = {
     "shaped": Slot(
         suggest=shaped,
         options={"gamma": 0.1, "aggregate": "sequence", **PENALTIES},
+        bounds={**BOUNDS, "gamma": checks.POSITIVE},
         needs=_LOGP | {"foreign"},
         invariances=_LINEAR,
         paper="LUFFY's shaping p / (p + 0.1) of foreign replies (arXiv:2504.14945), as in "
@@ -321,6 +331,7 @@ OBJECTIVES = {
     "hpt": Slot(
         suggest=hpt,
         options={"coefficient": 1.0, "aggregate": "constant", **PENALTIES},
+        bounds={**BOUNDS, "coefficient": checks.AT_LEAST_0},
         needs=_LOGP | {"foreign"},
         invariances=frozenset({"additive"}),
         paper="HPT (arXiv:2509.04419): REINFORCE on own replies, NLL on demonstrations. Differs: "

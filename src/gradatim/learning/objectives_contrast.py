@@ -215,6 +215,7 @@ OBJECTIVES = {
     "dpo": Slot(
         suggest=dpo,
         options={"beta": 0.1},
+        bounds={"beta": checks.POSITIVE},
         needs=_GROUPED | {"reference"},
         invariances=frozenset({"additive", "own_advantage"}),
         paper="DPO (arXiv:2305.18290 eq. 7). Differs: all right-wrong pairs of a prompt, mean "
@@ -223,6 +224,12 @@ OBJECTIVES = {
     "drpo": Slot(
         suggest=drpo,
         options={"tau": 10.0, "length": 0.1, "beta": 1e3, "delta": 1e-4},
+        bounds={
+            "tau": checks.POSITIVE,
+            "length": checks.POSITIVE,
+            "beta": checks.AT_LEAST_0,
+            "delta": checks.AT_LEAST_0,
+        },
         needs=_GROUPED | {"trust"},
         invariances=frozenset({"additive", "own_advantage"}),
         paper="DRPO (arXiv:2510.04474): right replies weighed among themselves by brevity, wrong "

@@ -11,6 +11,7 @@ import torch
 from gradatim import checks
 from gradatim.learning.objectives import clip
 from gradatim.learning.objectives_parts import (
+    BOUNDS,
     PENALTIES,
     Metrics,
     Parts,
@@ -144,6 +145,7 @@ OBJECTIVES = {
             "aggregate": "token",
             **PENALTIES,
         },
+        bounds={**BOUNDS, "share": checks.SHARE, "band": checks.ANY, "epsilon": checks.AT_LEAST_0},
         needs=_NEEDS,
         paper="Clip-Cov (arXiv:2505.22617): tokens drawn from a band of covariance give no "
         "gradient. The band is meant for advantages of deviation 1.",
@@ -151,6 +153,7 @@ OBJECTIVES = {
     "kl_cov": Slot(
         suggest=kl_cov,
         options={"share": 2e-4, "coefficient": 1.0, "aggregate": "token", **PENALTIES},
+        bounds={**BOUNDS, "share": checks.SHARE, "coefficient": checks.AT_LEAST_0},
         needs=_NEEDS,
         paper="KL-Cov (arXiv:2505.22617): the tokens of the largest covariance are held to the "
         "policy that sampled them. Acts from the second update on a batch.",

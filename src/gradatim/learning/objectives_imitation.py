@@ -7,6 +7,7 @@ import torch
 
 from gradatim import checks
 from gradatim.learning.objectives_parts import (
+    BOUNDS,
     PENALTIES,
     Metrics,
     Parts,
@@ -157,6 +158,11 @@ OBJECTIVES = {
             "temperature": 1.0,
             **PENALTIES,
         },
+        bounds={
+            **BOUNDS,
+            "weighting": frozenset({"none", *WEIGHTINGS}),
+            "temperature": checks.POSITIVE,
+        },
         needs=frozenset({"logp", "solved", "solved_rows"}),
         invariances=frozenset({"additive", "own_advantage"}),
         paper="Likelihood of demonstrations and solved replies (rejection fine-tuning); weights "
@@ -170,6 +176,7 @@ OBJECTIVES = {
             "aggregate": "sequence",
             **PENALTIES,
         },
+        bounds={**BOUNDS, "positive": checks.AT_LEAST_0, "negative": checks.AT_LEAST_0},
         needs=frozenset({"logp", "solved", "all_rows"}),
         invariances=frozenset({"additive", "own_advantage"}),
         paper="REDI (arXiv:2505.24850): likelihood of right replies minus 0.8 of wrong ones, by "

@@ -328,6 +328,13 @@ def penalised(objective: Objective) -> Objective:
 
 
 PENALTIES: Mapping[str, Any] = {"kl": 0.0, "estimator": "k3", "entropy": 0.0}
+# of these, and of other options by the names that objectives have in common
+BOUNDS: Mapping[str, Any] = {
+    "kl": checks.AT_LEAST_0,
+    "estimator": frozenset(ESTIMATORS),
+    "entropy": checks.ANY,
+    "aggregate": frozenset(AGGREGATIONS),
+}
 
 
 # -- what a trainer must give ---------------------------------------------------------------------

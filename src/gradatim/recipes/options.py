@@ -96,6 +96,8 @@ def _outside(name: str, bound: Any, options: Mapping[str, Any], given: Mapping[s
     for other, below in zip(bound, (False, True), strict=True):
         edge = options[other] if isinstance(other, str) else other
         array = np.asarray(value)
+        if array.dtype.kind not in "biuf":  # a default of None says nothing of its type
+            return f"`{name}` must be a number, got {value!r}"
         if (array <= edge if below else array >= edge).all():  # NaN is outside
             continue
         if isinstance(other, str) and other in given and name not in given:
@@ -119,4 +121,4 @@ def _spelled(bound: tuple[Any, Any], options: Mapping[str, Any]) -> str:
             parts.append(f"{side} `{edge}` = {options[edge]}")
         elif edge != none:
             parts.append(named.get(edge, f"{side} {edge:g}"))
-    return " and ".join(parts)
+    return " and ".join(parts) or "a number"
