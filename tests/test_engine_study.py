@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from gradatim.engine import cells, contrasts, study
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.families.generation import generate
 from gradatim.recipes import registry
+from gradatim.store import banks
+from gradatim.types import Bank
 
 torch = pytest.importorskip("torch")
 
@@ -80,6 +83,46 @@ def test_the_tiny_policy_under_two_recipes(tmp_path):
     assert grpo["labels"] == sorted({
         f"{f}:{k}" for f in ("lists", "arithmetic") for k in range(1, 6)
     })
+
+
+def test_s016_pudf_on_a_pool_with_a_bank(tmp_path):
+    text = TINY.replace('["grpo", "dapo"]', '["grpo", "pudf"]')
+    toml = tmp_path / "tiny.toml"
+    toml.write_text(text)
+    with pytest.raises(ArgumentError, match="needs 'bank'"):
+        study.load(toml)
+    toml.write_text(text + 'bank = "known.parquet"\n')
+    with pytest.raises(FormatError, match="expected a bank"):
+        study.load(toml)
+    pool = {**cells.POOL, "families": {"lists": {"operation": "sort"}, "arithmetic": {}}}
+    problems = cells.problems_of(pool, "train", 20)
+    flat = {k: np.ones(20) for k in ("discrimination", "se_difficulty", "se_discrimination")}
+    known = Bank(
+        items=tuple(p.id for p in problems),
+        difficulty=np.array([p.level - 3.0 for p in problems]),
+        floor=np.zeros(20),
+        **flat,
+        solvers=("a",),
+        ability=np.zeros(1),
+        se_ability=np.ones(1),
+        tried=np.full(20, 9),
+        solved=np.full(20, 4),
+        scale="s",
+    )
+    (tmp_path / "known.parquet").write_bytes(banks.encode(known))
+    rows = study.study(toml)
+    assert {r["variant"]: r["spent"] for r in rows} == {"grpo": 256, "pudf": 256}
+    # where the bank lies does not change what a cell is, what it says does
+    (tmp_path / "moved").mkdir()
+    keys = []
+    for folder, shift in ((tmp_path, 0), (tmp_path / "moved", 0), (tmp_path / "moved", 1)):
+        cells._content.cache_clear()
+        harder = replace(known, difficulty=known.difficulty + shift)
+        (folder / "known.parquet").write_bytes(banks.encode(harder))
+        (folder / "tiny.toml").write_text(toml.read_text())
+        keys.append([c.key for c in study.load(folder / "tiny.toml").cells])
+    assert keys[0] == keys[1] == [r["key"] for r in rows]
+    assert not set(keys[1]) & set(keys[2])
 
 
 def test_greedy_surveys_do_not_depend_on_the_noise():

@@ -43,10 +43,10 @@ def load(path: str | Path) -> Study:
     """Read a study's TOML file.
 
     Keys: name; baseline (a variant, `grpo`); recipes (names, or "all"); starts (checkpoints);
-    seeds; [settings] (SETTINGS); [pools.NAME] with families = {NAME = {knob = value}}, or with
-    simulated = problems; [variants.NAME] with recipe, changed slots, max_rounds and settings of
-    TUNED. Every variant plans a step on a sample of every pool, so that what cannot run is said
-    here (`study_checks`).
+    seeds; [settings] (SETTINGS); [pools.NAME] with families = {NAME = {knob = value}} and,
+    where a recipe needs it, `bank` (a file, from this one's folder), or with simulated = problems;
+    [variants.NAME] with recipe, changed slots, max_rounds and settings of TUNED. Every variant
+    plans a step on a sample of every pool, so that what cannot run is said here (`study_checks`).
 
     Raises:
         FormatError: not TOML, or a table that is none.
@@ -61,7 +61,7 @@ def load(path: str | Path) -> Study:
     checks.known_keys(f"study {path}", text, TOP)
     usual = study_checks.settings(f"study {path}, settings", text.get("settings", {}))
     pools = {
-        name: study_checks.pool(f"study {path}, pool '{name}'", spec)
+        name: _pool(path, study_checks.pool(f"study {path}, pool '{name}'", spec))
         for name, spec in _table(path, text, "pools").items()
     }
     if not pools:
@@ -94,6 +94,12 @@ def load(path: str | Path) -> Study:
         for variant, (recipe, settings) in variants.items()
     ]
     return Study(str(text.get("name", Path(path).stem)), baseline, cells)
+
+
+def _pool(path: str | Path, spec: dict[str, Any]) -> dict[str, Any]:
+    """A pool whose bank is found from anywhere."""
+    bank = spec.get("bank")
+    return {**spec, "bank": str(Path(path).parent / bank)} if bank else spec
 
 
 def _table(path: str | Path, text: Mapping[str, Any], key: str) -> dict[str, Any]:
