@@ -214,7 +214,11 @@ def test_a_step_pays_for_one_group_at_least(changes, least, said):
     with pytest.raises(ArgumentError, match=said):
         cur.suggest(4, rollouts=least - 1)
     assert cur.suggest(4, rollouts=least).n.sum() == least
-    # the last step of a run spends what is left
+    with pytest.raises(ArgumentError, match=said):  # a whole run of less than a group, too
+        Curriculum(LISTS, "grpo", provides=FULL, total=least - 1, **changes).suggest(
+            4, rollouts=least - 1
+        )
+    # the last of several steps of a run spends what is left
     short = Curriculum(LISTS, "grpo", provides=FULL, total=2 * least - 1, **changes)
     short.observe(short.suggest(4, rollouts=least), np.ones(least))
     assert short.suggest(4, rollouts=least - 1).n.sum() == least - 1

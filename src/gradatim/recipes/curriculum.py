@@ -158,10 +158,10 @@ class Curriculum:
 
         Raises:
             ArgumentError: prompts or rollouts below 1; fewer rollouts than the budget's smallest
-                group, but in the last step of a run whose `total` is known.
+                group, but in the last of several steps of a run whose `total` is known.
         """
         checks.within(1, np.inf, prompts=prompts, rollouts=rollouts)
-        if not self.total or self._tally["asked"] + rollouts < self.total:
+        if not (self.step and 0 < self.total <= self._tally["asked"] + rollouts):
             demands.enough(self.recipe.budget.name, self._slots["budget"], int(rollouts))
         fresh = Under(None, None, None, int(prompts), int(rollouts), 0)
         under = self._round(self.step, fresh)

@@ -128,5 +128,5 @@ def enough(name: str, budget: tuple[Slot, Mapping[str, Any]], rollouts: int) -> 
     if rollouts < least:
         raise ArgumentError(
             f"`rollouts` is {rollouts}, but budget '{name}' makes groups of `{record.least}` = "
-            f"{least} at least; give more, or say the run's `total` if this is its last, short step"
+            f"{least} at least; give more (only the last step of a known `total` may be short)"
         )
