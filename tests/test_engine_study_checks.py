@@ -76,7 +76,11 @@ def refused(tmp_path, text, said):
             "variant 'bolder'.*`explore` must be at least 0 and at most 1, got 1.5",
         ),
         ("rate = 3.0", 'sampler = ["thompson", 5]', "variant 'bolder': `sampler` must be a name"),
-        ("rate = 3.0", "budget = {min = 500}", "bolder.*`min` must be at most `max` = 32, got 500"),
+        (
+            "rate = 3.0",
+            'rate = 3.0\n[variants.tight]\nrecipe = "knapsack"\nbudget = {min = 500}',
+            "variant 'tight': budget 'mixed': `min` must be at most `max` = 128, got 500",
+        ),
         ("rate = 3.0", "max_rounds = 0", "variant 'bolder': `max_rounds` must be a whole"),
         ("rate = 3.0", "max_round = 2", "did you mean 'max_rounds'"),
         (

@@ -141,6 +141,14 @@ def test_a_learner_refuses_its_objectives_options(given, said):
         Learner(tiny.load(), rate=1e-3, ramp=1, objective=Use("clip", given))
 
 
+def test_what_changes_is_named_and_not_what_a_recipe_had():
+    narrow = registry.adapt(registry.get("grpo"), {"budget": ("mixed", {"max": 32})})
+    with pytest.raises(ArgumentError, match="`min` must be at most `max` = 32, got 500"):
+        Curriculum(LISTS, narrow, provides=FULL, budget={"min": 500})
+    with pytest.raises(ArgumentError, match="`max` must be at least `min` = 2, got 1"):
+        Curriculum(LISTS, narrow, provides=FULL, budget={"max": 1})
+
+
 def test_bounds_hold_for_each_of_several_numbers():
     record = Slot(suggest=min, options={"pair": (1.0, 2.0)}, bounds={"pair": (0, 3)})
     assert options.check("x", record, {"pair": np.array([0, 3])})["pair"].tolist() == [0, 3]
