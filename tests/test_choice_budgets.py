@@ -7,6 +7,7 @@ from scipy import integrate, stats
 from gradatim.choice import budgets, greedy, plans
 from gradatim.choice.budgets import OBJECTIVES, allocate, mixed_share
 from gradatim.errors import ArgumentError
+from gradatim.recipes.curriculum import Curriculum
 from gradatim.scale import belief
 from gradatim.types import Ask, Belief, Pool
 
@@ -295,3 +296,13 @@ def test_s005_posteriors_win_on_these_pools_and_plug_in_rates_lose():
 def test_s005_posteriors_never_lose_on_pools_of_two_kinds(name):
     mean, error = gains(empirical_bayes, earlier=16, pools=two_points)[name]
     assert mean > -2 * error
+
+
+def test_equal_groups_of_a_size_take_as_many_prompts_as_that_makes():
+    rows = [{"family": "f", "level": 1 + i % 5} for i in range(200)]
+    cur = Curriculum(rows, "grpo", budget={"size": 2})
+    assert (cur.suggest(8, rollouts=64).n == 2).all()  # whatever the trainer asks for
+    assert sorted(cur.suggest(8, rollouts=65).n)[-2:] == [2, 3]
+    assert cur.suggest(8, rollouts=2000).n.sum() == 2000  # more than the pool holds
+    lone = Curriculum(rows, "grpo", budget={"size": 1, "min": 1})
+    assert (lone.suggest(8, rollouts=64).n == 1).all()

@@ -54,10 +54,10 @@ def test_unknown_names_list_the_options():
 
 
 def test_adapt():
-    base = registry.get("gradatim")
+    base = registry.get("knapsack")
     changed = registry.adapt(base, {"budget": {"min": 5}, "sampler": ("window", {"low": 0.1})})
     assert changed.budget.options["min"] == 5
-    assert changed.budget.options["max"] == base.budget.options["max"]
+    assert changed.budget.options["objective"] == base.budget.options["objective"] == "value"
     assert changed.sampler == Use("window", {"low": 0.1})
     assert registry.adapt(base, {"budget": base.budget.name}).budget == base.budget
     assert registry.adapt(base, {"budget": "equal"}).budget == Use("equal")

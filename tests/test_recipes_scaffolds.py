@@ -13,6 +13,7 @@ from gradatim.types import ROLES, Problem
 
 PROVIDES = {"logp", "rounds", "hint", "demo", "rewrite", "refine"}
 PROBLEMS = generate("lists", n=40, level=range(1, 11))
+SORTS = generate("lists", n=40, level=range(1, 11), operation="sort")  # four to a source
 
 
 def curriculum(scaffold, rounds, problems=PROBLEMS, **options):
@@ -164,7 +165,7 @@ def test_kl_is_softer_where_it_was_hard():
 
 
 def test_unsolved_problems_are_tried_again_with_solved_neighbours():
-    cur = curriculum("examples", 2, k=2)
+    cur = curriculum("examples", 2, SORTS, k=2)
 
     def solved(plan):
         return np.zeros(plan.n.sum()) if plan.round == 0 else np.ones(plan.n.sum())
@@ -174,9 +175,9 @@ def test_unsolved_problems_are_tried_again_with_solved_neighbours():
     assert plans[1].n.sum() == 16
     assert plans[1].role.tolist() == [ROLES.index("refine")] * 4
     for index, posed in zip(plans[1].problem, plans[1].posed, strict=True):
-        base = PROBLEMS[index]
+        base = SORTS[index]
         assert posed.prompt.endswith(base.prompt)
-        near = [p for p in PROBLEMS if p.level == base.level and p.id != base.id]
+        near = [p for p in SORTS if p.level == base.level and p.id != base.id]
         assert sum(p.prompt in posed.prompt for p in near) == 2
         assert base.answer not in posed.prompt.removesuffix(base.prompt).split("\n")
 

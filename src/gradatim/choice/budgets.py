@@ -138,10 +138,27 @@ def allocate(
     return n
 
 
-def equal(state: tuple, ask: Ask, rng: np.random.Generator, *, min: int = 2) -> Plan:
-    """The same for every row; the remainder goes, one each, to rows from a random start on."""
+def want_equal(state: tuple, ask: Ask, *, min: int = 2, size: int = 0) -> int:
+    """As many prompts as the trainer asks for, or as groups of `size` make of the attempts."""
+    if ask.round:
+        return 0
+    return max(ask.left // size, 1) if size else ask.prompts
+
+
+def equal(
+    state: tuple, ask: Ask, rng: np.random.Generator, *, min: int = 2, size: int = 0
+) -> Plan:
+    """The same for every row; the remainder goes, one each, to rows from a random start on.
+
+    Args:
+        state, ask, rng: as for every budget.
+        min: attempts that a row gets at least; with fewer, some rows are left out.
+        size: attempts of each row, whatever number of prompts the trainer asks for; 0: as many
+            as there are for those. Attempts on one problem tell less than attempts on as many
+            problems, if the advantage needs no group to compare with.
+    """
     checks.within(1, np.inf, min=min)
-    plan = plans.fit(ask.plan, left=ask.left, least=min, rng=rng)
+    plan = plans.fit(ask.plan, left=ask.left, least=size or min, rng=rng)
     rows = len(plan.problem)
     each, rest = divmod(ask.left, rows)
     n = np.full(rows, each)
@@ -175,8 +192,9 @@ def mixed(
 BUDGETS: dict[str, Slot] = {
     "equal": Slot(
         suggest=equal,
-        options={"min": 2},
-        bounds={"min": checks.AT_LEAST_1},
+        want=want_equal,
+        options={"min": 2, "size": 0},
+        bounds={"min": checks.AT_LEAST_1, "size": checks.AT_LEAST_0},
         least="min",
         invariances=frozenset({"exact_total", "even"}),
         paper="The same number of rollouts for every prompt, as in GRPO (arXiv:2402.03300).",

@@ -4,13 +4,13 @@ from gradatim.types import Recipe, Use
 
 GRADATIM = Recipe(
     name="gradatim",
-    doc="Posterior pass rates by source; samples where the outcome is open; attempts by the "
-    "posterior worth of a mixed group.",
+    doc="Two attempts on each of many problems, drawn where the outcome is open; baselines from "
+    "the posterior pass rate, so that groups without contrast teach too.",
     belief=Use("hierarchical"),
     sampler=Use("variance", {"explore": 0.1}),
-    budget=Use("mixed", {"objective": "mixed", "min": 4, "max": 32}),
-    advantage=Use("grpo"),
-    objective=Use("clip"),
-    paper="Ours: hierarchical posteriors in place of the plug-in rates of Knapsack RL "
-    "(arXiv:2509.25849), p (1 - p) sampling with a share of even draws.",
+    budget=Use("equal", {"size": 2}),
+    advantage=Use("believed"),
+    objective=Use("clip_cov"),
+    paper="Ours: hierarchical posteriors by source for p (1 - p) sampling and, in place of a "
+    "group's mean, as RLOO's shrunk baseline; the objective is Clip-Cov (arXiv:2505.22617).",
 )
