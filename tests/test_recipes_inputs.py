@@ -199,6 +199,16 @@ def test_targets_lie_above_what_a_guess_reaches():
 def test_a_domain_is_known_before_the_first_step():
     with pytest.raises(ArgumentError, match="did you mean 'lists'"):
         Curriculum(LISTS, "grpo", sampler=("upsample", {"domain": "list"}))
+    with pytest.raises(ArgumentError, match="`domain` must be a name or several, got 5"):
+        Curriculum(LISTS, "grpo", sampler=("upsample", {"domain": 5}))
+
+
+def test_what_is_no_recipe_is_said():
+    with pytest.raises(ArgumentError, match=r"`recipe` must be one of adcl.*got 5"):
+        Curriculum(LISTS, 5)
+    for bad in (5, ("thompson",), ("thompson", 5)):
+        with pytest.raises(ArgumentError, match="`sampler` must be a name, a mapping"):
+            Curriculum(LISTS, "grpo", sampler=bad)
 
 
 # -- budgets --------------------------------------------------------------------------------------

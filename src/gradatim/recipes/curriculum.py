@@ -76,7 +76,7 @@ class Curriculum:
     ) -> None:
         checks.within(0, np.inf, seed=seed, total=total)
         checks.within(0, 0.9, probes=probes)
-        base = registry.get(recipe) if isinstance(recipe, str) else recipe
+        base = recipe if isinstance(recipe, Recipe) else registry.get(recipe)
         self.recipe = registry.adapt(base, changes)
         self._slots = {
             slot: registry.resolve(slot, getattr(self.recipe, slot))

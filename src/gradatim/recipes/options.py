@@ -4,7 +4,7 @@ Checked where a recipe is put together, so that a mistake is said before anythin
 message names the option that somebody set, not the default that it disagrees with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -72,6 +72,8 @@ def _other_type(default: Any, value: Any) -> str | None:
             return None if fits else KINDS[kind]
     if isinstance(default, tuple) and default:
         return _other_row(default, value)
+    if isinstance(default, tuple):  # of what, the entry knows
+        return None if isinstance(value, str | Sequence | np.ndarray) else "a name or several"
     return None
 
 
