@@ -48,7 +48,9 @@ def within(low: float, high: float, /, **named: Any) -> None:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise ArgumentError(f"`{arg}` must be a number in [{low}, {high}], got {value!r}")
-        bad = ~((array >= low) & (array <= high))
+        # bounds may lie beyond float32
+        wide = array.astype(float, copy=False) if array.dtype.kind == "f" else array
+        bad = ~((wide >= low) & (wide <= high))
         if bad.any():
             many = f" ({bad.sum()} of {bad.size} are outside)" if array.ndim else ""
             raise ArgumentError(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim import groups
+from gradatim import checks, groups
 from gradatim.choice import plans
 from gradatim.choice.budgets import mixed_share
 from gradatim.errors import ArgumentError
@@ -73,7 +73,11 @@ def plan_round(
 
     Returns:
         The round's plan, new groups labelled after those of earlier rounds; None: no more.
+
+    Raises:
+        ArgumentError: a belief whose alpha or beta is NaN, infinite or negative.
     """
+    checks.within(0, np.finfo(float).max, alpha=ask.belief.alpha, beta=ask.belief.beta)
     budget, scaffold = slots["budget"], slots["scaffold"]
     # whatever a scaffold holds back, a step begins with at least one attempt
     least = 0 if ask.round else 1
