@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.families.generation import generate
 from gradatim.recipes import demands, options, registry
@@ -158,6 +159,16 @@ def test_bounds_hold_for_each_of_several_numbers():
     for bad in ([1], [1, 2, 3], "12", 5, None, [[1, 2]], ["a", "b"]):
         with pytest.raises(ArgumentError, match="x: `pair` must be 2 numbers"):
             options.check("x", record, {"pair": bad})
+
+
+def test_what_is_no_number_is_said():
+    for bad in ("many", None, ["a"], {}):
+        with pytest.raises(ArgumentError, match=r"`n` must be a number in \[1, 9\], got"):
+            checks.within(1, 9, n=bad)
+    checks.within(1, np.inf, n=2**80)
+    checks.within(1, 9, n=[1, 2.5], m=np.zeros(0), k=True)
+    with pytest.raises(ArgumentError, match="`rollouts` must be a number"):
+        Curriculum(LISTS, "grpo").suggest(4, rollouts="many")
 
 
 # -- problems -------------------------------------------------------------------------------------

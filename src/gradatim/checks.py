@@ -1,6 +1,7 @@
 """Argument checks: one line at the top of a public function; messages name the argument."""
 
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ def within(low: float, high: float, /, **named: Any) -> None:
     """
     for arg, value in named.items():
         array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
+        real = array.dtype.kind in "biuf" or all(isinstance(x, Real) for x in array.ravel())
+        if not real:  # whole numbers beyond 64 bits are objects to numpy
             raise ArgumentError(f"`{arg}` must be a number in [{low}, {high}], got {value!r}")
         # bounds may lie beyond float32
         wide = array.astype(float, copy=False) if array.dtype.kind == "f" else array
