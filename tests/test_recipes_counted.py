@@ -132,7 +132,7 @@ COUNTED = {
         "learning_credit::test_steps_by_hand",
         "recipes_published::test_gigpo_compares_replies_that_wrote_the_same_so_far",
     ),
-    "gradatim": ("choice_samplers::test_variance_weights_by_hand", OPEN),
+    "gradatim": ("learning_advantages_believed::test_hand_numbers", OPEN),
 }
 
 

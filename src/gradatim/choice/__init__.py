@@ -4,5 +4,5 @@ Rows of a plan: `plans`. Which problems: `samplers`, `bandits` (sources), `risk`
 `matched` (ability), `curricula` (order), `levels` (shares); by a crowd, `crowd`. How many
 attempts: `budgets` with `greedy`, in rounds `phases` and `until`. How much help: `hints`. Whom to
 ask and what to buy: `routing`, `verdicts`, `exploration`. What another sampler would have been
-worth: `logged`.
+worth: `logged`; what recorded attempts are worth: `worth`.
 """
