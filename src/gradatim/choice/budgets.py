@@ -145,9 +145,7 @@ def want_equal(state: tuple, ask: Ask, *, min: int = 2, size: int = 0) -> int:
     return max(ask.left // size, 1) if size else ask.prompts
 
 
-def equal(
-    state: tuple, ask: Ask, rng: np.random.Generator, *, min: int = 2, size: int = 0
-) -> Plan:
+def equal(state: tuple, ask: Ask, rng: np.random.Generator, *, min: int = 2, size: int = 0) -> Plan:
     """The same for every row; the remainder goes, one each, to rows from a random start on.
 
     Args:
