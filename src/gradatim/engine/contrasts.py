@@ -280,7 +280,7 @@ def parts_table(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _points(value: Estimate | None) -> str:
-    if value is None:
+    if value is None or np.isnan(value.value):  # rows that were not tried greedily
         return "-"
     if value.n == 1:
         return f"{100 * value.value:+.1f}"
