@@ -226,6 +226,9 @@ def _share(believed: Belief, problem: np.ndarray, n: np.ndarray, behind: int) ->
 
 
 def _line(found: dict[str, Any], where: str) -> str:
-    lost = f"{1 - found['mixed_share'].value:.0%} of groups without a gradient"
+    share = f"{1 - found['mixed_share'].value:.0%}"
     kind, name = found["budget"].split(" ", 1)
-    return f"{name} at {where} leaves {lost}" if kind == "equal" else f"{name} leaves {lost}"
+    if kind == "equal":
+        return f"{name} at {where} leaves {share} of groups without a gradient"
+    # whether such groups teach is for the recipe's advantage to say
+    return f"{name} leaves {share} of groups all right or all wrong"
