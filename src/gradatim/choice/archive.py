@@ -205,7 +205,8 @@ def propose(
         rng: decides all.
         fresh: share of settings drawn at random from the space; 1 is random search.
         again: share that are elites as they are, those with the most doubtful pass rate.
-        allowed: (family, knobs) -> whether such problems can be made; what is not is drawn again.
+        allowed: (family, knobs) -> whether such problems can be made, for knobs that bound each
+            other: True where `generate` raises nothing. What is not allowed is drawn again.
 
     Returns:
         (size, place) int.
