@@ -1,9 +1,12 @@
 """Studies: equal budgets, cells that resume, contrasts by hand."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -362,3 +365,27 @@ def test_the_verb_before_all_is_run(small, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["configurations"] == 2  # what was given up counts too
     assert found["missing"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signal_name", ["SIGINT", "SIGKILL"])
+def test_workers_end_with_their_parent(small, signal_name):
+    small.write_text(SIMULATED.replace("rollouts = 2048", "rollouts = 20000000"))
+    command = [sys.executable, "-m", "gradatim", "study", str(small), "-j", "2", "-q"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as parent:
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        if not children.exists():
+            parent.kill()
+            pytest.skip("children are read from /proc")
+        until = time.monotonic() + 60
+        while len(children.read_text().split()) < 3 and time.monotonic() < until:  # and a tracker
+            time.sleep(0.2)
+        time.sleep(4)  # at work by now
+        pids = children.read_text().split()
+        assert len(pids) == 3
+        parent.send_signal(signal.Signals[signal_name])
+        parent.wait(30)
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]

@@ -6,9 +6,11 @@ as it ends, so a study that is interrupted goes on with the cells that are missi
 
 import multiprocessing
 import os
+import threading
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,15 +169,30 @@ def _results(cells: Sequence[Cell], jobs: int) -> Iterator[tuple[Cell, dict[str,
     # one core each: matrices this small gain nothing from a second thread
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool:
         waiting = {pool.submit(run_cell, cell): cell for cell in cells}
         try:
             for done in as_completed(waiting):
                 error = done.exception()
                 yield waiting[done], error if isinstance(error, Exception) else done.result()
-        except BaseException:
+        except BaseException:  # an interrupt does not wait for cells of minutes
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
             raise
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed ends too, where it would train on for nobody."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _failed(failed: Sequence[tuple[Cell, Exception]], tried: int) -> SolverError:
