@@ -19,6 +19,7 @@ from gradatim.types import Bank
 torch = pytest.importorskip("torch")
 engine = pytest.importorskip("gradatim.engine.train")
 loop = pytest.importorskip("gradatim.engine.loop")
+replies = pytest.importorskip("gradatim.engine.rollouts")
 steps = pytest.importorskip("gradatim.engine.steps")
 tiny = pytest.importorskip("gradatim.solvers.tiny")
 
@@ -108,7 +109,7 @@ def test_what_becomes_of_probes_does_not_move_the_policy(recipe):
             plan = cur.more(batch)
         value, keep = cur.advantages(batch)
         found = learner.update(
-            loop.join(parts), np.where(keep, value, 0.0), longest=12, batch=batch
+            replies.join(parts), np.where(keep, value, 0.0), longest=12, batch=batch
         )
         assert 0 < found["rows"] <= (batch.role != anchors.PROBE).sum() == 72
         weights.append(learner.policy().version)

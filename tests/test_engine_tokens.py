@@ -16,6 +16,7 @@ from gradatim.types import ROLES, Batch, Use
 
 torch = pytest.importorskip("torch")
 loop = pytest.importorskip("gradatim.engine.loop")
+replies = pytest.importorskip("gradatim.engine.rollouts")
 steps = pytest.importorskip("gradatim.engine.steps")
 tiny = pytest.importorskip("gradatim.solvers.tiny")
 
@@ -128,7 +129,7 @@ def test_probes_are_never_in_the_gradient(objective):
         if with_probes:
             more = sampled(made, (2, 2, 5))
             size, tokens = len(more.texts), int(more.replies.lengths.sum())
-            rollouts = loop.join([rollouts, more])
+            rollouts = replies.join([rollouts, more])
             probes = batch_of(more, PROBE)
             names = ("group", "role", "parent", "reward", "solved", "length", "mask", "problem")
             both = {n: np.concatenate([getattr(batch, n), getattr(probes, n)]) for n in names}
@@ -194,6 +195,17 @@ def test_the_token_probabilities_are_those_of_the_replies():
     assert total == pytest.approx(rollouts.logp, rel=1e-5)
     tokens = made._tokens(rollouts, np.arange(len(lengths)), {}, None)
     assert rollouts.token_logp == pytest.approx(tokens.logp.detach().numpy(), abs=1e-4)
+
+
+def test_what_the_trainer_says_it_gives_is_there():
+    made = learner()
+    found = steps.survey(made, PROBLEMS[:3], n=2, limit=8, seed=("test",)).columns(anchors=True)
+    columns = {field.name for field in dataclasses.fields(Batch)} - {"hint", "hint_weight"}
+    for name in steps.PROVIDES & columns:
+        assert found[name] is not None, name
+    cur = Curriculum(PROBLEMS, "grpo", provides=steps.PROVIDES)
+    taken = steps.take(cur, made, prompts=3, rollouts=6, limit=8, seed=("test",))
+    assert taken.batch.text.tolist() == taken.rollouts.texts
 
 
 def test_states_are_the_texts_so_far():

@@ -369,7 +369,7 @@ class Batch:
         length: tokens of the reply.
         mask: bool, False where an attempt gives no gradient (provider errors, probes).
         row: row of the step's plan, over all its rounds; None: the group.
-        hint: share of the solution that was shown; None: nothing was.
+        hint, hint_weight: share of the solution that was shown, and what a loss on it weighs.
         alpha, beta: float, the belief in the problem's pass rate before the step.
         logp: float, log-probability of the whole reply under the policy that sampled it.
         entropy: float, mean over the reply's tokens of the policy's entropy, in nats.
@@ -404,6 +404,7 @@ class Batch:
     weight: np.ndarray | None = None
     propensity: np.ndarray | None = None
     kl_scale: np.ndarray | None = None
+    hint_weight: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,7 +462,7 @@ class Slot:
         bounds: option -> (lowest, highest), each a number or another option's name; or the names
             that it may be.
         rounds: how many a step shall have for it, or the option that says so.
-        least: budget: the option with the fewest attempts of a group.
+        least: budget: the option with the fewest attempts of a group; of "a b", b where a is 0.
         check: (pool, problems, provides, **options) -> None; raises where it cannot work on them.
         needs: columns, rounds or roles that a trainer must provide.
         gives: columns that the slot's own rows bring, so that no trainer has to.

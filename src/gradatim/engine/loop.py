@@ -7,19 +7,20 @@ mean still counts them (objectives.Scale).
 
 from collections.abc import Sequence
 from io import BytesIO
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from gradatim import checks, groups
+from gradatim.engine.rollouts import Rollouts, begun
 from gradatim.errors import ArgumentError
+from gradatim.learning.objectives_imitation import sft
 from gradatim.learning.objectives_parts import ROWS, Scale, Tokens, needed, rows_needed
 from gradatim.recipes import registry
 from gradatim.rng import digest
 from gradatim.solvers import tiny
-from gradatim.solvers.tiny_model import END, Ragged, encode, ragged, reply_logits
+from gradatim.solvers.tiny_model import Ragged, ragged, reply_logits
 from gradatim.types import ROLES, Batch, Use
 
 CHUNK = 384  # rows per backward pass: bounds memory and keeps activations near the cache
@@ -30,63 +31,6 @@ PROVIDES = frozenset({"logp", "reference", "entropy", *ROWS})
 COLUMNS = frozenset({"group", "solved", "foreign"})
 FOREIGN = [ROLES.index(role) for role in ("refine", "demo")]
 PROBE = ROLES.index("probe")
-
-
-class Rollouts(NamedTuple):
-    """A step's replies.
-
-    Attributes:
-        prompts: encoded, with what of a reply is given; no loss is taken on them.
-        owner: (row,) int, the prompt of each reply.
-        replies, texts, finished: (row,) what was written, and whether it came to its end.
-        logp, entropy: (row,) float, of the policy that wrote it; see tiny_sampler.Samples.
-        token_logp: (token,) float, of each token, in the order of `replies`.
-    """
-
-    prompts: list[list[int]]
-    owner: np.ndarray
-    replies: Ragged
-    finished: np.ndarray
-    texts: list[str]
-    logp: np.ndarray
-    entropy: np.ndarray
-    token_logp: np.ndarray
-
-
-def join(parts: Sequence[Rollouts]) -> Rollouts:
-    """Replies of several rounds, in their order."""
-    if len(parts) == 1:
-        return parts[0]
-    before = np.cumsum([0, *(len(p.prompts) for p in parts[:-1])])
-    return Rollouts(
-        [prompt for p in parts for prompt in p.prompts],
-        np.concatenate([p.owner + n for p, n in zip(parts, before, strict=True)]),
-        Ragged(
-            torch.cat([p.replies.tokens for p in parts]),
-            torch.cat([p.replies.lengths for p in parts]),
-        ),
-        np.concatenate([p.finished for p in parts]),
-        [text for p in parts for text in p.texts],
-        np.concatenate([p.logp for p in parts]),
-        np.concatenate([p.entropy for p in parts]),
-        np.concatenate([p.token_logp for p in parts]),
-    )
-
-
-def given(prompts: Sequence[Sequence[int]], texts: Sequence[str]) -> Rollouts:
-    """Replies that are not sampled but given, one to a prompt: demonstrations."""
-    coded = [[*encode(text), END] for text in texts]
-    size = len(texts)
-    return Rollouts(
-        [list(p) for p in prompts],
-        np.arange(size),
-        ragged(coded),
-        np.ones(size, dtype=bool),
-        list(texts),
-        np.zeros(size),
-        np.zeros(size),
-        np.zeros(sum(map(len, coded))),
-    )
 
 
 class Learner:
@@ -165,6 +109,7 @@ class Learner:
             samples.logp.numpy(),
             samples.entropy.numpy(),
             tiny.reply_tokens(samples, samples.token_logp).numpy(),
+            np.zeros(len(prompts), dtype=np.int64),
         )
 
     def update(
@@ -185,12 +130,14 @@ class Learner:
             longest: the constant length of Dr.GRPO's mean.
             all_rows: compute rows without advantage too; the gradient is the same.
             batch: of the same rows; objectives that look at groups, outcomes or roles need it.
-                Its probes are never learned from, and no mean counts them.
+                Its probes are never learned from, and no mean counts them. `hint_weight` lays a
+                log-likelihood on what was given of its replies.
             passes: optimiser steps; from the second on, the policy that sampled is an older one.
 
         Returns:
-            Means over the chunks of the objective's metrics in the last pass, `rows` computed and
-            `norm` of the gradient; no step is taken where no row is needed.
+            Means over the chunks of the objective's metrics in the last pass, `hints` (the term on
+            what was given, where there is one), `rows` computed and `norm` of the gradient; no
+            step is taken where no row is needed.
 
         Raises:
             ArgumentError: the objective needs `batch`; an advantage of another length.
@@ -201,10 +148,11 @@ class Learner:
         columns = self._columns(batch, len(lengths))
         needs = needed(self.slot, self.options, off_policy=passes > 1)
         rows = rows_needed(needs | ({"all_rows"} if all_rows else set()), strength, columns)
-        if not len(rows):
+        shown = _begun(rollouts, batch)
+        if not len(rows) and shown is None:
             return {"rows": 0.0, "norm": 0.0}
         scale = _scale(rollouts, columns, longest, None if batch is None else batch.role != PROBE)
-        parts = self._parts(rollouts, rows, columns.get("group"))
+        parts = self._parts(rollouts, rows, columns.get("group")) if len(rows) else []
         old: list[torch.Tensor | None] = [None] * len(parts)
         metrics: dict[str, float] = {}
         norm = 0.0
@@ -220,12 +168,24 @@ class Learner:
                 loss.backward()
                 for name, value in found.items():
                     metrics[name] = metrics.get(name, 0.0) + len(part) / len(rows) * value
+            if shown is not None:
+                metrics["hints"] = self._imitate(*shown, scale)
             norm = float(torch.nn.utils.clip_grad_norm_(list(self.weights.values()), 1.0))
             self.steps += 1
             for group in self.optimiser.param_groups:
                 group["lr"] = self.rate * min(1.0, self.steps / max(self.ramp, 1))
             self.optimiser.step()
         return {**metrics, "rows": float(len(rows)), "norm": norm}
+
+    def _imitate(self, shown: Rollouts, weight: np.ndarray, scale: Scale) -> float:
+        """Add the gradient of the log-likelihood of beginnings that were given; its value."""
+        aggregate, value = self.options.get("aggregate", "sequence"), 0.0
+        for part in self._parts(shown, np.arange(len(weight)), None):
+            tokens = self._tokens(shown, part, {"weight": weight}, None)
+            loss, _ = sft(tokens, torch.zeros(len(part)), scale, aggregate=aggregate)
+            loss.backward()
+            value += loss.item()
+        return value
 
     def _columns(self, batch: Batch | None, rows: int) -> dict[str, np.ndarray]:
         """Columns of the batch that the objective asks for, and which rows take part."""
@@ -339,6 +299,15 @@ def places(lengths: torch.Tensor, rows: np.ndarray) -> tuple[torch.Tensor, torch
     row = torch.repeat_interleave(torch.arange(len(rows)), mine)
     inside = torch.arange(len(row)) - (torch.cumsum(mine, 0) - mine)[row]
     return row, begin[take][row] + inside
+
+
+def _begun(rollouts: Rollouts, batch: Batch | None) -> tuple[Rollouts, np.ndarray] | None:
+    """What was given of replies that are learned from, and its weights; None where nothing was."""
+    if batch is None or batch.hint_weight is None:
+        return None
+    learned = batch.mask & ~np.isin(batch.role, [*FOREIGN, PROBE])
+    found, weight = begun(rollouts, np.where(learned, batch.hint_weight, 0.0))
+    return (found, weight) if len(weight) else None
 
 
 def _scale(

@@ -1,9 +1,10 @@
 """What a plan asks of the tiny policy, done: prompts posed, replies sampled and verified.
 
 The tiny policy reads compact prompts. A hint is the beginning of the compact answer, already
-written: the policy goes on from there, and no loss is taken on what was given. A demonstration is
-the compact answer itself, learned from as if it had been sampled elsewhere. A probe with a parent
-goes on from the first `cut` characters of the parent's reply, within the parent's limit.
+written: the policy goes on from there, and no advantage is laid on what was given (a scaffold's
+`hint_weight` lays a log-likelihood on it). A demonstration is the compact answer itself, learned
+from as if it had been sampled elsewhere. A probe with a parent goes on from the first `cut`
+characters of the parent's reply, within the parent's limit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +14,10 @@ import numpy as np
 
 from gradatim.choice import plans
 from gradatim.engine import loop
+from gradatim.engine.rollouts import Rollouts, given, join
 from gradatim.families.verify import check
 from gradatim.learning.credit_states import prefix_states
+from gradatim.recipes import demands, registry
 from gradatim.recipes.curriculum import Curriculum
 from gradatim.rng import digest
 from gradatim.solvers import tiny
@@ -24,7 +27,7 @@ from gradatim.types import ROLES, Batch, Plan, Problem, Verdict
 # what slots may need of this trainer, beside what an objective needs (loop.PROVIDES)
 PROVIDES = frozenset(
     {"logp", "entropy", "text", "rounds", "hint", "prefill", "rewrite", "demo", "probe"}
-    | {"token_logp", "anchor", "token_advantage"}
+    | {"token_logp", "anchor", "token_advantage", "hint_weight"}
 )
 DEMO, PROBE = ROLES.index("demo"), ROLES.index("probe")
 
@@ -43,7 +46,7 @@ class Outcome(NamedTuple):
     problems: list[Problem]
     row: np.ndarray
     hints: list[str]
-    rollouts: loop.Rollouts
+    rollouts: Rollouts
     verdicts: list[Verdict]
 
     def columns(self, *, anchors: bool = False) -> dict[str, Any]:
@@ -59,6 +62,7 @@ class Outcome(NamedTuple):
             "row": self.row,
             "logp": self.rollouts.logp,
             "entropy": self.rollouts.entropy,
+            "text": self.rollouts.texts,
             "token_logp": self.rollouts.token_logp,
             "anchor": states,
         }
@@ -133,15 +137,16 @@ def perform(
             temperature=temperature,
             entropies=entropies,
         )
+        rollouts = rollouts._replace(given=np.array([len(encode(b)) for b in begins], dtype=int))
         parts.append(_part(fresh, mine, begins, rollouts))
     parts += _resumed(learner, plan, asked[resumed], earlier, limit=limit, seed=seed)
     if shown.any():
         taken = [posed(plan, problems, i) for i in asked[shown]]
-        demos = loop.given([encode(tiny.compact(p)) for p in taken], [taught(p) for p in taken])
+        demos = given([encode(tiny.compact(p)) for p in taken], [taught(p) for p in taken])
         parts.append(_part(asked[shown], taken, [""] * len(taken), demos))
     owners = [p for part in parts for p in part.problems]
     hints = [h for part in parts for h in part.hints]
-    rollouts = loop.join([part.rollouts for part in parts])
+    rollouts = join([part.rollouts for part in parts])
     replies = zip(owners, hints, rollouts.texts, rollouts.finished.tolist(), strict=True)
     verdicts = [check(p, begin + text if ended else None) for p, begin, text, ended in replies]
     row = np.concatenate([part.row for part in parts])
@@ -154,11 +159,11 @@ class _Part(NamedTuple):
     problems: list[Problem]
     row: np.ndarray
     hints: list[str]
-    rollouts: loop.Rollouts
+    rollouts: Rollouts
 
 
 def _part(
-    rows: np.ndarray, problems: list[Problem], begins: list[str], rollouts: loop.Rollouts
+    rows: np.ndarray, problems: list[Problem], begins: list[str], rollouts: Rollouts
 ) -> _Part:
     """Replies to the prompts of these plan rows, one entry an attempt."""
     owner = rollouts.owner.tolist()
@@ -225,6 +230,16 @@ def beside(
     return [*problems, *anchors], {**options, "overrides": marked}
 
 
+def affordable(curriculum: Curriculum, rollouts: int) -> None:
+    """Check before anything is spent that a step of so many rollouts pays for one group.
+
+    Raises:
+        ArgumentError: names the budget's option with the smallest group, and the rollouts.
+    """
+    use = curriculum.recipe.budget
+    demands.enough(use.name, registry.resolve("budget", use), rollouts)
+
+
 class Taken(NamedTuple):
     """A whole step: replies of all its rounds, what the curriculum made of them, and the update.
 
@@ -233,7 +248,7 @@ class Taken(NamedTuple):
         moved: metrics of the update.
     """
 
-    rollouts: loop.Rollouts
+    rollouts: Rollouts
     batch: Batch
     spent: int
     moved: dict[str, float]
@@ -283,7 +298,7 @@ def take(
         if following is None:
             break
         plan = following
-    whole = loop.join([made.rollouts for made in done])
+    whole = join([made.rollouts for made in done])
     advantage, keep = curriculum.advantages(batch)
     if len(advantage) != len(keep):
         keep = np.repeat(keep, batch.length)

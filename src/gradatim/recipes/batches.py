@@ -166,6 +166,13 @@ def soften(batch: Batch, *, hard: float, soft: float, **_: Any) -> dict[str, np.
     return {"kl_scale": np.where(low[batch.problem], soft, 1.0)}
 
 
+def weigh_hints(batch: Batch, *, hint_weight: float, **_: Any) -> dict[str, np.ndarray]:
+    """`hint_weight` of attempts that were given a hint, 0 of others; no column where it is 0."""
+    if not hint_weight or batch.hint is None:
+        return {}
+    return {"hint_weight": np.where(batch.hint > 0, hint_weight, 0.0)}
+
+
 def from_counts(problem: Any, solved: Any, tried: Any, *, step: int, problems: int) -> Batch:
     """Counts of earlier attempts as a Batch with one group per row.
 

@@ -10,6 +10,7 @@ from typing import Any
 from gradatim import checks
 from gradatim.choice import samplers
 from gradatim.errors import ArgumentError
+from gradatim.families import registry as families
 from gradatim.types import ROLES, Batch, Pool, Problem, Recipe, Slot
 
 MOST = 9  # families that a message lists
@@ -65,14 +66,26 @@ def refuse(
 
 
 def hints(
-    pool: Pool, problems: Sequence[Any], provides: frozenset[str], *, target: float, **_: Any
+    pool: Pool,
+    problems: Sequence[Any],
+    provides: frozenset[str],
+    *,
+    target: float,
+    hint_weight: float,
+    **_: Any,
 ) -> None:
     """Every problem must have something to hint with, and the target be within reach.
 
     Raises:
         ArgumentError: problems without a worked solution to a plain prompt (a trainer that
-            provides "prefill" begins the compact answer instead); a target below all floors.
+            provides "prefill" begins the compact answer instead); a target below all floors; a
+            loss on hints that the trainer does not take.
     """
+    if hint_weight and "hint_weight" not in provides:
+        raise ArgumentError(
+            f"`hint_weight` is {hint_weight:g}, but the trainer provides no loss on hints "
+            f"('hint_weight'); it provides {', '.join(sorted(provides))}"
+        )
     samplers.above_floors(pool, target=target)
     if "prefill" in provides:
         refuse(problems, lambda p: p.compact is not None, "have no compact form to begin")
@@ -85,9 +98,11 @@ def hints(
 
 
 def levels(pool: Pool, problems: Sequence[Any], provides: frozenset[str], **_: Any) -> None:
-    """Every problem must come from a level of a family."""
+    """Every problem must come from a level of a family that is known here."""
     why = "were not generated at a level of a family, so no knob makes them simpler"
     refuse(problems, lambda p: bool(p.family) and p.level is not None, why)
+    for name in sorted({item.family for item in problems}):
+        families.get(name)
 
 
 def solutions(pool: Pool, problems: Sequence[Any], provides: frozenset[str], **_: Any) -> None:
@@ -124,9 +139,10 @@ def enough(name: str, budget: tuple[Slot, Mapping[str, Any]], rollouts: int) -> 
         ArgumentError: names the option with the smallest group, and the rollouts.
     """
     record, options = budget
-    least = options[record.least] if record.least else 1
+    known = [(option, options[option]) for option in record.least.split() if options[option]]
+    option, least = known[0] if known else ("", 1)
     if rollouts < least:
         raise ArgumentError(
-            f"`rollouts` is {rollouts}, but budget '{name}' makes groups of `{record.least}` = "
+            f"`rollouts` is {rollouts}, but budget '{name}' makes groups of `{option}` = "
             f"{least} at least; give more (only the last step of a known `total` may be short)"
         )

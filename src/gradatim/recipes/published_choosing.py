@@ -115,7 +115,8 @@ SEELE = variation(
     "As much of the solution in the prompt as makes half of the attempts right.",
     scaffold=Use("hint"),
     max_rounds=4,
-    paper="arXiv:2509.06923. Differs: the response curve is integrated out; no loss on hints.",
+    paper="arXiv:2509.06923. Differs: the response curve is integrated out; no loss on hints but "
+    "by the option `hint_weight` of its scaffold, 0.001 there.",
 )
 
 CLPO = variation(

@@ -135,15 +135,18 @@ def hint(
     rounds: int = 4,
     target: float = 0.5,
     cold: float = 1.0,
+    **_: Any,
 ) -> Plan | None:
     """Show each problem's solution as far as makes it solved about `target` of the time.
 
     The first round starts from the hint that was found on the last visit, or from `cold`; each
-    further round moves it by what came back. All rounds of a problem are one group.
+    further round moves it by what came back. All rounds of a problem are one group. With
+    `hint_weight` the loss gains that times the negative log-likelihood of what was shown, in the
+    objective's own mean over the step (batches.weigh_hints; the tiny trainer's loop adds it).
 
     Ref: SEELE, arXiv:2509.06923: 4 rounds of 8, target 0.5, cold start (|y| - 1) / |y|, which is
     what `cold` = 1 comes to, since the last piece of a solution is never shown. Differs: see
-    `choice.hints.next_hint`; the log-likelihood term on hint tokens (weight 0.001) is left out.
+    `choice.hints.next_hint`; `hint_weight` is 0, where the paper has 0.001.
     """
     checks.within(1, np.inf, rounds=rounds)
     checks.within(0, 1, cold=cold)
@@ -351,8 +354,10 @@ SCAFFOLDS: dict[str, Slot] = {
         observe=observe_hints,
         hold=hold_hints,
         suggest=hint,
-        options={"rounds": 4, "target": 0.5, "cold": 1.0},
-        bounds={"rounds": (2, 64), "target": (1e-9, 1 - 1e-9), "cold": checks.SHARE},
+        columns=batches.weigh_hints,
+        options={"rounds": 4, "target": 0.5, "cold": 1.0, "hint_weight": 0.0},
+        bounds={"rounds": (2, 64), "target": (1e-9, 1 - 1e-9), "cold": checks.SHARE}
+        | {"hint_weight": (0, 1e9)},
         rounds="rounds",
         check=demands.hints,
         needs=frozenset({"rounds", "hint"}),

@@ -11,7 +11,7 @@ Axes: `token` (flat, prompts or replies one after the other), `prompt`, `row` (o
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -273,3 +273,8 @@ def ragged(sequences: list[list[int]]) -> Ragged:
     lengths = torch.tensor([len(s) for s in sequences], dtype=torch.int64)
     flat = np.fromiter((t for s in sequences for t in s), np.int64, int(lengths.sum()))
     return Ragged(torch.from_numpy(flat), lengths)
+
+
+def joined(parts: Sequence[Ragged]) -> Ragged:
+    """Several such columns as one."""
+    return Ragged(*(torch.cat(column) for column in zip(*parts, strict=True)))
