@@ -10,6 +10,7 @@ from gradatim.engine import watching
 from gradatim.families.generation import generate
 from gradatim.families.read import save
 from gradatim.learning.monitors_reach import VERDICTS
+from gradatim.store.run import Run
 from gradatim.types import ROLES, Batch, Estimate
 
 
@@ -113,10 +114,32 @@ def test_survey_rates_and_coverage():
     many = watching.survey_rate(np.array([4, 0, 2, 4]), 4)
     assert (many["value"], many["n"]) == (0.625, 4)
     assert 0 <= many["low"] < many["value"] < many["high"] <= 1
-    found = watching.covered(np.array([4, 0, 4, 0]), np.array([1, 0, 0, 0]))
+    found = watching.covered([4, 0, 4, 0], [1, 0, 0, 0])
     assert found["tried"]["value"] == pytest.approx(0.5, abs=0.1)
     assert found["solved"]["value"] < found["tried"]["value"]
     assert (found["effective"], found["size"]) == (2.0, 4)
+    anchors = np.array([False, False, False, True])
+    assert watching.covered([4, 0, 4, 9], [1, 0, 0, 9], anchors)["size"] == 3
+
+
+def test_coverage_counts_no_probes():
+    probe, demo, refine = (ROLES.index(name) for name in ("probe", "demo", "refine"))
+    found = batch([1, 1, 0, 1, 1], [-1] * 5, [1] * 5, [0, probe, probe, demo, refine])
+    assert watching.own(found).tolist() == [True, False, False, False, True]
+    assert watching.added([1, 0, 5], found, watching.own(found)) == [2, 0, 6]
+
+
+def test_a_run_with_continued_replies_covers_what_it_rolled_out(tmp_path):
+    engine = pytest.importorskip("gradatim.engine.train")
+    problems = generate("lists", n=12, level=range(1, 4), seed=3)
+    given = {"rollouts": 128, "prompts": 4, "batch": 64, "monitors": 0}
+    made = engine.train(problems, run=tmp_path, recipe="spo", **given)
+    state = json.loads((made.checkpoint.parent / "state.json").read_text())
+    with Run(tmp_path).ledger() as ledger:
+        tags = [row.tag for row in ledger.attempts()]
+    assert tags.count("probe") > 0
+    assert sum(state["tried"]) == tags.count("train")
+    assert len(tags) == 128
 
 
 def test_train_logs_it_and_the_report_says_it(tmp_path, capsys):

@@ -60,6 +60,19 @@ def within(low: float, high: float, /, **named: Any) -> None:
             )
 
 
+def whole(low: float, high: float, /, **named: Any) -> None:
+    """Check that each is a whole number from low to high.
+
+    >>> whole(1, 100, rollouts=2.5)
+    Traceback (most recent call last):
+    gradatim.errors.ArgumentError: `rollouts` must be a whole number, got 2.5
+    """
+    within(low, high, **named)
+    for arg, value in named.items():
+        if value != np.floor(value):
+            raise ArgumentError(f"`{arg}` must be a whole number, got {value}")
+
+
 def finite(**named: Any) -> None:
     """Check that no entry is NaN or infinite."""
     for arg, value in named.items():

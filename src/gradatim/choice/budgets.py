@@ -193,7 +193,7 @@ BUDGETS: dict[str, Slot] = {
         want=want_equal,
         options={"min": 2, "size": 0},
         bounds={"min": checks.AT_LEAST_1, "size": checks.AT_LEAST_0},
-        least="min",
+        least="size min",
         invariances=frozenset({"exact_total", "even"}),
         paper="The same number of rollouts for every prompt, as in GRPO (arXiv:2402.03300).",
     ),

@@ -204,17 +204,15 @@ def bands(
     accuracy; the paper trains on all that is neither always nor never solved and rewrites by
     band, the shares are ours.
     """
-    share = np.asarray(shares, dtype=float)
-    checks.shapes(shares=(share, "band"))
-    checks.within(0, 1e12, shares=share)
-    if len(share) != 3 or not share.sum() > 0:
-        raise ArgumentError(
-            f"`shares` must be three numbers (hard, medium, easy), one above 0; got {shares}"
-        )
+    share = samplers.parted(shares, BANDS)
     code = band(samplers.rates(ask.belief), hard=hard, medium=medium)
     inside = np.bincount(code, minlength=3)
     weight = (share / np.maximum(inside, 1))[code]
     return samplers.by_weight(ask, weight, rng, explore=explore, why="band")
+
+
+def _known_shares(pool: Pool, problems: Any, provides: Any, *, shares: Any, **_: Any) -> None:
+    samplers.parted(shares, BANDS)
 
 
 # -- upsampling at the end --------------------------------------------------------------------
@@ -378,6 +376,7 @@ SAMPLERS: dict[str, Slot] = {
         options={"hard": 0.3, "medium": 0.7, "shares": (0.4, 0.5, 0.1), "explore": 0.0},
         bounds={"hard": checks.SHARE, "medium": ("hard", 1), "shares": (0, 1e12)}
         | {"explore": checks.SHARE},
+        check=_known_shares,
         invariances=frozenset({"propensity", "distinct"}),
         paper="CLPO's bands (arXiv:2509.25004) of the believed pass rate; the shares are ours.",
     ),

@@ -8,6 +8,9 @@ Samplers that follow a published curriculum: curricula.py, matched.py, risk.py; 
 bandits.py.
 """
 
+import warnings
+from collections.abc import Sequence
+
 import numpy as np
 
 from gradatim import checks
@@ -84,8 +87,13 @@ def target_rate(target: float, arg: str = "target") -> None:
         )
 
 
+MOST = 9  # sources that a warning lists
+
+
 def above_floors(pool: Pool, **named: float) -> None:
     """Check that a pass rate to aim at is not below what guessing reaches on every problem.
+
+    Where it is so on some problems only, a warning says on how many, and of which sources.
 
     Raises:
         ArgumentError: names the rate and the lowest floor.
@@ -102,6 +110,29 @@ def above_floors(pool: Pool, **named: float) -> None:
                 f"`{arg}` is {rate:g}, but a guess is right {floor:g} of the time or more on every "
                 "problem of the pool (its lowest floor); aim above that"
             )
+        if len(over := np.flatnonzero(pool.floor > rate)):
+            named_sources = [pool.sources[i] for i in np.unique(pool.source[over])]
+            listed = ", ".join(named_sources[:MOST]) + " ..." * (len(named_sources) > MOST)
+            warnings.warn(
+                f"`{arg}` is {rate:g}, but a guess is right more often on {len(over)} of "
+                f"{len(pool.floor)} problems ({listed}): these cannot come down to it",
+                stacklevel=2,
+            )
+
+
+def parted(shares: Sequence[float], parts: Sequence[str]) -> np.ndarray:
+    """(part,) float >= 0: what each part gets, one of them more than nothing.
+
+    Raises:
+        ArgumentError: another number of shares, a negative one, or none above 0.
+    """
+    share = np.asarray(shares, dtype=float)
+    checks.within(0, 1e12, shares=share)
+    if share.shape != (len(parts),) or not share.any():
+        raise ArgumentError(
+            f"`shares` must be {len(parts)} numbers ({', '.join(parts)}), one above 0; got {shares}"
+        )
+    return share
 
 
 def rates(belief: Belief) -> np.ndarray:

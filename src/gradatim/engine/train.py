@@ -155,9 +155,9 @@ def train(
 
 
 def _check(s: Settings) -> None:
-    checks.within(1, 10**10, rollouts=s.rollouts, prompts=s.prompts, batch=s.batch)
-    checks.within(0, 2**63 - 1, ramp=s.ramp, monitors=s.monitors, seed=s.seed)
-    checks.within(1, 100, limit=s.limit, threads=s.threads, passes=s.passes, tries=s.tries)
+    checks.whole(1, 10**10, rollouts=s.rollouts, prompts=s.prompts, batch=s.batch)
+    checks.whole(0, 2**63 - 1, ramp=s.ramp, monitors=s.monitors, seed=s.seed)
+    checks.whole(1, 100, limit=s.limit, threads=s.threads, passes=s.passes, tries=s.tries)
     checks.within(0, 1, rate=s.rate)
 
 
@@ -208,6 +208,7 @@ class _Session:
             total=settings.rollouts,
             **settings.overrides,
         )
+        steps.affordable(self.curriculum, min(settings.batch, settings.rollouts))
         self.learner = loop.Learner(
             start,
             rate=settings.rate,
@@ -218,8 +219,7 @@ class _Session:
         self.monitor: list[dict[str, Any]] = []
         self.first: list[int] = []  # right attempts on each held-out problem, first survey
         self.tried, self.right = ([0] * len(self.problems) for _ in range(2))
-        self.spent = self.tokens = 0
-        self.cpu = 0.0
+        self.spent, self.tokens, self.cpu = 0, 0, 0.0
         self.counted, self.seen = -1, Counter[str]()  # attempts on each problem at this step
         self.saved_at = time.monotonic()
 
@@ -257,8 +257,8 @@ class _Session:
             **watching.of_step(batch, sampled=version, updates=self.learner.steps - version),
             **watching.of_scale(self.curriculum),
         })
-        self.tried = watching.added(self.tried, batch.problem)
-        self.right = watching.added(self.right, batch.problem[batch.solved])
+        self.tried = watching.added(self.tried, batch, watching.own(batch))
+        self.right = watching.added(self.right, batch, watching.own(batch) & batch.solved)
 
     def watch(self, ledger: Ledger) -> None:
         """Try the held-out problems when the next of the evenly spread moments has come."""
@@ -283,7 +283,7 @@ class _Session:
             "entropy": watching.entropy_of(
                 made.rollouts.logp, made.rollouts.replies.lengths.numpy()
             ),
-            "coverage": watching.covered(np.array(self.tried), np.array(self.right)),
+            "coverage": watching.covered(self.tried, self.right, self.curriculum.pool.anchors),
             **watching.of_scale(self.curriculum),
         }
         record |= watching.of_survey(solved, np.array(self.first), self.settings.tries)
@@ -305,8 +305,8 @@ class _Session:
         if changed:  # rewritten problems are as much a part of the run as those it began with
             self.run.add_problems(changed.values())
             self.known |= changed.keys()
-        rows = attempt_rows(made, plan, setting=setting, step=step, tag=tag, seen=self.seen)
-        ledger.append(*rows)
+        more = {"setting": setting, "step": step, "tag": tag, "seen": self.seen}
+        ledger.append(*attempt_rows(made, plan, **more))
 
     def tick(self) -> Tick:
         """What people watch: rollouts spent, share of groups with a gradient, pass rates."""
@@ -335,8 +335,8 @@ class _Session:
         files.write_atomic(self.folder / name / "learner.pt", self.learner.state())
         self.curriculum.save(self.folder / name / "curriculum.npz")
         keys = ("curve", "monitor", "first", "tried", "right", "spent", "tokens", "cpu")
-        state = {key: getattr(self, key) for key in keys}
-        files.write_atomic(self.folder / name / "state.json", json.dumps(state))
+        state = json.dumps({key: getattr(self, key) for key in keys})
+        files.write_atomic(self.folder / name / "state.json", state)
         tiny.save(self.folder / name / "policy.npz", self.learner.policy())
         files.write_atomic(self.folder / "latest", name)
         for old in self.folder.glob("step-*"):

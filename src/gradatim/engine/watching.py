@@ -55,6 +55,11 @@ def entropy_of(logp: np.ndarray, length: np.ndarray) -> float:
     return float(-np.sum(logp, dtype=float) / tokens) if tokens else float("nan")
 
 
+def own(batch: Batch) -> np.ndarray:
+    """(attempt,) bool: whole replies that the policy sampled to learn from, and nothing else."""
+    return batch.mask & ~np.isin(batch.role, OTHERS)
+
+
 def of_step(batch: Batch, *, sampled: int, updates: int) -> dict[str, float]:
     """What one step logs: entropy, lag and stale (see monitors.lag), balance.
 
@@ -64,13 +69,13 @@ def of_step(batch: Batch, *, sampled: int, updates: int) -> dict[str, float]:
         updates: optimiser steps that learned from them; further passes are further behind.
     """
     assert batch.logp is not None
-    own = batch.mask & ~np.isin(batch.role, OTHERS)
+    mine = own(batch)
     lag = monitors.lag(np.full(max(updates, 1), sampled), sampled + np.arange(max(updates, 1)))
-    _, code = np.unique(batch.group[own], return_inverse=True)
+    _, code = np.unique(batch.group[mine], return_inverse=True)
     n = np.bincount(code.reshape(-1))
-    right = np.bincount(code.reshape(-1), weights=batch.solved[own])
+    right = np.bincount(code.reshape(-1), weights=batch.solved[mine])
     return {
-        "entropy": entropy_of(batch.logp[own], batch.length[own]),
+        "entropy": entropy_of(batch.logp[mine], batch.length[mine]),
         "lag": lag.mean,
         "stale": lag.stale,
         "balance": float(monitors.balance(right, n).mean()) if len(n) else float("nan"),
@@ -118,24 +123,26 @@ def of_survey(solved: np.ndarray, first: np.ndarray, tries: int) -> dict[str, An
     return {"reach": {k: asdict(v) if isinstance(v, Estimate) else v for k, v in found.items()}}
 
 
-def added(counts: Sequence[int], problem: np.ndarray) -> list[int]:
-    """Counts of a pool's problems with these attempts, (attempt,) int, added.
-
-    >>> added([1, 0, 0], np.array([2, 2, 0]))
-    [2, 0, 2]
-    """
-    return (np.bincount(problem, minlength=len(counts)) + np.asarray(counts)).tolist()
+def added(counts: Sequence[int], batch: Batch, which: np.ndarray) -> list[int]:
+    """Counts of a pool's problems with some attempts of a step, (attempt,) bool, added."""
+    found = np.bincount(batch.problem[which], minlength=len(counts))
+    return (found + np.asarray(counts)).tolist()
 
 
-def covered(tried: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+def covered(
+    tried: Sequence[int], right: Sequence[int], anchors: np.ndarray | None = None
+) -> dict[str, Any]:
     """How much of the training pool attempts went to: a plain monitors_reach.Coverage.
 
     Args:
-        tried, right: (problem,) int, attempts of the run so far and the right ones.
+        tried, right: (problem,) int, attempts of the run so far (`own`) and the right ones.
+        anchors: (problem,) bool, problems that are never trained on and do not count.
     """
-    problem = np.repeat(np.arange(len(tried)), tried)
-    rank = np.arange(len(problem)) - np.repeat(np.cumsum(tried) - tried, tried)
-    found = monitors_reach.coverage(problem, rank < right[problem], len(tried))._asdict()
+    counts = np.array([tried, right])
+    n, k = counts if anchors is None else counts[:, ~anchors]
+    problem = np.repeat(np.arange(len(n)), n)
+    rank = np.arange(len(problem)) - np.repeat(np.cumsum(n) - n, n)
+    found = monitors_reach.coverage(problem, rank < k[problem], len(n))._asdict()
     return {k: asdict(v) if isinstance(v, Estimate) else v for k, v in found.items()}
 
 

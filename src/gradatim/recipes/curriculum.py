@@ -157,10 +157,10 @@ class Curriculum:
         the rest (`more`).
 
         Raises:
-            ArgumentError: prompts or rollouts below 1; fewer rollouts than the budget's smallest
-                group, but in the last of several steps of a run whose `total` is known.
+            ArgumentError: prompts or rollouts that are not whole or below 1; fewer rollouts than
+                the budget's smallest group, but in the last step of several to a known `total`.
         """
-        checks.within(1, np.inf, prompts=prompts, rollouts=rollouts)
+        checks.whole(1, 2**62, prompts=prompts, rollouts=rollouts)
         if not (self.step and 0 < self.total <= self._tally["asked"] + rollouts):
             demands.enough(self.recipe.budget.name, self._slots["budget"], int(rollouts))
         fresh = Under(None, None, None, int(prompts), int(rollouts), 0)
