@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gradatim.cli.app import run
-from gradatim.cli.train import parse_overrides
+from gradatim.cli.changes import parsed
 from gradatim.engine import study, study_checks
 from gradatim.errors import ArgumentError, FormatError, SolverError
 from gradatim.recipes import pools
@@ -61,6 +61,7 @@ def refused(tmp_path, text, said):
         ("[0, 1]", '["a"]', "`seeds` must be a list"),
         ("1024", "0", "settings: `rollouts` must be at least 1"),
         ("1024", '"many"', "settings: `rollouts` must be a whole number, got 'many'"),
+        ("1024", "2.5", "settings: `rollouts` must be a whole number, got 2.5"),
         ("moments = 3", "moments = 1", "`moments` must be at least 2"),
         (
             "moments = 3",
@@ -198,10 +199,10 @@ def test_a_cell_that_fails_stops_no_other(tmp_path, monkeypatch, capsys):
 
 
 def test_values_of_set():
-    assert parse_overrides(["a.b=true", "a.c=false", "max_rounds=3"]) == {
-        "a": {"b": True, "c": False}, "max_rounds": 3
+    assert parsed(["sampler.b=true", "sampler.c=false", "max_rounds=3"]) == {
+        "sampler": {"b": True, "c": False}, "max_rounds": 3
     }  # fmt: skip
     with pytest.raises(ArgumentError, match="max_rounds=N"):
-        parse_overrides(["max_rounds"])
+        parsed(["max_rounds"])
     with pytest.raises(ArgumentError, match="max_rounds=N"):
-        parse_overrides(["max_rounds.x=3"])
+        parsed(["max_rounds.x=3"])

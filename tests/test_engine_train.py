@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gradatim.cli.app import run as command
-from gradatim.cli.train import parse_overrides
+from gradatim.cli.changes import parsed
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.families.generation import generate
 from gradatim.families.read import save
@@ -317,6 +317,13 @@ def test_mistakes_are_named(tmp_path, problems):
     }.items():
         with pytest.raises(ArgumentError, match=f"`{name}` must lie in"):
             learn(**{name: value})
+    for name in ("rollouts", "prompts", "batch", "limit", "tries", "seed"):
+        with pytest.raises(ArgumentError, match=f"`{name}` must be a whole number, got 2.5"):
+            learn(**{name: 2.5})
+    # before the first survey of held-out problems is paid for
+    for sizes, said in (({"batch": 4}, 4), ({"rollouts": 6}, 6)):
+        with pytest.raises(ArgumentError, match=f"`rollouts` is {said}, but .* of `min` = 8"):
+            learn(held_out=problems, overrides={"budget": {"min": 8, "size": 0}}, **sizes)
     bare = replace(problems[0], compact=None)
     with pytest.raises(ArgumentError, match="has no compact prompt"):
         learn(problems=[*problems, bare])
@@ -387,19 +394,51 @@ def test_verb_says_mistakes_in_one_line(tmp_path, problems, capsys):
     good = ["train", str(tmp_path / "p.jsonl"), *tail]
     assert "did you mean 'grpo'" in one_line([*good, "--recipe", "gropo"], capsys)
     assert "max_rounds=N, got 'budget'" in one_line([*good, "--set", "budget"], capsys)
-    assert "did you mean" in one_line([*good, "--set", "buget.min=4"], capsys)
+    for change, meant in (
+        ("buget.min=4", "budget"),
+        ("buget=refill", "budget"),
+        ("budget=refil", "refill"),
+        ("advantage=rlo", "rloo"),
+        ("max_round=2", "max_rounds"),
+    ):
+        assert f"did you mean '{meant}'" in one_line([*good, "--set", change], capsys)
+    more = ["--set", "sampler=window", "--set", "sampler.hihg=1"]
+    assert "sampler 'window' has no 'hihg'" in one_line([*good, *more], capsys)
     (tmp_path / "empty.jsonl").write_text("")
     line = one_line(["train", str(tmp_path / "empty.jsonl"), *tail], capsys)
     assert "at least one problem" in line
 
 
 def test_overrides():
-    assert parse_overrides(()) == {}
-    found = parse_overrides(["a.b=1", "a.c=1e-3", "d.e=x=y", "d.f="])
-    assert found == {"a": {"b": 1, "c": 0.001}, "d": {"e": "x=y", "f": ""}}
-    for bad in ("a.b", "=1", "a=1", ".b=1", "a.=1"):
-        with pytest.raises(ArgumentError, match=r"SLOT\.OPTION=VALUE"):
-            parse_overrides([bad])
+    assert parsed(()) == {}
+    found = parsed(["budget.b=1", "budget.c=1e-3", "belief.e=x=y", "belief.f="])
+    assert found == {"budget": {"b": 1, "c": 0.001}, "belief": {"e": "x=y", "f": ""}}
+    # the order does not matter, and the last name counts
+    pairs = ["sampler.low=0.1", "sampler=variance", "budget=refill", "sampler=window"]
+    assert parsed(pairs) == {"sampler": ("window", {"low": 0.1}), "budget": ("refill", {})}
+    shares = parsed(["sampler.shares=[0.4, 0.5, 0.1]", "sampler.explore=.1", "scaffold.x=true"])
+    assert shares["sampler"] == {"shares": [0.4, 0.5, 0.1], "explore": 0.1}
+    assert shares["scaffold"] == {"x": True}
+    for bad in ("budget.b", "=1", "budget=", ".b=1", "budget.=1", "max_rounds"):
+        with pytest.raises(ArgumentError, match=r"must be SLOT=NAME, SLOT\.OPTION=VALUE or"):
+            parsed([bad])
+    for slot in ("anchors", "provides", "seed"):  # arguments of a Curriculum that are no slots
+        with pytest.raises(ArgumentError, match=f"`--set` has no '{slot}'"):
+            parsed([f"{slot}=1"])
+
+
+def test_verb_swaps_an_entry(tmp_path, problems, capsys):
+    save(tmp_path / "p.jsonl", problems[:20])
+    argv = ["train", str(tmp_path / "p.jsonl"), "--run", str(tmp_path / "run"), "-q", "--json"]
+    argv += ["--rollouts", "128", "--recipe", "grpo", "--prompts", "8", "--batch", "64"]
+    swapped = [*argv, "--set", "budget=refill", "--set", "budget.size=4", "--set", "advantage=rloo"]
+    found = []
+    for given in (argv, swapped, swapped):
+        assert command(given) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    plain, first, again = found
+    assert timeless(plain["curve"]) != timeless(first["curve"])
+    assert (first["reused"], again["reused"]) == (False, True)
 
 
 # -- known difficulties -------------------------------------------------------------------------

@@ -6,20 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
+from gradatim.cli.changes import Changes, parsed
 from gradatim.cli.output import Json, emit, plain
 from gradatim.engine.choose import choose as plan_attempts
 from gradatim.errors import ArgumentError
-from gradatim.types import SLOTS
 
 Source = Annotated[
     Path | None, typer.Argument(metavar="RUN|FILE", help="Run folder, or JSONL file of problems.")
 ]
 Rate = Annotated[
     str | None, typer.Option(help="Known pass rate, or several: 0.02,0.18,0.5; taken in turn.")
-]
-Change = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change the recipe: SLOT=NAME or SLOT.OPTION=VALUE; repeatable."),
 ]
 
 
@@ -34,7 +30,7 @@ def choose(
     pass_rate: Rate = None,
     tokens: Annotated[float | None, typer.Option(help="Tokens per attempt.")] = None,
     price: Annotated[float | None, typer.Option(help="Price of a million tokens.")] = None,
-    settings: Change = None,
+    settings: Changes = None,
     as_json: Json = False,
 ) -> None:
     """Plan the next attempts as JSONL rows; with --dry-run say what they would bring and cost.
@@ -52,7 +48,7 @@ def choose(
         pass_rate=_rates(pass_rate),
         tokens=tokens,
         price=price,
-        **_changes(settings or ()),
+        **parsed(settings or ()),
     )
     emit(found, as_json=as_json, text=_table(found) if dry_run else _jsonl(found))
 
@@ -66,36 +62,6 @@ def _rates(text: str | None) -> list[float] | None:
         raise ArgumentError(
             f"`--pass-rate` must be numbers like 0.18 or 0.1,0.5; got {text!r}"
         ) from None
-
-
-def _changes(settings: list[str] | tuple[str, ...]) -> dict[str, Any]:
-    """SLOT=NAME and SLOT.OPTION=VALUE to what Curriculum takes.
-
-    >>> _changes(["sampler=window", "sampler.low=0.1", "budget.min=4"])
-    {'sampler': ('window', {'low': 0.1}), 'budget': {'min': 4}}
-    """
-    names: dict[str, str] = {}
-    options: dict[str, dict[str, Any]] = {}
-    for setting in settings:
-        key, sign, value = setting.partition("=")
-        slot, _, option = key.partition(".")
-        if not sign or slot not in SLOTS:
-            raise ArgumentError(
-                f"`--set` must be SLOT=NAME or SLOT.OPTION=VALUE with SLOT one of "
-                f"{', '.join(SLOTS)}; got {setting!r}"
-            )
-        if option:
-            try:
-                options.setdefault(slot, {})[option] = json.loads(value)
-            except json.JSONDecodeError:
-                options.setdefault(slot, {})[option] = value
-        else:
-            names[slot] = value
-    return {
-        slot: (names[slot], options.get(slot, {})) if slot in names else options[slot]
-        for slot in SLOTS
-        if slot in names or slot in options
-    }
 
 
 def _jsonl(rows: list[dict[str, Any]]) -> str:

@@ -1,20 +1,12 @@
 """The verb `train`: the tiny policy learns from problems, by a recipe, at a fixed budget."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from gradatim.cli.changes import Changes, parsed
 from gradatim.cli.output import Json, Quiet, emit, reporter
-from gradatim.errors import ArgumentError
-
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="SLOT.OPTION=VALUE (budget.min=4, sampler.joint=true) or max_rounds=N; repeatable.",
-    ),
-]
 
 
 def train(
@@ -40,7 +32,7 @@ def train(
     prompts: Annotated[int, typer.Option(help="Prompts of a step.")] = 64,
     batch: Annotated[int, typer.Option(help="Rollouts of a step.")] = 512,
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 5e-4,
-    overrides: Overrides = None,
+    overrides: Changes = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -68,7 +60,7 @@ def train(
         prompts=prompts,
         batch=batch,
         rate=rate,
-        overrides=parse_overrides(overrides or ()),
+        overrides=parsed(overrides or ()),
     )
     last = trained.curve[-1]
     text = [
@@ -79,35 +71,3 @@ def train(
         f"policy: {trained.checkpoint}",
     ]
     emit(trained, as_json=as_json, text="\n".join(text))
-
-
-def parse_overrides(pairs: list[str] | tuple[()]) -> dict[str, Any]:
-    """SLOT.OPTION=VALUE pairs as options by slot, and max_rounds=N as it is.
-
-    Values are true or false, or numbers, where they look like it.
-
-    >>> parse_overrides(["budget.min=4", "sampler.joint=true", "max_rounds=2"])
-    {'budget': {'min': 4}, 'sampler': {'joint': True}, 'max_rounds': 2}
-    """
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, raw = pair.partition("=")
-        slot, dot, option = name.partition(".")
-        if name == "max_rounds" and equals:
-            found[name] = _value(raw)
-            continue
-        if not (equals and dot and slot and option) or slot == "max_rounds":
-            raise ArgumentError(f"`--set` must be SLOT.OPTION=VALUE or max_rounds=N, got {pair!r}")
-        found.setdefault(slot, {})[option] = _value(raw)
-    return found
-
-
-def _value(raw: str) -> Any:
-    if raw in ("true", "false"):
-        return raw == "true"
-    for kind in (int, float):
-        try:
-            return kind(raw)
-        except ValueError:
-            continue
-    return raw
