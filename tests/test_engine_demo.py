@@ -108,10 +108,10 @@ def test_the_summary_fits_one_screen(small):
 
 
 def test_an_arm_that_fails_says_so_and_can_be_resumed(tmp_path):
-    (tmp_path / "train.jsonl").write_text("{broken\n")
+    (tmp_path / "pool.jsonl").write_text("{broken\n")
     (tmp_path / "test.jsonl").write_text("")
     run = demo.Run(tmp_path)
-    with pytest.raises(demo.SolverError, match=r"arm grpo ended with code 2.*train.jsonl:1"):
+    with pytest.raises(demo.SolverError, match=r"arm grpo ended with code 2.*pool.jsonl:1"):
         demo._train(run, 10, 0, lambda line: None)
 
 

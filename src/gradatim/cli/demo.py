@@ -41,7 +41,8 @@ def screen(summary: dict[str, Any], page: Path) -> str:
     lines = [
         "",
         f"problems    {summary['problems']:,} of 3 families, 10 levels each; "
-        f"{summary['train_problems']:,} to train on, {summary['test_problems']:,} held out",
+        f"{summary['test_problems']:,} of them held out; "
+        f"{summary['pool_problems']:,} more to train on",
         f"attempts    {summary['attempts']['requested']:,} by {summary['crowd']} checkpoints and "
         f"one held out ({summary['attempts']['reused']:,} reused)",
         f"never solved  {len(summary['never_solved']):,} problems: "

@@ -34,12 +34,15 @@ from gradatim.types import Bank, Estimate, Problem
 
 FAMILIES = ("lists", "arithmetic", "sat")
 LEVELS = range(1, 11)
-TRAIN, TEST = 300, 200  # problems of each family
+TRAIN, TEST = 300, 200  # problems of each family that are tried by the crowd
+POOL = 4_000  # of each family to train on: of few, training learns the answers by heart
 CROWD_SAMPLES, VERDICT_SAMPLES = 4, 8
 ARMS = ("grpo", "gradatim")
 LIMIT = 24  # characters of a reply
 PROBE_SECONDS = 5.0
-TRAIN_SECONDS = 26.0  # CPU seconds of one arm that the probe is to be turned into rollouts for
+TRAIN_SECONDS = (
+    14.0  # CPU seconds of `grpo`'s arm; pairs of attempts take two to three times as long
+)
 LEAST, MOST = 20_000, 240_000
 ITEMS = 60  # questions of the placement test
 STOP_SE = 0.25
@@ -92,6 +95,7 @@ def demo(
     summary = {
         "problems": len(everything),
         "train_problems": len(train_set),
+        "pool_problems": POOL * len(FAMILIES),
         "test_problems": len(test_set),
         "attempts": {k: sum(c[k] for c in counted) for k in ("requested", "reused", "made")},
         "crowd": len(crowd),
@@ -135,6 +139,9 @@ def _problems(run: Run, seed: int, progress: Progress) -> tuple[list[Problem], l
         for family in FAMILIES:
             found += generate(family, n=n, level=LEVELS, seed=seed, split=split, unique=True)
             progress(Tick(f"problems {split}", len(found), n * len(FAMILIES)))
+        if split == "train":
+            pool = [p for f in FAMILIES for p in generate(f, n=POOL, level=LEVELS, seed=seed)]
+            save(run.path / "pool.jsonl", pool)
         sets[split] = found
         save(run.path / f"{split}.jsonl", found)
         run.add_problems(found)
@@ -259,7 +266,7 @@ def _result_file(run: Run, arm: str) -> Path:
 
 
 def _start(run: Run, arm: str, rollouts: int, seed: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "gradatim", "train", str(run.path / "train.jsonl")]
+    command = [sys.executable, "-m", "gradatim", "train", str(run.path / "pool.jsonl")]
     command += ["--held-out", str(run.path / "test.jsonl"), "--recipe", arm]
     command += ["--rollouts", str(rollouts), "--seed", str(seed), "--json"]
     command += ["--tries", "1"]  # reach is judged by the verdict, on many attempts
