@@ -139,12 +139,11 @@ def _problems(run: Run, seed: int, progress: Progress) -> tuple[list[Problem], l
         for family in FAMILIES:
             found += generate(family, n=n, level=LEVELS, seed=seed, split=split, unique=True)
             progress(Tick(f"problems {split}", len(found), n * len(FAMILIES)))
-        if split == "train":
-            pool = [p for f in FAMILIES for p in generate(f, n=POOL, level=LEVELS, seed=seed)]
-            save(run.path / "pool.jsonl", pool)
         sets[split] = found
         save(run.path / f"{split}.jsonl", found)
         run.add_problems(found)
+    pool = [p for f in FAMILIES for p in generate(f, n=POOL, level=LEVELS, seed=seed)]
+    save(run.path / "pool.jsonl", pool)
     return sets["train"], sets["test"]
 
 

@@ -139,7 +139,9 @@ def perform(
         )
         rollouts = rollouts._replace(given=np.array([len(encode(b)) for b in begins], dtype=int))
         parts.append(_part(fresh, mine, begins, rollouts))
-    parts += _resumed(learner, plan, asked[resumed], earlier, limit=limit, seed=seed)
+    parts += _resumed(
+        learner, plan, asked[resumed], earlier, limit=limit, seed=seed, temperature=temperature
+    )
     if shown.any():
         taken = [posed(plan, problems, i) for i in asked[shown]]
         demos = given([encode(tiny.compact(p)) for p in taken], [taught(p) for p in taken])
@@ -180,6 +182,7 @@ def _resumed(
     *,
     limit: int,
     seed: Sequence[object],
+    temperature: float,
 ) -> list[_Part]:
     """Probes that continue attempts of earlier rounds: one part for each length that is kept."""
     begins = np.cumsum([0, *(len(o.problems) for o in earlier)])
@@ -195,7 +198,11 @@ def _resumed(
             hints.append(made.hints[i] + kept)
             prompts.append([*made.rollouts.prompts[made.rollouts.owner[i]], *encode(kept)])
         rollouts = learner.sample(
-            prompts, plan.n[mine], limit=limit - cut, seed=(*seed, "cut", cut)
+            prompts,
+            plan.n[mine],
+            limit=limit - cut,
+            seed=(*seed, "cut", cut),
+            temperature=temperature,
         )
         parts.append(_part(mine, problems, hints, rollouts))
     return parts

@@ -19,9 +19,9 @@ from gradatim.types import ROLES, Batch, Estimate
 
 COLLAPSED = 0.2  # share of the first survey's entropy; papers give no number, this one is ours
 OTHERS = [ROLES.index("demo"), ROLES.index("probe")]  # not sampled, or not whole replies
-SCALE = ("probed", "anchor_pass_rate", "ability", "ability_low", "ability_high")
-SCALED = ("ability", "drift")
-SCALE += ("drift", "drift_low", "drift_high", "anchors_moved")
+SCALED = ("ability", "drift")  # with `_low` and `_high` beside them
+INTERVALS = tuple(f"{name}{end}" for name in SCALED for end in ("", "_low", "_high"))
+SCALE = ("probed", "anchor_pass_rate", *INTERVALS, "anchors_moved")
 ALARMS = {
     "entropy collapse": "entropy fell below a fifth of where it began",
     "shrinking": "pass@1 rose while pass@k fell",

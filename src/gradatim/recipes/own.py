@@ -11,6 +11,6 @@ GRADATIM = Recipe(
     budget=Use("equal", {"size": 2}),
     advantage=Use("believed"),
     objective=Use("clip_cov"),
-    paper="Ours: hierarchical posteriors by source for p (1 - p) sampling and, in place of a "
-    "group's mean, as RLOO's shrunk baseline; the objective is Clip-Cov (arXiv:2505.22617).",
+    paper="Ours: hierarchical posteriors choose the problems, by p (1 - p), and shrink RLOO's "
+    "baseline (arXiv:2402.14740); the objective is Clip-Cov (arXiv:2505.22617).",
 )
