@@ -270,6 +270,7 @@ BUDGETS: dict[str, Slot] = {
         bounds={"base": (2, 1e9), "bonus": (0, 1e9), "level": (1e-9, 1 - 1e-9)}
         | {"prior": (0, 1e9), "max": ("base", 1e9)},
         rounds=3,
+        least="base",
         needs=frozenset({"rounds"}),
         invariances=frozenset({"within_total", "spends_all"}),
         paper="XRPO's allocation by the drop of t intervals, in phases (arXiv:2510.06672), with a "

@@ -162,6 +162,7 @@ BUDGETS: dict[str, Slot] = {
         bounds={"passes": (1, 1e9), "cap": ("passes", 1e9), "sure": (1e-6, 1 - 1e-6)}
         | {"share": frozenset(SHARES)},
         rounds=4,
+        least="passes",
         check=lambda pool, problems, provides, **options: _room(**options),
         needs=frozenset({"rounds"}),
         invariances=frozenset({"within_total"}),
