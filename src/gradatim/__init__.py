@@ -33,6 +33,7 @@ _WHERE = {
     "Curriculum": "recipes.curriculum",
     "Run": "store.run",
     "attempt": "engine.attempt",
+    "measure_friction": "engine.feedback",
     "calibrate": "engine.calibrate",
     "rate": "engine.rate",
     "grade": "engine.grade",

@@ -8,11 +8,12 @@ solver's unaided attempts; what was paid for is not asked for again.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,7 @@ SAID = "The attempt is wrong."
 LEAKS = ("mask", "drop", "allow")
 MASK = "[...]"
 COUNTED = ("requested", "made", "rejected", "written", "without", "leaked")
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 PAGE = 64  # texts of a writer that are kept at a time: what an interruption may cost
 
 
@@ -88,6 +90,7 @@ def measure_friction(
     tries: int = 1,
     leak: str = "mask",
     progress: Progress = silent,
+    **options: Any,
 ) -> Trial:
     """Attempt each problem, then again with feedback while it is not solved.
 
@@ -103,6 +106,7 @@ def measure_friction(
         leak: what is done where a solver's feedback holds the answer: "mask" blots it out, "drop"
             says only that the attempt is wrong, "allow" lets it through.
         progress: told after each batch.
+        options: of the solver, when it is given as a spec string.
 
     Returns:
         Trial. Truncated and timed out attempts count as wrong; what a fault of the provider or of
@@ -118,10 +122,12 @@ def measure_friction(
     checks.within(0, 10**6, rounds=rounds)
     checks.within(1, 10**6, tries=tries)
     checks.one_of("leak", leak, LEAKS)
+    if isinstance(solver, Solver) and options:
+        raise ArgumentError(f"`solver` is open: its options are set; got {', '.join(options)}")
     known = writer if writer in (WRONG, SIMPLE) else None
     listed = list_problems(problems)
     with ExitStack() as stack:
-        mine = _opened(stack, "solver", solver)
+        mine = _opened(stack, "solver", solver, options)
         told = known or _opened(stack, "writer", writer)
         for who in (mine, told):
             _need_reader(who, next(iter(listed.values())))
@@ -135,7 +141,9 @@ def measure_friction(
         return trial
 
 
-def _opened(stack: ExitStack, arg: str, given: Solver | str) -> Solver:
+def _opened(
+    stack: ExitStack, arg: str, given: Solver | str, options: Mapping[str, Any] = NOTHING
+) -> Solver:
     """A solver that is closed with the stack where it was opened here.
 
     Raises:
@@ -144,7 +152,7 @@ def _opened(stack: ExitStack, arg: str, given: Solver | str) -> Solver:
     if isinstance(given, Solver):
         return given
     try:
-        solver = open_solver(given)
+        solver = open_solver(given, **options)
     except ArgumentError as error:
         if arg == "solver":
             raise
