@@ -1,28 +1,55 @@
-"""`gradatim doctor`: what this machine has and lacks, and whether a run is sound."""
+"""`gradatim doctor`: what this machine has, whether a run is sound, what a server honours."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import gradatim
+from gradatim.cli.attempt import Settings
 from gradatim.cli.output import Json, emit
+from gradatim.solvers.registry import parse_options
 
 
 def doctor(
-    path: Annotated[Path | None, typer.Argument(help="Folder for runs, or a run to check.")] = None,
+    path: Annotated[
+        str | None, typer.Argument(help="Folder for runs, a run to check, or openai:MODEL@URL.")
+    ] = None,
+    settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Show what this machine has and lacks; check a run folder.
+    """Show what this machine has and lacks; check a run folder, or ask a server what it honours.
 
-    Ends with 1 where the folder cannot be written or the run is damaged.
+    Ends with 1 where the folder cannot be written, the run is damaged, or a run with these settings
+    would be wrong on that server; with 3 where the server gives no answer.
 
-    Example: gradatim doctor runs/demo
+    Example: gradatim doctor openai:MODEL@http://localhost:8000
     """
-    report = gradatim.doctor(path)
-    emit(report, as_json=as_json, text=_table(report))
+    report = gradatim.doctor(path, **parse_options(settings or ()))
+    table = _endpoint if "probes" in report else _table
+    emit(report, as_json=as_json, text=table(report))
+    if not report.get("reached", True):
+        raise typer.Exit(3)
     if not report["ok"]:
         raise typer.Exit(1)
+
+
+SIGNS = {True: "yes", False: "NO", None: "?"}
+
+
+def _endpoint(report: dict[str, Any]) -> str:
+    """A line for each probe, what it means below it, and what would make a run wrong."""
+    lines = [f"{report['endpoint']}: {report['requests']} requests, {report['tokens']} tokens, "]
+    lines[0] += f"{report['seconds']:.1f} s"
+    width = max(len(probe["name"]) for probe in report["probes"])
+    for probe in report["probes"]:
+        sign = SIGNS[probe["honoured"]]
+        lines.append(f"  {probe['name']:<{width}}  {sign:<3}  {probe['asked']}: {probe['got']}")
+        if probe["means"]:
+            lines.append(f"  {'':<{width}}       {probe['means']}")
+    lines += [f"warning: {warning}" for warning in report["warnings"]]
+    if report["reached"] and report["ok"]:
+        lines.append("a run with these settings gets what it asks for")
+    return "\n".join(lines)
 
 
 def _table(report: dict[str, Any]) -> str:

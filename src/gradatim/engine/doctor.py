@@ -1,6 +1,6 @@
 """What this machine has and lacks: SQLite, disk, optional parts, threads; and a run's health.
 
-Nothing is changed and nothing outside the machine is asked.
+Nothing is changed, and nothing outside the machine is asked unless an endpoint is named.
 """
 
 import contextlib
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import gradatim
-from gradatim.errors import GradatimError, MissingExtra, extra
+from gradatim.engine.doctor_endpoint import examine
+from gradatim.errors import ArgumentError, GradatimError, MissingExtra, extra
 from gradatim.store import schema, segments
 from gradatim.store.run import Run
 
@@ -27,16 +28,27 @@ _REMOTE |= {"fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.gc
 _NOT_FOR_USERS = {"dev", "all"}
 
 
-def doctor(path: str | Path | None = None) -> dict[str, Any]:
-    """Look at the machine and, where `path` is a run folder, at the run.
+def doctor(path: str | Path | None = None, **options: Any) -> dict[str, Any]:
+    """Look at the machine and, where `path` is a run folder, at the run; or ask an endpoint.
 
     Args:
-        path: folder in which runs are, or will be, written; default the current one.
+        path: folder in which runs are, or will be, written, default the current one; or
+            "openai:MODEL@URL", a server that is asked what it honours.
+        options: of that solver: what a run would set.
 
     Returns:
         gradatim, python, platform, cpus, sqlite, folder, extras, torch, run (None where `path` is
-        not a run), warnings (one line each), and `ok`: whether the base works here.
+        not a run), warnings (one line each), and `ok`: whether the base works here. Of an
+        endpoint: see `engine.doctor_endpoint.examine`.
+
+    Raises:
+        ArgumentError: options without an endpoint, or bad ones.
     """
+    kind, _, argument = str(path or "").partition(":")
+    if kind == "openai":
+        return examine(argument, **options)
+    if options:
+        raise ArgumentError(f"`path` must be openai:MODEL@URL with options; got {path}")
     folder = Path("." if path is None else path)
     report: dict[str, Any] = {
         "gradatim": gradatim.__version__,

@@ -1,0 +1,102 @@
+"""What an OpenAI-compatible server honours: a handful of short requests, looked at whole.
+
+Servers differ silently: `n` or the temperature ignored, log-probabilities null, usage counting one
+choice of four. `examine` says so before anything is paid for; `require` is the part of it that a
+run asks by itself.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from gradatim.engine import doctor_probes as probes
+from gradatim.engine.doctor_probes import Finding
+from gradatim.engine.doctor_talk import INSTEAD, Said, Talk, opened
+from gradatim.solvers import endpoint
+from gradatim.solvers.wire import PATHS
+
+
+def examine(argument: str, **options: Any) -> dict[str, Any]:
+    """Ask a server what it honours.
+
+    Args:
+        argument: MODEL@URL, as in `openai:MODEL@URL`.
+        options: of that solver; what they ask for is what the server must honour.
+
+    Returns:
+        endpoint, model, url, mode; `reached`: whether it answered; `probes`: name, honoured (None:
+        cannot be told), asked, got, means, harm; `ok`: it answered and nothing found would make a
+        run with these options wrong; warnings; requests, tokens and seconds that this took.
+
+    Raises:
+        ArgumentError: a bad target or option.
+    """
+    return asyncio.run(_examine(argument, options))
+
+
+async def _examine(argument: str, options: dict[str, Any]) -> dict[str, Any]:
+    begin = time.perf_counter()
+    talk = _talk(argument, options)
+    async with opened(talk):
+        first, found = await _reach(talk)
+        if first is not None:
+            for probe in probes.PROBES:
+                found += await probe(talk, first)
+    return {
+        "endpoint": f"openai:{argument}",
+        "model": talk.model,
+        "url": talk.url,
+        "mode": talk.style.mode,
+        "reached": first is not None,
+        "probes": [finding._asdict() for finding in found],
+        "warnings": [f"{f.name}: {f.got}{f.means and '; ' + f.means}" for f in found if f.harm],
+        "ok": not any(finding.harm for finding in found),
+        "requests": talk.requests,
+        "tokens": talk.tokens,
+        "seconds": round(time.perf_counter() - begin, 2),
+    }
+
+
+def _talk(argument: str, options: dict[str, Any]) -> Talk:
+    model, bases = endpoint.parse_target(argument)
+    style, line = endpoint.split_options(options)
+    return Talk(model, bases, style, line)
+
+
+async def _reach(talk: Talk) -> tuple[Said | None, list[Finding]]:
+    """The first answer, at the base URL that knows the path; None and why there is none."""
+    heard: dict[str, Said] = {}
+    for base in talk.bases:
+        talk.bases = [base]
+        heard[base] = said = await talk.say(probes.COUNT)
+        if not said.fault or said.fault.cause != "404" or await talk.get("/models"):
+            break  # it answers, or knows the path and not the model
+    else:
+        talk.bases = list(heard)[:1]
+    said = heard[talk.bases[0]]
+    mode, asked = talk.style.mode, f"POST {talk.url}"
+    if not said.fault:
+        got = f"an answer in {said.seconds:.2f} s: {said.text[:20]!r}"
+        return said, [Finding(mode, True, asked, got, "")]
+    found = [Finding(mode, False, asked, said.why, await _advice(talk, said), True)]
+    return None, found
+
+
+async def _advice(talk: Talk, said: Said) -> str:
+    """What to change, where nothing was answered."""
+    cause = said.fault.cause if said.fault else ""
+    if cause == "connection":
+        return "start the server, or check host and port"
+    if cause in ("400", "404", "405", "422", "501"):
+        [other] = set(PATHS) - {talk.style.mode}
+        if not (await talk.say(probes.COUNT, mode=other)).fault:
+            return f"this model answers in the other mode: --set mode={other}"
+        [listed] = await probes.model(talk, said)
+        if listed.honoured is False:
+            return f"no model of that name: {listed.got}"
+    if cause in ("400", "422"):
+        return (
+            "a field that the server refuses can be left out: --set temperature=null, or "
+            f"--set max_tokens=null --set 'body={{\"{INSTEAD}\": 1024}}'"
+        )
+    return ""

@@ -1,0 +1,185 @@
+"""The doctor names what a server gets wrong, and nothing else."""
+
+import json
+import socket
+
+import pytest
+from fake_defects import DEFECTS, DefectServer
+
+import gradatim
+from gradatim.cli import app
+from gradatim.errors import ArgumentError
+
+
+def asked(*defects, mode="chat", **options):
+    """What the doctor says of a server with these defects: by probe, and the whole."""
+    with DefectServer(*defects) as server:
+        report = gradatim.doctor(f"openai:m@{server.root}", mode=mode, **options)
+    assert report["requests"] == len(server.bodies) + 1  # and the list of models
+    return {probe["name"]: probe for probe in report["probes"]}, report
+
+
+def missing(probes):
+    return {name for name, probe in probes.items() if probe["honoured"] is False}
+
+
+def harmful(probes):
+    return {name for name, probe in probes.items() if probe["harm"]}
+
+
+@pytest.mark.parametrize("mode", ["chat", "completions"])
+def test_a_server_that_honours_all(mode):
+    probes, report = asked(mode=mode, logprobs=True, seed=3, stop="Q:")
+    assert {probe["honoured"] for probe in probes.values()} == {True}
+    assert report["ok"]
+    assert report["reached"]
+    assert not report["warnings"]
+    only = {"chat": "system", "completions": "echo"}
+    assert only[mode] in probes
+    assert set(only.values()) - {only[mode]} - set(probes)
+    assert report["requests"] <= 21
+    assert report["tokens"] < 500
+    json.dumps(report)
+
+
+SERVERS = {
+    "like transformers serve": (
+        ("one", "null", "greedy"),
+        {"n", "logprobs", "temperature"},
+        {"temperature"},
+    ),
+    "a miscounting proxy": (
+        ("counts one", "copies", "seedless", "deaf"),
+        {"usage", "n", "seed", "system"},
+        {"n"},
+    ),
+    "a loose one": (
+        ("runs on", "hides", "unnamed", "no system", "chat only"),
+        {"stop", "finish_reason", "model", "system", "completions"},
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_several_defects_of_one_server_are_all_named(name):
+    defects, wrong, harm = SERVERS[name]
+    probes, _ = asked(*defects)
+    assert missing(probes) == wrong
+    assert harmful(probes) == harm
+
+
+# what a defect of the others is named as, and whether a run with default settings would be wrong
+NAMED = {
+    "warm": ("greedy", False),
+    "frozen": (None, True),
+    "constant": ("seed", False),
+    "positive": ("logprobs", False),
+    "endless": ("max_tokens", True),
+    "counts none": ("usage", False),
+    "miscounts": ("usage", False),
+    "no echo": ("echo", False),
+    "completions only": ("chat", False),
+    "crowded": ("parallel", False),
+}
+
+
+@pytest.mark.parametrize("defect", NAMED)
+def test_a_defect_is_named_and_nothing_else(defect):
+    mode = "completions" if defect in ("no echo", "completions only") else "chat"
+    probes, report = asked(defect, mode=mode)
+    name, harm = NAMED[defect]
+    assert missing(probes) == ({name} if name else set())
+    assert report["ok"] is not harm
+    assert bool(harmful(probes)) is harm
+    for found in missing(probes) | harmful(probes):
+        assert probes[found]["means"], "what does it mean for a run?"
+
+
+def test_every_defect_is_tried():
+    assert set(DEFECTS) == set(NAMED).union(*(defects for defects, *_ in SERVERS.values()))
+
+
+@pytest.mark.parametrize(
+    ("defect", "options", "probe"),
+    [
+        ("null", {"logprobs": True}, "logprobs"),
+        ("positive", {"logprobs": True}, "logprobs"),
+        ("runs on", {"stop": "\n"}, "stop"),
+        ("constant", {"seed": 1}, "seed"),
+        ("deaf", {"system": "Be brief."}, "system"),
+        ("no system", {"system": "Be brief."}, "system"),
+    ],
+)
+def test_what_a_run_asks_for_and_does_not_get_is_harm(defect, options, probe):
+    probes, report = asked(defect, **options)
+    assert harmful(probes) == {probe}
+    assert probe in report["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("defect", "options"),
+    [("greedy", {"temperature": 0}), ("frozen", {"seed": 1}), ("copies", {"choices": 1})],
+)
+def test_what_a_run_does_not_ask_for_is_none(defect, options):
+    assert asked(defect, **options)[1]["ok"]
+
+
+def test_the_url_and_the_mode_are_found_out():
+    with DefectServer("completions only", path="") as server:
+        report = gradatim.doctor(f"openai:m@{server.root}")
+    [probe] = report["probes"]
+    assert (report["reached"], report["ok"]) == (False, False)
+    assert "--set mode=completions" in probe["means"]
+    assert report["url"] == f"{server.root}/chat/completions"
+
+
+def test_an_unknown_model_is_answered_with_the_names_there_are():
+    with DefectServer(model="real") as server:
+        report = gradatim.doctor(f"openai:m@{server.root}")
+    assert not report["reached"]
+    assert report["warnings"][0].endswith("no model of that name: it lists real")
+
+
+def test_the_key_is_sent_and_not_shown(monkeypatch):
+    with DefectServer(key="sk-secret") as server:
+        monkeypatch.setenv("MY_KEY", "sk-secret")
+        right = gradatim.doctor(f"openai:m@{server.root}", key="MY_KEY")
+        monkeypatch.setenv("MY_KEY", "sk-other")
+        wrong = gradatim.doctor(f"openai:m@{server.root}", key="MY_KEY")
+    assert right["ok"]
+    assert not wrong["reached"]
+    assert "environment variable MY_KEY" in wrong["warnings"][0]
+    assert "sk-" not in json.dumps([right, wrong])
+
+
+@pytest.mark.parametrize("path", ["openai:m", "openai:m@localhost", "openai:"])
+def test_bad_targets_and_options(path):
+    with pytest.raises(ArgumentError, match="openai:MODEL@http"):
+        gradatim.doctor(path)
+    with pytest.raises(ArgumentError, match="did you mean 'temperature'"):
+        gradatim.doctor("openai:m@http://h", temperatur=1)
+    with pytest.raises(ArgumentError, match="with options; got runs"):
+        gradatim.doctor("runs", temperature=1)
+
+
+def test_the_verb(capsys):
+    with DefectServer("one", "null", "greedy") as server:
+        spec = f"openai:m@{server.root}"
+        assert app.run(["doctor", spec]) == 1
+        text = capsys.readouterr().out
+        assert "ignored: asked one by one" in text
+        assert "warning: temperature: one text" in text
+        assert app.run(["doctor", spec, "--set", "temperature=0", "--json"]) == 0
+        line = capsys.readouterr().out
+        assert line.count("\n") == 1
+        assert json.loads(line)["ok"] is True
+        assert app.run(["doctor", spec, "--set", "temperature=0"]) == 0
+        assert "gets what it asks for" in capsys.readouterr().out
+
+
+def test_the_verb_where_nobody_answers(capsys):
+    with socket.socket() as taken:  # bound, so that nobody else answers there; not listening
+        taken.bind(("127.0.0.1", 0))
+        assert app.run(["doctor", f"openai:m@http://127.0.0.1:{taken.getsockname()[1]}"]) == 3
+    assert "start the server, or check host and port" in capsys.readouterr().out
