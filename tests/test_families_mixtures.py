@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gradatim.cli import app
 from gradatim.errors import ArgumentError
 from gradatim.families.generation import generate
 from gradatim.families.mixtures import cells, mix, shares
@@ -109,23 +110,20 @@ def test_what_makes_no_mixture_is_refused(weights, options, match):
         mix(weights, **{"n": 4} | options)
 
 
-def command(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "gradatim", "generate", *words], capture_output=True, text=True
+def test_the_command_mixes_too(tmp_path, capsys):
+    words = ["generate", "sat=2,lists=1", "-n", "9", "--level", "1:2"]
+    out = subprocess.run(
+        [sys.executable, "-m", "gradatim", *words], capture_output=True, text=True, check=True
     )
-
-
-def test_the_command_mixes_too(tmp_path):
-    out = command("sat=2,lists=1", "-n", "9", "--level", "1:2")
     rows = [json.loads(line) for line in out.stdout.splitlines()]
     expected = mix({"sat": 2, "lists": 1}, n=9, levels=[1, 2])
     assert [row["id"] for row in rows] == [p.id for p in expected]
     file = tmp_path / "weights.json"
     file.write_text('{"sat": 1, "lists": {"5": 3}}')
-    out = command(str(file), "-n", "4", "--json")
-    assert [row["family"] for row in json.loads(out.stdout)].count("lists") == 3
+    assert app.run(["generate", str(file), "-n", "4", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert [row["family"] for row in made].count("lists") == 3
     file.write_text("[1]")
     for words in ([str(file)], ["sat=two"], ["sat=1", "--knob", "clauses=3"]):
-        out = command(*words)
-        assert out.returncode == 2
-        assert len(out.stderr.strip().splitlines()) == 1
+        assert app.run(["generate", *words]) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
