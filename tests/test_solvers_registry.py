@@ -46,7 +46,7 @@ def test_a_bad_spec_says_how_it_must_look(spec, says):
 
 
 def test_a_missing_extra_prints_the_install_line(monkeypatch):
-    kind = registry.KINDS["gguf"]._replace(module="no_such_module")
+    kind = registry.KINDS["gguf"]._replace(packages=("no_such_module",))
     monkeypatch.setitem(registry.KINDS, "gguf", kind)
     with pytest.raises(MissingExtra, match=r'pip install "gradatim\[gguf\]"'):
         open_solver("gguf:x")

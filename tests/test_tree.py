@@ -27,6 +27,7 @@ STEPS = [
 LAYER = {name: height for height, names in enumerate(STEPS) for name in names}
 BASE = STEPS[0]  # the base modules may use each other; they are checked for cycles below
 TORCH = ("learning/objectives", "solvers/tiny", "solvers/checkpoints/", "engine/loop.py")
+TORCH += ("solvers/transformers",)
 BASES = {"NamedTuple", "Protocol", "Exception", "GradatimError", "ValueError", "RuntimeError"}
 BASES |= {"ImportError", "Enum", "HTMLParser"}
 

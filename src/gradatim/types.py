@@ -111,10 +111,8 @@ class Family:
         solve: problem -> an answer found without looking at `answer`, by other means than `make`.
         nth: (index, **knobs) -> Draft, the index-th of `space(knobs)` different instances.
         trace: (problem, text) -> Steps of a reply, where moves or steps exist.
-        effort: problem -> measured work of solving it (moves, steps, nodes searched), which rises
-            with the level; `effort_unit` says of what.
-        judge: (problem, answer) -> whether an answer is right, from the prompt and by other means
-            than `check`; None where only `answer` is right.
+        effort: problem -> measured work of solving it, rising with the level, in `effort_unit`.
+        judge: (problem, answer) -> is it right, by other means than `check`; None: only `answer`.
     """
 
     name: str
@@ -160,6 +158,7 @@ class Reply(NamedTuple):
     seconds: float = 0.0
     logp: float | None = None
     detail: str = ""
+    certainty: float | None = None  # self-certainty, `choice.voting`; not stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +169,10 @@ class Solver:
         name: the spec string; with `policy` and `params` it is who answered, in the ledger.
         policy: version of the weights, "" where it cannot change.
         params: everything that changes answers (temperature, prompting style, limits ...).
-        answer: requests -> lists of replies as they arrive, in any order; each list is
-            acknowledged to the ledger as one batch.
+        answer: requests -> lists of replies as they arrive, in any order; a list is stored at once.
         prompt: problem -> the exact prompt that this solver sends; it is hashed into the key.
         close: frees what the solver holds; safe to call twice.
+        report: what it spent so far and what stopped it, where it counts that.
     """
 
     name: str
@@ -182,6 +181,7 @@ class Solver:
     params: Mapping[str, Any] = field(default_factory=dict)
     prompt: Callable[[Problem], str] = lambda problem: str(problem.prompt)
     close: Callable[[], None] = lambda: None
+    report: Callable[[], Mapping[str, Any]] = dict
 
 
 # -- measurement ------------------------------------------------------------------------------

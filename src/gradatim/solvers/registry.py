@@ -30,7 +30,7 @@ class Kind(NamedTuple):
     where: str
     form: str
     doc: str
-    module: str = ""
+    packages: tuple[str, ...] = ()
     extra: str = ""
 
 
@@ -39,7 +39,7 @@ KINDS: dict[str, Kind] = {
         "gradatim.solvers.tiny:open_tiny",
         "tiny | tiny:FILE",
         "the shipped character transformer, or a checkpoint of it",
-        "torch",
+        ("torch",),
         "tiny",
     ),
     "openai": Kind(
@@ -47,11 +47,18 @@ KINDS: dict[str, Kind] = {
         "openai:MODEL@URL",
         "any OpenAI-compatible server; the key comes from the environment",
     ),
+    "hf": Kind(
+        "gradatim.solvers.transformers:open_transformers",
+        "hf:DIR | hf:FILE.gguf",
+        "a language model in this process, by transformers",
+        ("torch", "transformers"),
+        "hf",
+    ),
     "gguf": Kind(
         "gradatim.solvers.gguf:open_gguf",
         "gguf:FILE",
         "a GGUF model file, served on loopback for as long as it is needed",
-        "xllamacpp",
+        ("xllamacpp",),
         "gguf",
     ),
     "sim": Kind(
@@ -81,9 +88,13 @@ def _plugins() -> dict[str, Kind]:
     }
 
 
+def _lacking(kind: Kind) -> list[str]:
+    return [name for name in kind.packages if importlib.util.find_spec(name) is None]
+
+
 def _opener(kind: Kind) -> Callable[..., Solver]:
-    if kind.module and importlib.util.find_spec(kind.module) is None:
-        raise MissingExtra(kind.module, kind.extra)
+    for package in _lacking(kind):
+        raise MissingExtra(package, kind.extra)
     module, _, attribute = kind.where.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
@@ -100,7 +111,7 @@ def list_solvers() -> list[dict[str, Any]]:
             "form": kind.form,
             "doc": kind.doc,
             "extra": kind.extra,
-            "installed": not kind.module or importlib.util.find_spec(kind.module) is not None,
+            "installed": not _lacking(kind),
         }
         for name, kind in (KINDS | _plugins()).items()
     ]
