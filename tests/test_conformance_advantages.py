@@ -16,7 +16,7 @@ from gradatim.types import Batch
 
 NAMES = registry.names("advantage")
 COLUMNS = ("problem", "role", "parent", "reward", "solved", "length", "mask", "logp", "entropy")
-COLUMNS += ("alpha", "beta")
+COLUMNS += ("alpha", "beta", "text")
 TOKENS = ("prefix_value", "anchor", "token_logp")  # (token,) columns
 SILENT = {  # batches that an advantage of this kind leaves without any gradient
     "silent": {"singletons", "all right", "all wrong", "one"},
@@ -53,6 +53,7 @@ def batch_of(reward, group, mask=None):
         prefix_value=np.where(rng.random(tokens) < 0.4, rng.random(tokens), np.nan),
         anchor=rng.integers(-1, 3, tokens),
         token_logp=-rng.random(tokens),
+        text=np.array([f"reply {i}" for i in rng.integers(0, 3, size)], dtype=object),
     )
 
 

@@ -1,11 +1,15 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_conformance_advantages import batch_of
 
 from gradatim.errors import ArgumentError
 from gradatim.learning.advantages import dr_grpo
-from gradatim.learning.novelty import bonus, nothing_seen, remember
+from gradatim.learning.novelty import bonus, labels, nothing_seen, novelty, remember
+from gradatim.recipes.curriculum import Curriculum
 
 RIGHT, WRONG = 5, 5  # right and wrong answers of the bandit below
 
@@ -67,3 +71,64 @@ def test_s054_more_different_solutions_at_the_same_pass_rate(kind):
     assert (paid[:, 0] > 0.95).all()
     more = paid[:, 1] - plain[:, 1]
     assert more.mean() > 2 * more.std(ddof=1) / np.sqrt(12)
+
+
+# -- the advantage ----------------------------------------------------------------------------
+
+
+def written(reward, text, group=None):
+    batch = batch_of(reward, np.zeros(len(reward), int) if group is None else group)
+    return dataclasses.replace(batch, text=np.array(text, dtype=object))
+
+
+def test_rare_solutions_have_the_larger_advantage_by_hand():
+    batch = written([1, 1, 1, 0], ["1 0", "1  0", "0 1", "1 1"])
+    value, keep = novelty(batch, weight=0.5)
+    # bonus .707, .707, 1 and none for the wrong one: its reply is as rare as the third
+    reward = np.array([1 + 0.5**1.5, 1 + 0.5**1.5, 1.5, 0])
+    np.testing.assert_allclose(value, reward - reward.mean())
+    assert keep.all()
+    np.testing.assert_array_equal(
+        novelty(batch, weight=0.0)[0], dr_grpo(batch.reward, batch.group)[0]
+    )
+
+
+def test_groups_all_right_teach_while_some_solutions_are_rarer():
+    same = written([1, 1, 1], ["a", "a", "a"])
+    assert not novelty(same)[1].any()
+    assert not novelty(written([1, 1, 1], ["a", "b", "c"]))[1].any()
+    varied = written([1, 1, 1], ["a", "a", "b"])
+    assert np.sign(novelty(varied)[0]).tolist() == [-1, -1, 1]
+    # over the step "b" is the frequent one, in its own group it is the rare one
+    step = written([1] * 7, ["a", "a", "b", "b", "b", "b", "b"], [0, 0, 0, 1, 1, 1, 1])
+    assert np.sign(novelty(step, kind="global")[0][:3]).tolist() == [1, 1, -1]
+    assert np.sign(novelty(step, kind="episodic")[0][:3]).tolist() == [-1, -1, 1]
+
+
+def test_masked_attempts_are_not_counted():
+    batch = written([1, 1, 1, np.nan], ["a", "a", "b", "a"])
+    batch = dataclasses.replace(batch, mask=np.array([True, False, True, False]))
+    assert not novelty(batch)[1].any()  # one "a" and one "b" are equally rare
+
+
+def test_labels_are_of_words_and_do_not_change():
+    found = labels(np.array(["1 0", " 1\n0 ", None, "", "10"], dtype=object))
+    assert found[0] == found[1]
+    assert found[2] == found[3]
+    assert len(set(found.tolist())) == 3
+    assert labels(np.array(["1 0"], dtype=object))[0] == found[0] == 62876494534133976
+    assert labels(np.zeros(0, dtype=object)).shape == (0,)
+
+
+def test_mistakes_are_named():
+    batch = written([1, 0], ["a", "b"])
+    with pytest.raises(ArgumentError, match="`weight` must lie"):
+        novelty(batch, weight=-1)
+    with pytest.raises(ArgumentError, match="`of` must be one of"):
+        novelty(batch, of="opo")
+    with pytest.raises(ArgumentError, match="no column `text`"):
+        novelty(dataclasses.replace(batch, text=None))
+    with pytest.raises(ArgumentError, match="advantage 'novelty' needs 'text'"):
+        Curriculum(range(3), "grpo", advantage="novelty")
+    with pytest.raises(ArgumentError, match="`weight`"):
+        Curriculum(range(3), "grpo", provides={"text"}, advantage=("novelty", {"weight": -1}))

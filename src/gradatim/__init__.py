@@ -39,6 +39,7 @@ _WHERE = {
     "grade": "engine.grade",
     "choose": "engine.choose",
     "select": "engine.select",
+    "replay": "engine.replay",
     "train": "engine.train",
     "evaluate": "engine.evaluate",
     "study": "engine.study",

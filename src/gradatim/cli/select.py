@@ -9,7 +9,9 @@ import typer
 
 from gradatim.cli.logs import Columns, Format, Score, Sources, Span, numbers, reading
 from gradatim.cli.output import Json, emit
+from gradatim.engine.replay import replay as draw
 from gradatim.engine.select import select as keep
+from gradatim.errors import ArgumentError
 from gradatim.files import plain, write_atomic
 
 
@@ -29,6 +31,21 @@ def select(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the rows here instead.")
     ] = None,
+    replay: Annotated[
+        int | None,
+        typer.Option(
+            help="Of a run: draw this many recorded attempts on the kept items instead, those that "
+            "beat others on their problem more often: rows of prompt, completion and reward."
+        ),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="With --replay: advantage (default) or reward.")
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="With --replay: small draws the best only, large all alike; default .1."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="With --replay: of the draws.")] = None,
     score: Score = None,
     format: Format = None,
     column: Columns = None,
@@ -41,6 +58,9 @@ def select(
 
     Example: gradatim select runs/first --band .2:.8 --above-floor
     """
+    how = {"by": by, "temperature": temperature, "seed": seed}
+    how = {name: value for name, value in how.items() if value is not None}
+    _check_replay(source, replay, how)
     found = keep(
         source[0] if len(source) == 1 else source,
         band=numbers(band, "--band"),
@@ -54,7 +74,16 @@ def select(
         sys.stderr.write(f"{note}\n")
     none = "" if found.rows else f": nothing has a pass rate in {band}"
     sys.stderr.write(f"{len(found.rows):,} of {found.items:,} items kept{none}\n")
-    kept = [plain(row) for row in found.rows]
+    if replay is None or not found.rows:
+        kept = [plain(row) for row in found.rows]
+    else:
+        ids = [row["id"] for row in found.rows]
+        again = draw(source[0], replay, solver=solver, problems=ids, **how)
+        sys.stderr.write(
+            f"{replay:,} draws from {again.attempts:,} attempts: mean reward {again.drawn:.3f}, "
+            f"recorded {again.recorded:.3f}\n"
+        )
+        kept = [plain(row) for row in again.rows]
     if output is not None:
         write_atomic(output, "".join(map(_line, kept)))
         if as_json:
@@ -64,6 +93,16 @@ def select(
         emit(kept, as_json=True, text="")
     else:
         sys.stdout.writelines(map(_line, kept))
+
+
+def _check_replay(source: list[Path], replay: int | None, how: dict[str, Any]) -> None:
+    """Refuse, before anything is read, what a replay cannot come from."""
+    if replay is None and how:
+        raise ArgumentError(f"{', '.join(f'--{name}' for name in how)}: only with --replay N")
+    if replay is not None and not (len(source) == 1 and (source[0] / "run.toml").is_file()):
+        raise ArgumentError(
+            f"--replay draws from the attempts of one run, got {', '.join(map(str, source))}"
+        )
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 Axes: `attempt` and `group` as in advantages.py; `label` says what an attempt did (a hash of its
 solution, say); `seen`, distinct labels of earlier steps. A bonus is added to the reward of right
 attempts before the advantage is taken, or it pays for wrong ones too, as the caller decides.
+Advantage `novelty` pays right ones, with `text` as what they did.
 """
 
 from typing import NamedTuple
@@ -10,7 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gradatim import checks, groups
+from gradatim.learning.advantages import Advantage, dr_grpo, grpo, learned, needed, rloo
+from gradatim.rng import digest
+from gradatim.types import Batch, Slot
 
+ESTIMATORS = {"dr_grpo": dr_grpo, "rloo": rloo, "grpo": grpo}
 KINDS = ("episodic", "global", "product")
 
 
@@ -71,3 +76,65 @@ def bonus(label: np.ndarray, group: np.ndarray, seen: Seen, *, kind: str = "prod
     everywhere = remember(seen, label)
     count = everywhere.times[np.searchsorted(everywhere.label, label)]
     return 1 / np.sqrt(count) if kind == "global" else episodic / np.sqrt(count)
+
+
+def labels(text: np.ndarray) -> np.ndarray:
+    """(attempt,) int: the same for replies that differ in white space only; stable over runs.
+
+    A solution that is written in two ways counts as two. None is as the empty reply.
+
+    >>> a, b, c = labels(np.array(["1  0", "1 0", "0 1"], dtype=object))
+    >>> a == b, a == c
+    (True, False)
+    """
+    known: dict[str, int] = {}
+    for reply in text.tolist():
+        key = " ".join((reply or "").split())
+        if key not in known:
+            known[key] = int.from_bytes(digest(key, size=7), "big")
+    return np.array([known[" ".join((r or "").split())] for r in text.tolist()], dtype=np.int64)
+
+
+def novelty(
+    batch: Batch, *, weight: float = 0.5, kind: str = "episodic", of: str = "dr_grpo"
+) -> Advantage:
+    """An estimator's advantage of reward + weight x bonus, the bonus paid to solved attempts.
+
+    Groups all right have a gradient as long as their solutions are not all equally rare; wrong
+    attempts are paid nothing for being odd.
+
+    Args:
+        batch: with the column `text`.
+        weight: of the bonus, >= 0; below 1 a right attempt always beats a wrong one whose reward
+            is 0, whatever it is.
+        kind: as in `bonus`. An advantage keeps nothing between steps, so "global" counts all
+            groups of the step, not of the training.
+        of: the estimator. "grpo" divides by the group's deviation and so makes the bonus as large
+            as the reward where a group is all right.
+
+    Ref: Henaff et al. 2023, arXiv:2306.03236. Differs: as in `bonus`, and global within a step.
+    """
+    checks.within(0, np.inf, weight=weight)
+    checks.one_of("of", of, ESTIMATORS)
+    live, text = learned(batch), needed(batch, "text")
+    reward = np.array(batch.reward, dtype=float)
+    paid = bonus(labels(text[live]), batch.group[live], nothing_seen(), kind=kind)
+    reward[live] += weight * np.where(batch.solved[live], paid, 0.0)
+    return ESTIMATORS[of](reward, batch.group, mask=live)
+
+
+ADVANTAGES: dict[str, Slot] = {
+    "novelty": Slot(
+        suggest=novelty,
+        options={"weight": 0.5, "kind": "episodic", "of": "dr_grpo"},
+        bounds={
+            "weight": checks.AT_LEAST_0,
+            "kind": frozenset(KINDS),
+            "of": frozenset(ESTIMATORS),
+        },
+        needs=frozenset({"text"}),
+        invariances=frozenset({"zero_sum", "silent_wrong"}),
+        paper="Global and episodic bonuses (arXiv:2306.03236): right attempts are paid for what "
+        "few others of their group, or of the step, did; solutions stay varied.",
+    ),
+}

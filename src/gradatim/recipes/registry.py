@@ -87,6 +87,7 @@ ENTRIES: dict[str, dict[str, str]] = {
         "spo_tree": "gradatim.learning.credit_states:ADVANTAGES",
         "hpt": "gradatim.learning.gates:ADVANTAGES",
         "refined": "gradatim.learning.refinements:ADVANTAGES",
+        "novelty": "gradatim.learning.novelty:ADVANTAGES",
     },
     "objective": {
         "clip": "gradatim.learning.objectives:OBJECTIVES",
