@@ -9,7 +9,7 @@ import pytest
 from fake_server import Bad, FakeServer, error
 
 from gradatim.errors import ArgumentError, SolverError
-from gradatim.solvers import traffic
+from gradatim.solvers import gate
 from gradatim.solvers.endpoint import open_endpoint, parse_target
 from gradatim.solvers.registry import open_solver
 from gradatim.solvers.wire import Style, build, read_response, render
@@ -18,7 +18,7 @@ from gradatim.types import Problem, Request
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch):
-    monkeypatch.setattr(traffic, "BACKOFF", 0.01)
+    monkeypatch.setattr(gate, "BACKOFF", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
@@ -421,12 +421,13 @@ def test_an_interrupt_hands_over_what_was_in_flight():
     with FakeServer(delay=0.1) as server:
         solver = open_endpoint(f"m@{server.url}", in_flight=4)
         stream = solver.answer([Request(p, 0, 1) for p in problems(50)])
-        got = [next(stream)]
-        got.append(stream.throw(KeyboardInterrupt))
+        got = [*next(stream)]
         with pytest.raises(KeyboardInterrupt):
-            got.extend(stream)
+            got += stream.throw(KeyboardInterrupt)  # unless all had come at once
+            for batch in stream:
+                got += batch
     assert len(got) == server.given < 12
-    assert len({r.request.problem.id for batch in got for r in batch}) == server.given
+    assert len({reply.request.problem.id for reply in got}) == server.given
 
 
 def test_a_second_interrupt_leaves_at_once():

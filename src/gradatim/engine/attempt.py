@@ -311,6 +311,7 @@ def _fill(
         "reasons": dict(sorted(tally.reason.items())),
         "faults": dict(tally.faults.most_common(FAULTS)),
         "tokens": tally.tokens,
+        "spent": dict(solver.report()),
     }
 
 

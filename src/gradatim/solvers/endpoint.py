@@ -1,16 +1,18 @@
 """`openai:MODEL@URL`: any OpenAI-compatible server, many requests in flight.
 
-An event loop in a worker thread asks; the caller's thread iterates over batches of replies, one
-batch per response, so that what was paid for is acknowledged as it arrives. Faults that may pass
-(408, 409, 429, 5xx, lost connections, garbled bodies) are retried with full jitter; others are
-not. A fault is held back until the server has answered something again: then it belongs to its
-request and is a provider error; `stop_after` of one cause in a row are the set-up's fault, and the
-run stops with nothing recorded against any problem.
+An event loop in a worker thread asks; the caller's thread iterates over batches of replies, of
+all responses that are there, so that what was paid for is acknowledged as it arrives. Faults that
+may pass (408, 409, 429, 5xx, lost connections, garbled bodies) are retried with full jitter;
+others are not. A fault, or a response that did not come in time, is held back until the server has
+answered something again and is well: then it belongs to its request, as a provider error or a
+timeout. `stop_after` of one cause in a row are the set-up's fault, and the run stops with nothing
+recorded against any problem.
 """
 
 import asyncio
 import queue
 import re
+import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -20,9 +22,12 @@ from urllib.parse import urlsplit
 
 from gradatim import checks, files
 from gradatim.errors import ArgumentError, SolverError
-from gradatim.solvers.traffic import TIMEOUT, Arrival, Line, Server, cancel, work
-from gradatim.solvers.wire import OF_REQUEST, Fault, Style, render
+from gradatim.solvers.line import Line
+from gradatim.solvers.traffic import TIMEOUT, Arrival, Server, cancel, give_back, work
+from gradatim.solvers.wire import OF_REQUEST, OF_SERVER, Fault, Style, render
 from gradatim.types import Problem, Reply, Request, Solver
+
+Held = tuple[list[Reply], Fault]
 
 OPTIONS = {
     f.name: {} if f.default is MISSING else f.default
@@ -87,7 +92,13 @@ def endpoint(
     model: str, bases: list[str], *, style: Style, line: Line, name: str, policy: str = ""
 ) -> Solver:
     """A solver around a server at the first of `bases` that knows the path."""
-    server = Server(model, bases, style, line)
+    if style.longest is None and (line.max_tokens_total is not None or line.max_cost is not None):
+        raise ArgumentError(
+            "`max_tokens_total` and `max_cost` need `max_tokens`: without it nobody knows what a "
+            "request may cost"
+        )
+    # without a scope nothing outlives this process, and no two runs share an answer
+    server = Server(model, bases, style, line, scope=line.scope or secrets.token_hex(8))
 
     def close() -> None:
         server.stopping = True
@@ -101,7 +112,13 @@ def endpoint(
         return sent if isinstance(sent, str) else files.dumps(sent)
 
     return Solver(
-        name=name, answer=answer, policy=policy, params=params(style), prompt=prompt, close=close
+        name=name,
+        answer=answer,
+        policy=policy,
+        params=params(style),
+        prompt=prompt,
+        close=close,
+        report=server.gate.report,
     )
 
 
@@ -125,16 +142,21 @@ def _answer(server: Server, requests: Sequence[Request]) -> Iterator[list[Reply]
         daemon=True,
     )
     worker.start()
-    held: list[tuple[list[Reply], Fault]] = []
+    held: list[Held] = []
+    pulled: list[Arrival] = []
     deadline = float("inf")
     try:
         while True:
             try:  # one frame waits and yields, so that an interrupt is met here wherever it falls
-                arrival = _next(arrivals, deadline)
-                if arrival is None:
+                if not pulled and not _pull(arrivals, pulled, deadline):
                     break
-                yield from _judge(server, held, arrival)
-                loop.call_soon_threadsafe(server.permits.release)
+                replies, taken, failure = _judge(server, held, pulled)
+                del pulled[:taken]
+                if replies:
+                    yield replies
+                if failure is not None:
+                    raise failure
+                loop.call_soon_threadsafe(give_back, server, taken)
             except KeyboardInterrupt:
                 if server.stopping:
                     raise
@@ -142,7 +164,8 @@ def _answer(server: Server, requests: Sequence[Request]) -> Iterator[list[Reply]
                 deadline = time.monotonic() + server.line.drain
         if deadline < float("inf"):
             raise KeyboardInterrupt
-        yield from _last(server, held)
+        if replies := _last(server, held):
+            yield replies
     finally:
         server.stopping = True
         if worker.is_alive():
@@ -151,49 +174,74 @@ def _answer(server: Server, requests: Sequence[Request]) -> Iterator[list[Reply]
         loop.close()
 
 
-def _next(arrivals: queue.SimpleQueue, deadline: float) -> Arrival | None:
-    """The next arrival; None when the worker has ended, or at the deadline."""
+def _pull(
+    arrivals: "queue.SimpleQueue[Arrival | BaseException | None]",
+    pulled: list[Arrival],
+    deadline: float,
+) -> bool:
+    """Move all arrivals that are there, at least one; False when there will be none in time."""
     while time.monotonic() < deadline:
         try:
             arrival = arrivals.get(timeout=0.5)
+            while isinstance(arrival, tuple):
+                pulled.append(arrival)
+                arrival = arrivals.get_nowait()
         except queue.Empty:
+            if pulled:
+                return True
             continue
-        if isinstance(arrival, BaseException):
+        if pulled:
+            arrivals.put(arrival)  # the end comes after what came before it
+            return True
+        if arrival is not None:
             raise arrival
-        return arrival
-    return None
+        return False
+    return False
 
 
 def _judge(
-    server: Server, held: list[tuple[list[Reply], Fault]], arrival: Arrival
-) -> list[list[Reply]]:
-    """Pass answers on; hold faults back until it is clear whose fault they are."""
-    replies, fault = arrival
-    if fault is None:
-        server.answered = True
-        freed = [replies, *(kept for kept, _ in held)]
-        held.clear()
-        return freed
-    if server.stopping:  # a request that we gave up is nobody's fault
+    server: Server, held: list[Held], arrivals: Sequence[Arrival]
+) -> tuple[list[Reply], int, SolverError | None]:
+    """Pass answers on; hold faults back until it is clear whose fault they are.
+
+    Returns:
+        Replies to acknowledge, how many arrivals were looked at, and what ends the run.
+    """
+    replies: list[Reply] = []
+    for number, (came, fault) in enumerate(arrivals, start=1):
+        if fault is None:
+            server.answered = True
+            replies += came
+            if server.gate.breaker.well:
+                replies += [reply for kept, _ in held for reply in kept]
+                held.clear()
+        elif not server.stopping:  # a request that we gave up is nobody's fault
+            held.append((came, fault))
+            if sum(f.cause == fault.cause for _, f in held) >= server.most(fault.cause):
+                return replies, number, _failure(server, fault, len(held))
+    return replies, len(arrivals), None
+
+
+def _last(server: Server, held: list[Held]) -> list[Reply]:
+    """What is still held when all have come back; what is the server's fault ends the run."""
+    if server.gate.over == "errors":
+        raise SolverError(
+            f"{server.url}: {server.gate.breaker.report()}, also after pauses; what was answered "
+            "is kept, and the same command resumes"
+        )
+    if not held:
         return []
-    if fault.cause == TIMEOUT.cause:
-        return [replies]
-    held.append((replies, fault))
-    if sum(f.cause == fault.cause for _, f in held) >= server.line.stop_after:
+    fault = held[-1][1]
+    of_server = fault.cause not in (*OF_REQUEST, TIMEOUT)
+    if of_server and (fault.cause in OF_SERVER or not server.answered):
         raise _failure(server, fault, len(held))
-    return []
-
-
-def _last(server: Server, held: list[tuple[list[Reply], Fault]]) -> list[list[Reply]]:
-    """What is still held when all have come back."""
-    if held and not server.answered and held[-1][1].cause not in OF_REQUEST:
-        raise _failure(server, held[-1][1], len(held))
-    return [replies for replies, _ in held]
+    return [reply for kept, _ in held for reply in kept]
 
 
 def _failure(server: Server, fault: Fault, times: int) -> SolverError:
-    detail = fault.detail.replace("{key}", server.line.key)
+    advice = "; raise `timeout`, or ask for fewer at once (`in_flight`)"
     return SolverError(
         f"{server.url} gave no answer {times} times in a row (it may do so up to `stop_after` "
-        f"{server.line.stop_after} times): {detail}; the same command resumes"
+        f"{server.line.stop_after} times): {fault.detail}{advice * (fault.cause == TIMEOUT)}; "
+        "the same command resumes"
     )

@@ -6,58 +6,26 @@ thread: replies, and the fault behind them where there was one.
 
 import asyncio
 import json
-import os
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
-from gradatim import checks, rng
+from gradatim import rng
+from gradatim.solvers.gate import NAP, PATIENCE, Gate, jitter
+from gradatim.solvers.headers import dry_for
+from gradatim.solvers.keys import Hider, read_key
+from gradatim.solvers.line import Line
 from gradatim.solvers.wire import PATHS, Answered, Fault, Style, build, read_response
 from gradatim.types import Reply, Request
 
-BACKOFF, BACKOFF_MOST = 0.5, 30.0  # seconds; full jitter over min(most, first * 2^trial)
-PATIENCE = 300.0  # a longer Retry-After is not waited for
-TIMEOUT = Fault("timeout", "no whole response within {timeout:g} s", False)
+TIMEOUT = "timeout"  # the cause of a fault that is an outcome: the server may have worked
 
 Arrival = tuple[list[Reply], Fault | None]
 Put = Callable[[Arrival | BaseException | None], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """How the server is talked to; nothing here changes an answer.
-
-    Attributes:
-        key: name of the environment variable that holds the key.
-        in_flight: most requests at once.
-        choices: most answers per request (`n`); servers that give fewer are asked one by one.
-        timeout, connect: seconds for a whole response, and for a connection.
-        retries: of what may pass.
-        stop_after: faults of one cause in a row that stop the run.
-        drain: seconds given to requests in flight after Ctrl-C.
-        logprobs: ask for log-probabilities, which also give exact token counts.
-    """
-
-    key: str = "OPENAI_API_KEY"
-    in_flight: int = 16
-    choices: int = 8
-    timeout: float = 600.0
-    connect: float = 10.0
-    retries: int = 5
-    stop_after: int = 8
-    drain: float = 10.0
-    logprobs: bool = False
-
-    def __post_init__(self) -> None:
-        checks.within(1, 10_000, in_flight=self.in_flight, choices=self.choices)
-        checks.within(1, 10**9, stop_after=self.stop_after)
-        checks.within(0, 1000, retries=self.retries)
-        checks.within(1e-3, 10**7, timeout=self.timeout, connect=self.connect)
 
 
 @dataclass(slots=True)
@@ -68,13 +36,18 @@ class Server:
     bases: list[str]  # the first that works stays
     style: Style
     line: Line
+    scope: str  # of the names of requests: a run's, or of this process
     single: bool = False  # it gives one choice whatever n says
     answered: bool = False
     stopping: bool = False
-    hopeless: bool = False  # `stop_after` faults of one cause since the last answer
+    hopeless: bool = False  # too many faults of one cause since the last answer
     causes: Counter[str] = field(default_factory=Counter)
+    gate: Gate = field(init=False)
     # one for each request that was sent and whose reply is not acknowledged yet: what a kill costs
     permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+
+    def __post_init__(self) -> None:
+        self.gate = Gate(self.line, lambda: self.stopping or self.hopeless)
 
     @property
     def url(self) -> str:
@@ -84,15 +57,19 @@ class Server:
     @property
     def ending(self) -> bool:
         """Whether nothing more is to be asked."""
-        return self.stopping or self.hopeless
+        return self.stopping or self.hopeless or bool(self.gate.over)
+
+    def most(self, cause: str) -> int:
+        """Faults of a cause in a row that stop the run; slow answers may come in a bunch."""
+        return self.line.stop_after + (2 * self.line.in_flight if cause == TIMEOUT else 0)
 
     def note(self, fault: Fault | None) -> None:
         """Count faults by cause since the last answer, in the order in which they are put."""
         if fault is None:
             self.causes.clear()
-        elif fault.cause != TIMEOUT.cause:
+        else:
             self.causes[fault.cause] += 1
-            self.hopeless |= self.causes[fault.cause] >= self.line.stop_after
+            self.hopeless |= self.causes[fault.cause] >= self.most(fault.cause)
 
 
 def work(loop: asyncio.AbstractEventLoop, server: Server, requests: Any, put: Put) -> None:
@@ -114,22 +91,31 @@ def cancel(loop: asyncio.AbstractEventLoop) -> None:
         task.cancel()
 
 
+def give_back(server: Server, permits: int) -> None:
+    """So many arrivals were acknowledged; called inside the loop."""
+    for _ in range(permits):
+        server.permits.release()
+
+
 async def _ask_all(server: Server, requests: Sequence[Request], put: Put) -> None:
-    key = os.environ.get(server.line.key, "")
     line = server.line
+    key = read_key(line.key)
     server.causes.clear()
     server.hopeless = False
     server.permits = asyncio.Semaphore(line.in_flight)
+    server.gate.begin()
     async with aiohttp.ClientSession(
-        headers={"Authorization": f"Bearer {key}"} if key else {},
+        headers={"Content-Type": "application/json"}
+        | ({"Authorization": f"Bearer {key}"} if key else {}),
         timeout=aiohttp.ClientTimeout(total=line.timeout, sock_connect=line.connect),
         connector=aiohttp.TCPConnector(limit=line.in_flight),
     ) as session:
         units = _units(server, requests)
+        asker = _Asker(server, session, key, Hider(key))
 
         async def runner() -> None:
             for request, samples in units:  # shared by all runners: each unit is taken once
-                await _ask_unit(_Asker(server, session, key), request, samples, put)
+                await _ask_unit(asker, request, samples, put)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(line.in_flight, sum(r.n for r in requests))):
@@ -151,58 +137,105 @@ class _Asker:
     server: Server
     session: aiohttp.ClientSession
     key: str
+    hide: Hider
+
+
+class _Got(NamedTuple):
+    """What came of one request after its retries; `seconds` of the last trial."""
+
+    outcome: Answered | Fault
+    seconds: float
 
 
 async def _ask_unit(asker: _Asker, request: Request, samples: range, put: Put) -> None:
     """Ask until every sample has a reply; each response is put as one Arrival."""
     server = asker.server
     alone = False  # this unit's `n` was refused: ask one by one
+    most = len(samples)
     while samples:
         await server.permits.acquire()  # given back by the caller's thread, after each Arrival
         if server.ending:
             return
-        n = 1 if alone or server.single else len(samples)
-        begin = time.perf_counter()
+        n = 1 if alone or server.single else min(most, len(samples))
         got = await _persist(asker, request, samples[:n])
-        seconds = time.perf_counter() - begin
-        if isinstance(got, Fault):
-            if n > 1 and got.cause in ("400", "422"):
+        if got is None:  # no more of this size, or no more at all
+            if n == 1:
+                return
+            most = n // 2
+            server.permits.release()
+            continue
+        outcome, seconds = got
+        if isinstance(outcome, Fault):
+            if n > 1 and outcome.cause in ("400", "422"):
                 alone = True
                 server.permits.release()
                 continue
-            server.note(got)
-            put((_failed(request, samples[:n], got, seconds), got))
+            server.note(outcome)
+            put((_failed(request, samples[:n], outcome, seconds), outcome))
             samples = samples[n:]
             continue
-        if alone or len(got.choices) < n:
+        if alone or len(outcome.choices) < n:
             server.single = True
-        replies = [
-            Reply(
-                request,
-                sample,
-                c.text,
-                c.status,
-                c.tokens,
-                got.prompt_tokens,
-                seconds,
-                c.logp,
-                c.detail,
-            )
-            for sample, c in zip(samples[:n], got.choices, strict=False)
-        ]
+        replies = _replies(asker.hide, request, samples[:n], got)
         server.note(None)
         put((replies, None))
         samples = samples[len(replies) :]
 
 
+def _replies(hide: Hider, request: Request, samples: range, got: _Got) -> list[Reply]:
+    answered, seconds = got
+    assert isinstance(answered, Answered)
+    return [
+        Reply(
+            request,
+            sample,
+            None if c.text is None else hide(c.text),
+            c.status,
+            c.tokens,
+            answered.prompt_tokens,
+            seconds,
+            c.logp,
+            c.detail,
+        )
+        for sample, c in zip(samples, answered.choices, strict=False)
+    ]
+
+
 def _failed(request: Request, samples: range, fault: Fault, seconds: float) -> list[Reply]:
-    status = "timeout" if fault.cause == TIMEOUT.cause else "provider_error"
+    status = "timeout" if fault.cause == TIMEOUT else "provider_error"
     return [Reply(request, s, None, status, seconds=seconds, detail=fault.detail) for s in samples]
 
 
-async def _persist(asker: _Asker, request: Request, samples: range) -> Answered | Fault:
-    """One request, with the retries that may help; the wait is the server's wish or a jitter."""
-    server = asker.server
+async def _persist(asker: _Asker, request: Request, samples: range) -> _Got | None:
+    """One request, with the retries that may help; None where it may not be asked."""
+    server, n = asker.server, len(samples)
+    gate, spending = server.gate, server.gate.spending
+    raw, headers = _sent(server, request, samples)
+    trial = 0
+    while True:
+        bound = spending.bound(len(raw), n, server.style.longest)
+        ticket = await gate.enter(bound, least=n == 1)
+        if ticket is None:
+            return None
+        base = server.bases[0]
+        begin = time.perf_counter()
+        got = await _once(asker, raw, headers, n)
+        seconds = time.perf_counter() - begin
+        gate.leave(ticket, got, seconds, spending.cost(got, bound, len(raw), n))
+        if not isinstance(got, Fault):
+            return _Got(got, seconds)
+        if got.cause == "404" and _moved(server, base):
+            continue
+        tired = trial >= server.line.retries and not gate.breaker.opened
+        if not got.passing or tired or (got.wait or 0) > PATIENCE:
+            return _Got(got._replace(detail=_public(asker, got.detail)), seconds)
+        if got.wait is None and got.cause != "429":  # other waits are everybody's: the gate's
+            await _nap(server, jitter(trial))
+        trial += not gate.breaker.opened
+
+
+def _sent(server: Server, request: Request, samples: range) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of one request; its name is the same each time that it is sent."""
     seed = server.style.seed
     if seed is not None:  # each request its own, or every sample of a problem would be equal
         mixed = rng.digest(seed, request.problem.id, samples[0], size=4)
@@ -211,22 +244,14 @@ async def _persist(asker: _Asker, request: Request, samples: range) -> Answered 
     if server.line.logprobs:
         body["logprobs"] = True if server.style.mode == "chat" else 1
     raw = json.dumps(body).encode()
-    trial = 0
-    while True:
-        base = server.bases[0]
-        got = await _once(asker, raw, len(samples))
-        if not isinstance(got, Fault):
-            return got
-        got = got._replace(detail=got.detail.replace(asker.key or "\0", "[key]"))
-        if got.cause == "404" and _moved(server, base):
-            continue
-        wait = got.wait
-        if wait is None:
-            wait = random.uniform(0, min(BACKOFF_MOST, BACKOFF * 2**trial))
-        if not got.passing or trial >= server.line.retries or wait > PATIENCE or server.ending:
-            return got
-        trial += 1
-        await asyncio.sleep(wait)
+    name = rng.digest(server.scope, request.problem.id, raw, samples[0], size=16)
+    return raw, {"Idempotency-Key": name.hex()}
+
+
+def _public(asker: _Asker, detail: str) -> str:
+    """A detail with the key's variable named and the key itself hidden."""
+    line = asker.server.line
+    return asker.hide(detail).replace("{key}", line.key or "of your key")
 
 
 def _moved(server: Server, base: str) -> bool:
@@ -236,19 +261,39 @@ def _moved(server: Server, base: str) -> bool:
     return base != server.bases[0]
 
 
-async def _once(asker: _Asker, raw: bytes, asked: int) -> Answered | Fault:
-    server = asker.server
+async def _nap(server: Server, seconds: float) -> None:
+    """Sleep, but not through the end of it all."""
+    until = time.monotonic() + seconds
+    while not server.ending and (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, NAP))
+
+
+async def _once(asker: _Asker, raw: bytes, headers: dict[str, str], asked: int) -> Answered | Fault:
+    """One exchange; what is used up, by its headers, pauses everybody."""
+    server, line = asker.server, asker.server.line
+    begin = asyncio.timeout(line.first_byte)
+    begun = False
     try:
-        async with asker.session.post(
-            server.url, data=raw, headers={"Content-Type": "application/json"}
-        ) as response:
-            body = await response.read()
-            return read_response(
-                response.status, response.headers, body, mode=server.style.mode, asked=asked
+        async with begin:
+            response = await asker.session.post(
+                server.url, data=raw, headers=headers, allow_redirects=False
             )
+        begun = True
+        async with response:
+            body = asker.hide.raw(await response.read())
     except aiohttp.ConnectionTimeoutError:
-        return Fault("connection", f"no connection within {server.line.connect:g} s", True)
+        return Fault("connection", f"no connection within {line.connect:g} s", True)
     except TimeoutError:
-        return TIMEOUT._replace(detail=TIMEOUT.detail.format(timeout=server.line.timeout))
-    except (aiohttp.ClientError, OSError) as error:
+        if begin.expired():
+            return Fault(TIMEOUT, f"no response began within {line.first_byte:g} s", False)
+        what = "the response began and stopped: not whole" if begun else "no whole response"
+        return Fault(TIMEOUT, f"{what} within {line.timeout:g} s", False)
+    except aiohttp.ClientConnectorError as error:
         return Fault("connection", f"{type(error).__name__}: {error}", True)
+    except (aiohttp.ClientError, OSError) as error:
+        return Fault("lost", f"{type(error).__name__}: {error}", True)
+    if dry := dry_for(response.headers):
+        server.gate.pause(dry)
+    return read_response(
+        response.status, response.headers, body, mode=server.style.mode, asked=asked
+    )

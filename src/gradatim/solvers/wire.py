@@ -4,27 +4,27 @@ Pure functions: a problem and a Style to a request body; a status code and bytes
 Fault. Servers differ silently, so nothing that comes back is believed before it is looked at.
 """
 
-import email.utils
 import json
-import time
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
+from gradatim.solvers import refusals
+from gradatim.solvers.headers import asked_wait, request_id
 from gradatim.types import Message, Problem
 
 PATHS = {"chat": "/chat/completions", "completions": "/completions"}
 MAY_PASS = (408, 409, 425, 429)  # and 5xx
 OF_REQUEST = ("400", "413", "422")  # may be this one prompt's fault, not the set-up's
-HINTS = {
-    401: "set the environment variable {key} (option `key` names another)",
-    403: "set the environment variable {key} (option `key` names another)",
-    404: "check the model's name and the URL",
-    429: "the quota is used up",
+OF_SERVER = ("401", "402", "403", "404", "quota", "connection")  # never one prompt's
+ENDS = {
+    **dict.fromkeys(("length", "max_tokens", "model_length"), "truncated"),
+    **dict.fromkeys(("content_filter", "error", "abort"), "provider_error"),
 }
-ENDS = {"length": "truncated", "content_filter": "provider_error", "error": "provider_error"}
+SECRET = re.compile("api_?key|authorization|access_token|auth_token|secret|password", re.I)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,20 @@ class Style:
         if self.temperature is not None:
             checks.within(0, 100, temperature=self.temperature)
         if self.max_tokens is not None:
-            checks.within(1, 10**9, max_tokens=self.max_tokens)
+            checks.whole(1, 10**9, max_tokens=self.max_tokens)
+        for name in self.body:  # it is kept in the run and the ledger
+            if SECRET.search(name):
+                raise ArgumentError(
+                    f"`body` must not carry a key ({name}): put it in the environment variable "
+                    "OPENAI_API_KEY (option `key` names another)"
+                )
+
+    @property
+    def longest(self) -> int | None:
+        """Most tokens of one answer, None where nothing bounds them."""
+        names = ("max_completion_tokens", "max_tokens", "n_predict")
+        found = [self.body[n] for n in names if isinstance(self.body.get(n), int)]
+        return min([*found, *([] if self.max_tokens is None else [self.max_tokens])], default=None)
 
 
 class Choice(NamedTuple):
@@ -78,10 +91,11 @@ class Choice(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """A response that holds answers."""
+    """A response that holds answers; `answer_tokens` is what `usage` says of them, or of one."""
 
     choices: list[Choice]
     prompt_tokens: int
+    answer_tokens: int = -1
 
 
 class Fault(NamedTuple):
@@ -172,14 +186,19 @@ def read_response(
     >>> read_response(200, {}, b"<html>log in</html>", mode="chat", asked=1).cause
     'not JSON'
     """
-    if code != 200:
-        return _refusal(code, headers, raw)
+    got = _refusal(code, headers, raw, mode) if code != 200 else _success(raw, mode, asked)
+    if isinstance(got, Fault) and (name := request_id(headers)):
+        return got._replace(detail=f"{got.detail} [request {name}]")
+    return got
+
+
+def _success(raw: bytes, mode: str, asked: int) -> Answered | Fault:
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError):
-        what = "a web page" if raw.lstrip()[:1] == b"<" else "a broken body"
-        detail = f"{what} with status 200: {_excerpt(raw)}"
-        return Fault("not JSON", detail + "; check the URL", True)
+        page = raw.lstrip()[:1] == b"<"
+        detail = f"{'a web page' if page else 'a broken body'} with status 200: {_excerpt(raw)}"
+        return Fault("not JSON", detail + "; check the URL" * page, True)
     if not isinstance(value, dict):
         return Fault("not an object", f"JSON that is no object: {_excerpt(raw)}", True)
     if value.get("error"):
@@ -190,26 +209,46 @@ def read_response(
     usage = value.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     # with several choices servers disagree on what completion_tokens counts: some count one
-    alone = _count(usage.get("completion_tokens")) if len(rows) == 1 and asked == 1 else -1
+    said = _count(usage.get("completion_tokens"))
+    alone = said if len(rows) == 1 and asked == 1 else -1
     choices = [_choice(row, mode, alone) for row in rows]
-    return Answered(choices, _count(usage.get("prompt_tokens")))
+    return Answered(choices, _count(usage.get("prompt_tokens")), said)
 
 
 def _choice(row: dict, mode: str, tokens: int) -> Choice:
     holder = row.get("message") if mode == "chat" else row
     holder = holder if isinstance(holder, dict) else {}
-    text = holder.get("content" if mode == "chat" else "text")
-    end = str(row.get("finish_reason"))
+    text = _text(holder.get("content" if mode == "chat" else "text"))
+    end = str(row.get("finish_reason")).lower()
     status = ENDS.get(end, "finished")
     detail = "" if status != "provider_error" else f"finish_reason {end}"
-    if not isinstance(text, str):
+    if text is None:
         refusal = holder.get("refusal")
-        detail = detail or ("refusal" if isinstance(refusal, str) else "null content")
+        detail = detail or _silence(holder)
         text = refusal if isinstance(refusal, str) else ""
     logps = _logps(row.get("logprobs"))
     if logps and tokens < 0:
         tokens = len(logps)
     return Choice(_clean(text), status, tokens, sum(logps) if logps else None, detail)
+
+
+def _text(content: Any) -> str | None:
+    """The text of a content, which some servers send in parts; None where there is none."""
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        content = "".join(part for part in parts if isinstance(part, str)) or None
+    return content if isinstance(content, str) else None
+
+
+def _silence(message: dict) -> str:
+    """The name of an answer without text."""
+    if isinstance(message.get("refusal"), str):
+        return "refusal"
+    if message.get("tool_calls") or message.get("function_call"):
+        return "tool_calls"
+    if message.get("reasoning_content") or message.get("reasoning"):
+        return "reasoning only"
+    return "null content"
 
 
 def _logps(value: Any) -> list[float]:
@@ -225,31 +264,21 @@ def _logps(value: Any) -> list[float]:
     return numbers if len(numbers) == len(found) else []
 
 
-def _refusal(code: int, headers: Mapping[str, str], raw: bytes) -> Fault:
+def _refusal(code: int, headers: Mapping[str, str], raw: bytes, mode: str) -> Fault:
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError):
         value = None
     text = _message(value, raw)
-    spent = code == 429 and "insufficient_quota" in raw.decode("utf-8", "replace")
+    wait = asked_wait(headers)
+    whole = raw[:4096].decode("utf-8", "replace")
+    spent = wait is None and refusals.is_spent(code, whole)
     passing = (code in MAY_PASS or code >= 500) and not spent
-    hint = HINTS.get(code, "") if not passing else ""
+    hint = "" if passing else refusals.hint(code, whole, mode)
+    if 300 <= code < 400 and (place := headers.get("Location")):
+        hint = f"give the URL that it points to: {place[:200]}"
     detail = f"HTTP {code}: {text}" + (f"; {hint}" if hint else "")
-    return Fault(str(code), detail, passing, _wait(headers.get("Retry-After")))
-
-
-def _wait(header: str | None) -> float | None:
-    """Seconds of a Retry-After header, which holds seconds or a date."""
-    if not header:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None
+    return Fault("quota" if spent else str(code), detail, passing, wait)
 
 
 def _message(value: Any, raw: bytes) -> str:
@@ -259,6 +288,7 @@ def _message(value: Any, raw: bytes) -> str:
         found = found.get("error") or found.get("message") or found.get("detail")
     if isinstance(found, dict):
         found = found.get("message")
+    found = " ".join(found.split()) if isinstance(found, str) else None  # one line
     return found[:200] if isinstance(found, str) else _excerpt(raw)
 
 

@@ -1,0 +1,70 @@
+"""The key of a server: read from the environment, sent with requests, hidden everywhere else.
+
+A server may give it back: in an error, in a page that shows the request, even in an answer. What
+comes in is therefore searched for it before anything else looks at it.
+"""
+
+import html
+import json
+import os
+import re
+from urllib.parse import quote, quote_plus
+
+from gradatim.errors import ArgumentError
+
+LEAST = 8  # shorter ones are words that servers without keys ask for, such as EMPTY
+HIDDEN = "[key]"
+
+
+def read_key(variable: str) -> str:
+    """The key in an environment variable; "" where it is not set.
+
+    Raises:
+        ArgumentError: what it holds cannot be sent in a header; it is not repeated.
+    """
+    key = os.environ.get(variable, "").strip() if variable else ""
+    if not (key.isascii() and key.isprintable()):
+        raise ArgumentError(
+            f"the environment variable {variable} holds what no header can carry: a key is one "
+            "line of plain characters"
+        )
+    return key
+
+
+def check_name(variable: str) -> None:
+    """Refuse a key given where the name of its variable belongs, without repeating it.
+
+    Raises:
+        ArgumentError: no name of an environment variable.
+    """
+    if variable and not re.fullmatch(r"[A-Za-z_]\w{0,63}", variable):
+        raise ArgumentError(
+            "`key` must be the name of the environment variable that holds the key (what was "
+            "given is no such name and is not repeated here)"
+        )
+
+
+class Hider:
+    r"""Replaces a key, in every form in which servers repeat it.
+
+    >>> Hider("sk/a+b-12345")('{"got": "sk\\/a+b-12345"} ?k=sk%2fa%2Bb-12345')
+    '{"got": "[key]"} ?k=[key]'
+    """
+
+    def __init__(self, key: str) -> None:
+        inside = json.dumps(key)[1:-1]
+        forms = {key, inside, inside.replace("/", "\\/"), html.escape(key)}
+        forms |= {quote(key, safe=""), quote(key), quote_plus(key)}
+        longest = sorted((f for f in forms if len(key) >= LEAST), key=len, reverse=True)
+        pattern = "|".join(map(re.escape, longest))
+        # case matters in no form of an escape, and a key in capitals is a key
+        self._text = re.compile(pattern, re.IGNORECASE) if pattern else None
+        self._raw = re.compile(pattern.encode(), re.IGNORECASE) if pattern else None
+
+    def __call__(self, text: str) -> str:
+        """The text without the key."""
+        return text if self._text is None else self._text.sub(HIDDEN, text)
+
+    def raw(self, body: bytes) -> bytes:
+        """The same for a body that was not decoded yet."""
+        return body if self._raw is None else self._raw.sub(HIDDEN.encode(), body)
