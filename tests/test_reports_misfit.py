@@ -34,6 +34,12 @@ def bank(data):
     return irt.fit(data)
 
 
+@pytest.fixture
+def two_folds(data, monkeypatch):
+    """Two of ten folds are fitted again: for what does not depend on how many."""
+    monkeypatch.setattr(section, "MOST_CELLS", 2 * len(data.solver))
+
+
 def test_a_bank_alone_shows_its_precision(bank, tmp_path):
     path = report(save_bank(tmp_path / "mine.parquet", bank))
     assert path == tmp_path / "mine.html"
@@ -89,6 +95,7 @@ def test_a_run_is_judged_by_its_own_attempts_without_those_left_out(data, tmp_pa
     assert f"Each of {len(data.solver) - 60:,} cells" in words(path)
 
 
+@pytest.mark.usefixtures("two_folds")
 def test_names_stay_text(data, tmp_path):
     named = replace(
         data,
@@ -128,6 +135,7 @@ def test_responses_of_others_are_said_to_be(bank, data, tmp_path):
     assert "No solver of the bank made any of these attempts" in said
 
 
+@pytest.mark.usefixtures("two_folds")
 def test_the_verb_takes_a_bank_and_its_matrix(bank, data, tmp_path, capsys):
     path, matrix = save_bank(tmp_path / "b.parquet", bank), tmp_path / "m.npz"
     write_responses(matrix, data)
