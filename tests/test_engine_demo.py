@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,24 +14,37 @@ from gradatim.engine import demo, verdict
 from gradatim.reports.report import report
 from gradatim.types import Estimate
 
+SMALL = {
+    "TRAIN": 30,
+    "TEST": 30,
+    "POOL": 200,
+    "CROWD_SAMPLES": 1,
+    "VERDICT_SAMPLES": 2,
+    "ITEMS": 20,
+}
+
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
+    """A run, a longer one in its folder, the first again; what they found, and recounts between."""
     folder = tmp_path_factory.mktemp("demo") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "TRAIN", 30)
-        patch.setattr(demo, "TEST", 30)
-        patch.setattr(demo, "CROWD_SAMPLES", 1)
-        patch.setattr(demo, "VERDICT_SAMPLES", 2)
-        patch.setattr(demo, "ITEMS", 20)
+        for name, value in SMALL.items():
+            patch.setattr(demo, name, value)
         said = []
         first = demo.demo(folder, rollouts=1500, echo=said.append)
-        again = demo.demo(folder)
-    return folder, first, again, said
+        off = [recount(folder)]
+        kept = demo._budget(demo.Run(folder), [], rollouts=None, seed=0, progress=demo.silent)
+        longer = demo.demo(folder, rollouts=2000)
+        off.append(recount(folder))
+        again = demo.demo(folder, rollouts=1500)
+    return SimpleNamespace(
+        folder=folder, first=first, kept=kept, longer=longer, again=again, said=said, off=off
+    )
 
 
 def test_every_stage_leaves_its_result(small):
-    folder, first, _, said = small
+    folder, first = small.folder, small.first
     assert first["problems"] == 180
     assert set(first["never_solved"]) <= {
         json.loads(line)["id"]
@@ -44,41 +58,32 @@ def test_every_stage_leaves_its_result(small):
     assert {row["arm"] for row in first["verdict"]["overall"]} == {"start", "grpo", "gradatim"}
     assert json.loads((folder / "summary.json").read_text())["seed"] == 0
     for arm in demo.ARMS:  # live lines of both arms, with counts and shares
-        assert any(f"train {arm}: 1,500/1,500" in line and "mixed" in line for line in said)
+        assert any(f"train {arm}: 1,500/1,500" in line and "mixed" in line for line in small.said)
 
 
 def test_a_repeat_reuses_everything(small):
-    _, first, again, _ = small
+    first, again = small.first, small.again
     assert again["attempts"]["made"] == 0
     assert again["attempts"]["reused"] == first["attempts"]["requested"]
-    assert again["budget"] == first["budget"]
+    assert again["budget"] == first["budget"] == small.kept
     assert again["verdict"] == first["verdict"]
     assert again["placement"] == first["placement"]
 
 
 def test_another_length_in_the_same_folder_does_not_mix_checkpoints(small):
-    folder, first, *_ = small
-    with pytest.MonkeyPatch.context() as patch:
-        sizes = {"TRAIN": 30, "TEST": 30, "CROWD_SAMPLES": 1, "VERDICT_SAMPLES": 2, "ITEMS": 20}
-        for name, value in sizes.items():
-            patch.setattr(demo, name, value)
-        longer = demo.demo(folder, rollouts=2000)
-        assert longer["verdict"]["rollouts"] == 2000
-        assert longer["verdict"]["policies"]["grpo"] != first["verdict"]["policies"]["grpo"]
-        assert recount(folder) < 1e-12
-        again = demo.demo(folder, rollouts=1500)
-    assert again["verdict"] == first["verdict"]
+    policies = small.first["verdict"]["policies"]
+    assert small.longer["verdict"]["rollouts"] == 2000
+    assert small.longer["verdict"]["policies"]["grpo"] != policies["grpo"]
     with pytest.raises(demo.ArgumentError, match="a run of seed 0: name another --run"):
-        demo.demo(folder, seed=1)
+        demo.demo(small.folder, seed=1)
 
 
 def test_numbers_equal_a_recount_from_the_ledgers(small):
-    folder, *_ = small
-    assert recount(folder) < 1e-12
+    assert max(*small.off, recount(small.folder)) < 1e-12
 
 
 def test_the_recount_notices_a_wrong_number(small, tmp_path):
-    folder, *_ = small
+    folder = small.folder
     for name in ("ledger.sqlite", "test.jsonl", "arms"):
         (tmp_path / name).symlink_to(folder / name)
     (tmp_path / "results").mkdir()
@@ -89,8 +94,7 @@ def test_the_recount_notices_a_wrong_number(small, tmp_path):
 
 
 def test_the_page_is_one_small_file_with_its_figures(small):
-    folder, *_ = small
-    page = report(folder)
+    page = report(small.folder)
     text = page.read_text()
     assert page.stat().st_size < 3e6
     assert text.count("<svg") >= 5
@@ -99,15 +103,15 @@ def test_the_page_is_one_small_file_with_its_figures(small):
 
 
 def test_the_summary_fits_one_screen(small):
-    folder, first, *_ = small
-    text = screen(first, folder / "report.html")
+    text = screen(small.first, small.folder / "report.html")
     assert len(text.splitlines()) <= 25
     assert max(map(len, text.splitlines())) <= 140
     assert "report.html" in text
-    assert first["verdict"]["statement"] in text
+    assert small.first["verdict"]["statement"] in text
 
 
-def test_an_arm_that_fails_says_so_and_can_be_resumed(tmp_path):
+def test_an_arm_that_fails_says_so_and_can_be_resumed(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "ARMS", ("grpo",))  # a process is seconds of imports
     (tmp_path / "pool.jsonl").write_text("{broken\n")
     (tmp_path / "test.jsonl").write_text("")
     run = demo.Run(tmp_path)
