@@ -10,7 +10,7 @@ import torch
 
 from gradatim.errors import ArgumentError, FormatError, MissingExtra
 from gradatim.families.generation import generate
-from gradatim.integrations import trl, trl_feedback, trl_loss, trl_rows, trl_trainer
+from gradatim.integrations import trl, trl_checks, trl_feedback, trl_loss, trl_rows
 from gradatim.learning.advantages import grpo
 from gradatim.learning.objectives_parts import Scale
 from gradatim.recipes.curriculum import Curriculum
@@ -281,33 +281,33 @@ def test_recipes_of_several_rounds_are_refused(recipe, line):
         Curriculum(problems, recipe, provides=trl.PROVIDES)
     given = Curriculum(problems, recipe, provides={*trl.PROVIDES, "rounds", "hint", "prefill"})
     with pytest.raises(ArgumentError, match=line):
-        trl_trainer.affordable(given, problems, Config())
+        trl_checks.affordable(given, problems, Config())
 
 
 def test_a_generation_pays_for_a_group():
     given = Curriculum(range(9), "grpo", budget={"size": 64})
     with pytest.raises(ArgumentError, match="`size` = 64 at least"):
-        trl_trainer.affordable(given, range(9), Config())
+        trl_checks.affordable(given, range(9), Config())
     with pytest.raises(ArgumentError, match="is over 9 problems, `problems` has 8"):
-        trl_trainer.affordable(Curriculum(range(9), "grpo"), range(8), Config())
+        trl_checks.affordable(Curriculum(range(9), "grpo"), range(8), Config())
 
 
 def test_an_epoch_tries_every_problem():
     # 10 problems, 4 a generation: 3 generations, each drawn 2 x 8 times
-    ticks = trl_trainer.Ticks(10, 4, 16)
+    ticks = trl_rows.Ticks(10, 4, 16)
     assert len(ticks) == len(list(ticks)) == 3 * 4 * 16
 
 
 def test_only_the_same_recipe_goes_on(tmp_path):
     curriculum, plan = planned()
     with pytest.raises(ArgumentError, match=r"has no gradatim\.npz, so another trainer wrote it"):
-        trl_trainer.resumed(curriculum, tmp_path)
+        trl_checks.resumed(curriculum, tmp_path)
     curriculum.observe(plan, np.ones(12))
-    curriculum.save(tmp_path / trl_trainer.FILE)
-    assert trl_trainer.resumed(planned()[0], tmp_path).step == 1
+    curriculum.save(tmp_path / trl_checks.FILE)
+    assert trl_checks.resumed(planned()[0], tmp_path).step == 1
     with pytest.raises(ArgumentError, match="trained by the recipe 'grpo', this trainer has 'rlo"):
-        trl_trainer.resumed(planned("rloo")[0], tmp_path)
+        trl_checks.resumed(planned("rloo")[0], tmp_path)
     with pytest.raises(ArgumentError, match="'grpo' with other options, this trainer has 'grpo'"):
-        trl_trainer.resumed(planned(budget={"size": 3})[0], tmp_path)
+        trl_checks.resumed(planned(budget={"size": 3})[0], tmp_path)
     with pytest.raises(FormatError, match="the problems it was saved with"):
-        trl_trainer.resumed(planned(problems=31)[0], tmp_path)
+        trl_checks.resumed(planned(problems=31)[0], tmp_path)

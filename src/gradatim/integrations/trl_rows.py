@@ -1,7 +1,7 @@
 """Problems as rows of a TRL dataset, and the reward that checks replies to them."""
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -36,6 +36,24 @@ def as_chat(problem: Problem) -> Prompt:
     """The problem's messages; a text becomes one message of the user."""
     asked = problem.prompt
     return [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
+
+
+class Ticks:
+    """A sampler whose indices nobody uses: an epoch is `num_generations` attempts a problem.
+
+    Args:
+        problems, prompts: in the pool, and of a generation.
+        repeat: indices that TRL draws for each prompt of a generation.
+    """
+
+    def __init__(self, problems: int, prompts: int, repeat: int) -> None:
+        self.size = -(-problems // prompts) * prompts * repeat
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[int]:
+        return iter([0] * self.size)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -6,7 +6,7 @@ generation is due, the main process asks the curriculum for a plan, all processe
 slices of its attempts, and what TRL computed per group is replaced by the recipe's.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +14,15 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.errors import ArgumentError, GradatimError
-from gradatim.files import dumps
+from gradatim.integrations import trl_checks as before
 from gradatim.integrations import trl_feedback as feedback
 from gradatim.integrations import trl_rows as rows
-from gradatim.recipes import demands, pools, registry, saving
 from gradatim.recipes.curriculum import Curriculum
 from gradatim.types import Plan, Problem, Recipe
 
 Base: Any = object  # `trl.GradatimGRPOTrainer` puts GRPOTrainer there, once it is asked for
 
-FILE = "gradatim.npz"  # of a checkpoint: the curriculum
 MINE = "gradatim_"  # prefix of what is added to TRL's batches
-
-
-class Ticks:
-    """A sampler whose indices nobody uses: an epoch is `num_generations` attempts a problem.
-
-    Args:
-        problems, prompts: in the pool, and of a generation.
-        repeat: indices that TRL draws for each prompt of a generation.
-    """
-
-    def __init__(self, problems: int, prompts: int, repeat: int) -> None:
-        self.size = -(-problems // prompts) * prompts * repeat
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[int]:
-        return iter([0] * self.size)
 
 
 class Planned(Base):
@@ -101,7 +81,7 @@ class Planned(Base):
             curriculum = Curriculum(problems, recipe or "gradatim", **options)
         elif recipe is not None or slots:
             raise ArgumentError("give `curriculum`, or `recipe` and `slots`, not both")
-        affordable(curriculum, problems, args)
+        before.affordable(curriculum, problems, args)
         self.curriculum, self.solved = curriculum, solved
         self._prompt = prompt or _prompts(model, theirs.get("processing_class"))
         super().__init__(
@@ -139,7 +119,7 @@ class Planned(Base):
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         prompts = self.args.generation_batch_size // self.num_generations
         repeat = self.num_generations * self.num_iterations * self.args.steps_per_generation
-        return Ticks(len(self.train_dataset), prompts, repeat)
+        return rows.Ticks(len(self.train_dataset), prompts, repeat)
 
     def _on_main(self, work: Callable[[], Any]) -> Any:
         """What the main process makes of it, on every process; so too where it fails."""
@@ -334,7 +314,7 @@ class Planned(Base):
     def _save_rng_state(self, output_dir: str) -> None:
         super()._save_rng_state(output_dir)
         if self.accelerator.is_main_process:
-            self.curriculum.save(Path(output_dir) / FILE)
+            self.curriculum.save(Path(output_dir) / before.FILE)
         if self._step % (self.args.steps_per_generation * self.num_iterations):
             import torch
 
@@ -347,7 +327,7 @@ class Planned(Base):
         if checkpoint is None:
             return
         if self.accelerator.is_main_process:
-            self.curriculum = resumed(self.curriculum, checkpoint)
+            self.curriculum = before.resumed(self.curriculum, checkpoint)
         if self._under_way(checkpoint).exists():
             import torch
 
@@ -371,30 +351,6 @@ def _sums(values: Any, mask: Any) -> Any:
     return torch.stack([(values.detach() * mask).sum(), mask.sum().to(values.dtype)])
 
 
-def resumed(curriculum: Curriculum, checkpoint: str | Path) -> Curriculum:
-    """The curriculum of a checkpoint, which must be of the same recipe.
-
-    Raises:
-        ArgumentError: another trainer's checkpoint, or another recipe.
-        FormatError: other problems, or a damaged file.
-    """
-    path = Path(checkpoint) / FILE
-    if not path.exists():
-        raise ArgumentError(
-            f"{checkpoint} has no {FILE}, so another trainer wrote it: give its weights as `model` "
-            "and start without resume_from_checkpoint"
-        )
-    found = Curriculum.load(path, curriculum.problems)
-    then, now = found.recipe, curriculum.recipe
-    if dumps(saving.recipe_notes(then)) != dumps(saving.recipe_notes(now)):
-        other = f"'{then.name}'" + " with other options" * (then.name == now.name)
-        raise ArgumentError(
-            f"{checkpoint} was trained by the recipe {other}, this trainer has '{now.name}': give "
-            "the same to resume, or start without resume_from_checkpoint"
-        )
-    return found
-
-
 def _prompts(model: Any, tokenizer: Any) -> Callable[[Problem], rows.Prompt]:
     """How problems are posed: as a chat where the tokenizer has a template for it."""
     if tokenizer is None:
@@ -403,21 +359,3 @@ def _prompts(model: Any, tokenizer: Any) -> Callable[[Problem], rows.Prompt]:
         tokenizer = AutoTokenizer.from_pretrained(getattr(model, "name_or_path", model))
     template = getattr(tokenizer, "chat_template", None)
     return rows.as_chat if template else lambda problem: problem.prompt
-
-
-def affordable(curriculum: Curriculum, problems: Any, args: Any) -> None:
-    """Check before anything is spent that this loop can do what the recipe asks.
-
-    Raises:
-        ArgumentError: rounds, roles or columns that TRL cannot give; a generation too small for
-            the recipe's groups; a curriculum over other problems.
-    """
-    recipe = curriculum.recipe
-    registry.fits(recipe, feedback.PROVIDES | {"belief"} | pools.provides(curriculum.pool))
-    use, size = recipe.budget, args.generation_batch_size
-    demands.enough(use.name, registry.resolve("budget", use), size)
-    if len(curriculum.problems) != len(problems):
-        raise ArgumentError(
-            f"`curriculum` is over {len(curriculum.problems)} problems, `problems` has "
-            f"{len(problems)}: give both the same"
-        )
