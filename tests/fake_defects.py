@@ -45,10 +45,10 @@ class Refused(Exception):
 class DefectServer:
     """On loopback while it is entered; `bodies` and `headers` are what it was asked."""
 
-    def __init__(self, *defects, model="m", path="/v1", key=""):
+    def __init__(self, *defects, model="m", path="/v1", key="", dies_after=10**9):
         assert set(defects) <= set(DEFECTS), defects
         self.defects, self.model, self.path = set(defects), model, path
-        self.key = key
+        self.key, self.dies_after = key, dies_after
         self.bodies, self.headers = [], []
         self.drawn = self.busy = 0
         self.lock = threading.Lock()
@@ -165,6 +165,8 @@ def _handler(server):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if self.path not in [server.path + p for p in ("/chat/completions", "/completions")]:
                 return self._say(404, {"error": {"message": "no such path"}})
+            if len(server.bodies) >= server.dies_after:
+                return self.connection.close()  # without an answer
             with server.lock:
                 server.bodies.append(body)
                 server.headers.append(dict(self.headers))

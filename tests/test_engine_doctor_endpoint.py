@@ -141,6 +141,15 @@ def test_an_unknown_model_is_answered_with_the_names_there_are():
     assert report["warnings"][0].endswith("no model of that name: it lists real")
 
 
+def test_a_server_that_dies_is_left_alone():
+    with DefectServer(dies_after=3) as server:
+        report = gradatim.doctor(f"openai:m@{server.root}")
+    assert (report["reached"], report["ok"]) == (False, False)
+    assert report["probes"][-1]["name"] == "answers"
+    assert "start it again" in report["warnings"][-1]
+    assert len(server.bodies) < 15
+
+
 def test_the_key_is_sent_and_not_shown(monkeypatch):
     with DefectServer(key="sk-secret") as server:
         monkeypatch.setenv("MY_KEY", "sk-secret")

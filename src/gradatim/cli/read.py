@@ -2,20 +2,31 @@
 
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gradatim import checks
 from gradatim.checkers import registry as checkers
 from gradatim.cli.output import Json, emit
-from gradatim.families.read import Reading, accept, examine, named, save, to_row
+from gradatim.families.exchange import FORMATS, export_rows, is_ours, write_rows
+from gradatim.families.read import Reading, accept, examine, load, named, save, to_row
 
 
 def read(
-    file: Annotated[Path, typer.Argument(help="A .jsonl, .json, .csv or .parquet file.")],
-    prompt: Annotated[str, typer.Option(help="Column of the question.")] = "prompt",
-    answer: Annotated[str, typer.Option(help="Column of the answer.")] = "answer",
+    file: Annotated[
+        Path,
+        typer.Argument(help="A .jsonl, .json, .csv or .parquet file, or a folder of save_to_disk."),
+    ],
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="Column of the question, a.b for b in a. Default: prompt, or verl's ..."),
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option(help="Column of the answer. Default: answer, or verl's ...")
+    ] = None,
     extract: Annotated[
         str | None, typer.Option(help="The answer follows the last such mark.")
     ] = None,
@@ -28,6 +39,10 @@ def read(
     max_bad_rows: Annotated[
         int, typer.Option(help="Rows that may fail their own answer; they are left out.")
     ] = 0,
+    to: Annotated[
+        str | None,
+        typer.Option(help=f"Rows for a trainer: {', '.join(FORMATS)}; of problems, too."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="File to write; else stdout.")
     ] = None,
@@ -35,22 +50,49 @@ def read(
 ) -> None:
     """Turn a file into problems; a row whose own answer its verifier refuses is named.
 
+    Rows that verl or open-instruct train on are known by their columns, and can be written: -o with
+    the ending .parquet or .jsonl.
+
     Example: gradatim read gsm8k_test.jsonl --prompt question --answer answer --extract '####'
     """
+    if to is not None:
+        checks.one_of("to", to, FORMATS)
+    if to is not None and is_ours(file):
+        return _convert(file, to, out, as_json)
     meta = {} if tolerance is None else {"tolerance": tolerance}
     reading = examine(
         file, prompt=prompt, answer=answer, extract=extract, verifier=verifier, meta=meta
     )
     accept(reading, file, verifier=verifier, max_bad_rows=max_bad_rows)
-    if out is not None:
+    tables = to is not None or (out is not None and out.suffix == ".parquet")
+    rows = export_rows(reading.problems, to or "trl") if tables else []
+    if out is not None and tables:
+        write_rows(out, rows)
+    elif out is not None:
         save(out, reading.problems)
     summary = {**summarise(reading), "file": str(file), "out": str(out) if out else None}
     if out is None and not as_json:
-        for problem in reading.problems:
-            sys.stdout.write(json.dumps(to_row(problem), ensure_ascii=False) + "\n")
+        _print(rows or map(to_row, reading.problems))
         sys.stderr.write(describe(summary, reading) + "\n")
     else:
         emit(summary, as_json=as_json, text=describe(summary, reading))
+
+
+def _convert(file: Path, to: str, out: Path | None, as_json: bool) -> None:
+    """Our own problems as rows of a trainer: nothing is read anew, nothing can be bad."""
+    rows = export_rows(load(file), to)
+    if out is None and not as_json:
+        return _print(rows)
+    if out is not None:
+        write_rows(out, rows)
+    summary = {"rows": len(rows), "problems": len(rows), "file": str(file)}
+    summary |= {"out": str(out) if out else None, "to": to}
+    emit(summary, as_json=as_json, text=f"{len(rows):,} rows for {to} in {out}")
+
+
+def _print(rows: Iterable[Mapping[str, Any]]) -> None:
+    for row in rows:
+        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def summarise(reading: Reading) -> dict[str, Any]:

@@ -24,9 +24,10 @@ def examine(argument: str, **options: Any) -> dict[str, Any]:
         options: of that solver; what they ask for is what the server must honour.
 
     Returns:
-        endpoint, model, url, mode; `reached`: whether it answered; `probes`: name, honoured (None:
-        cannot be told), asked, got, means, harm; `ok`: it answered and nothing found would make a
-        run with these options wrong; warnings; requests, tokens and seconds that this took.
+        endpoint, model, url, mode; `reached`: whether it answered to the end; `probes`: name,
+        honoured (None: cannot be told), asked, got, means, harm; `ok`: it answered and nothing
+        found would make a run with these options wrong; warnings; requests, tokens and seconds
+        that this took.
 
     Raises:
         ArgumentError: a bad target or option.
@@ -42,12 +43,15 @@ async def _examine(argument: str, options: dict[str, Any]) -> dict[str, Any]:
         if first is not None:
             for probe in probes.PROBES:
                 found += await probe(talk, first)
+                if talk.lost:  # the rest would wait for a server that is gone
+                    found.append(_gone(talk))
+                    break
     return {
         "endpoint": f"openai:{argument}",
         "model": talk.model,
         "url": talk.url,
         "mode": talk.style.mode,
-        "reached": first is not None,
+        "reached": not (first is None or talk.lost),
         "probes": [finding._asdict() for finding in found],
         "warnings": [f"{f.name}: {f.got}{f.means and '; ' + f.means}" for f in found if f.harm],
         "ok": not any(finding.harm for finding in found),
@@ -55,6 +59,11 @@ async def _examine(argument: str, options: dict[str, Any]) -> dict[str, Any]:
         "tokens": talk.tokens,
         "seconds": round(time.perf_counter() - begin, 2),
     }
+
+
+def _gone(talk: Talk) -> Finding:
+    means = "the server answered and then did not: start it again, or ask when it is less busy"
+    return Finding("answers", False, f"{talk.requests} requests", talk.lost, means, True)
 
 
 def _talk(argument: str, options: dict[str, Any]) -> Talk:

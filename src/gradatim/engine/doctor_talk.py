@@ -62,7 +62,7 @@ class Said(NamedTuple):
 
 @dataclass(slots=True)
 class Talk:
-    """A conversation with a server: how to reach it, and what it has cost."""
+    """A conversation with a server: how to reach it, what it has cost, why it is over."""
 
     model: str
     bases: list[str]
@@ -71,6 +71,7 @@ class Talk:
     session: aiohttp.ClientSession = field(init=False)
     requests: int = 0
     tokens: int = 0
+    lost: str = ""
 
     @property
     def url(self) -> str:
@@ -114,6 +115,8 @@ class Talk:
             await asyncio.sleep(wait)
             before, trial = said.why, trial + 1
             said = (await self._post(url, body, asked.mode, n))._replace(before=before)
+        if said.fault and said.fault.cause in ("connection", "timeout"):
+            self.lost = said.why
         self.tokens += max(0, said.usage("completion_tokens") or 0)
         return said
 
