@@ -127,7 +127,7 @@ def test_a_simulated_learner_learns_nothing_from_probes():
         registry.adapt(registry.get("grpo"), {"belief": "irt"}),
         seed=0,
         rollouts=4000,
-        settings={"rate": 0.12, "start": -1.0, "transfer": 0.0},
+        settings={"rate": 0.04, "start": -1.0, "transfer": 0.0, "ramp": 1},
     )
     for _ in range(20):
         found = made.advance(16, 200)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gradatim.cli.app import run
-from gradatim.engine import cells, contrasts, study
+from gradatim.engine import arms, cells, contrasts, study
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.families.generation import generate
 from gradatim.recipes import registry
@@ -27,7 +27,8 @@ recipes = ["grpo", "dump"]
 seeds = [0, 1]
 [settings]
 rollouts = 2048
-rate = 2.0
+rate = 0.2
+ramp = 1
 moments = 4
 [pools.sim]
 simulated = 400
@@ -35,7 +36,7 @@ held_out = 60
 start = -1.0
 [variants.bolder]
 recipe = "gradatim"
-rate = 3.0
+rate = 0.3
 prompts = 128
 sampler = {explore = 0.3}
 """
@@ -72,7 +73,7 @@ def test_every_cell_spends_its_budget(small):
         assert row["height"][-1] > row["height"][0] + 0.05  # the simulated learner learns
         assert row["labels"][0] == "f0:1"
         assert 0 < row["mixed"] <= row["groups"]
-    assert {r["rate"] for r in rows if r["variant"] == "bolder"} == {3.0}
+    assert {r["rate"] for r in rows if r["variant"] == "bolder"} == {0.3}
     groups = {r["variant"]: r["groups"] for r in rows}  # half the size, twice as many
     assert groups["grpo"] == 256 < groups["bolder"]
 
@@ -365,6 +366,130 @@ def test_the_verb_before_all_is_run(small, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["configurations"] == 2  # what was given up counts too
     assert found["missing"] == 2
+
+
+# -- the simulated learner ------------------------------------------------------------------------
+
+LEARNING = {"rate": 0.05, "start": -1.5, "transfer": 0.0, "ramp": 1}
+
+
+def learner(recipe="grpo", *, seed=0, noise=arms.NOISE, **settings):
+    train, held_out = (arms.world(600, families=3, seed=i) for i in (1, 2))
+    return arms.Simulated(
+        train,
+        held_out,
+        registry.get(recipe),
+        seed=seed,
+        rollouts=10_000,
+        settings=LEARNING | settings,
+        noise=noise,
+    )
+
+
+def path(made, steps=12):
+    """(step, family) abilities after each step."""
+    found = []
+    for _ in range(steps):
+        made.advance(32, 256)
+        found.append(made.ability.copy())
+    return np.array(found)
+
+
+def test_adam_by_hand():
+    state = arms.Moments(np.zeros(1), np.zeros(1))
+    state, step = arms.adam(state, np.array([0.2]))
+    assert step == pytest.approx(1)  # a first gradient is its own mean and root
+    state, step = arms.adam(state, np.array([-0.2]))
+    # (.9 x .1 - .1) x .2 / (1 - .81) over the root of .04
+    assert step == pytest.approx(-0.01 / 0.19)
+    assert state.steps == 2
+
+
+def test_adam_is_a_ratio_of_weighted_means():
+    gradients = np.random.default_rng(0).standard_normal((30, 4))
+    state = arms.Moments(np.zeros(4), np.zeros(4))
+    for gradient in gradients:
+        state, step = arms.adam(state, gradient)
+    # bias correction makes the weights of all gradients so far, .9 or .99 to their age, sum to 1
+    age = np.arange(30)[::-1]
+    first = np.average(gradients, axis=0, weights=0.9**age)
+    second = np.average(gradients**2, axis=0, weights=0.99**age)
+    assert step == pytest.approx(first / np.sqrt(second), abs=1e-12)
+
+
+def test_adam_steps_are_shorter_where_noise_drowns_the_gradient():
+    rng, mean = np.random.default_rng(0), {}
+    for noise in (0.0, 1.0, 3.0):
+        state, steps = arms.Moments(np.zeros(500), np.zeros(500)), []
+        for _ in range(200):
+            state, step = arms.adam(state, 1 + noise * rng.standard_normal(500))
+            steps.append(step)
+        mean[noise] = np.mean(steps[50:])
+    # mean over root of the mean square: 1 / sqrt(1 + noise ** 2)
+    assert mean == pytest.approx({0.0: 1.0, 1.0: 0.707, 3.0: 0.316}, abs=0.02)
+
+
+@pytest.mark.parametrize("recipe", ["grpo", "gradatim"])
+@pytest.mark.parametrize("noise", [0.0, 4.0])
+def test_the_scale_of_advantages_changes_no_path(recipe, noise, monkeypatch):
+    usual = path(learner(recipe, noise=noise))
+    assert (usual == path(learner(recipe, noise=noise))).all()
+    assert (usual != path(learner(recipe, noise=noise, seed=1))).any()
+    for factor, error in ((8.0, 0.0), (7.0, 1e-9), (1e-6, 1e-9)):
+        scaled = learner(recipe, noise=noise)
+        real = scaled.curriculum.advantages
+
+        def multiplied(batch, real=real, factor=factor):
+            advantage, keep = real(batch)
+            return factor * advantage, keep
+
+        monkeypatch.setattr(scaled.curriculum, "advantages", multiplied)
+        assert path(scaled) == pytest.approx(usual, abs=error)
+
+
+def test_a_learner_whose_scores_hold_no_noise_takes_whole_steps():
+    """Each attempt then pushes upwards: a right one is above its baseline, a wrong one below."""
+    sure, noisy = ({r: path(learner(r, noise=n), 30)[-1].mean() for r in ("grpo", "gradatim")}
+                   for n in (0.0, 16.0))  # fmt: skip
+    for name in sure:
+        assert sure[name] == pytest.approx(-1.5 + 30 * 0.05, abs=0.1)
+        assert noisy[name] < sure[name] - 0.5
+
+
+def test_nothing_to_learn_from_is_no_step():
+    for start in (60.0, -60.0):  # all right, all wrong
+        made = learner(start=start)
+        assert (path(made, 3) == start).all()
+        assert made.moments.steps == 0
+    assert (path(learner(rate=0.0), 3) == -1.5).all()
+    # one family alone is tried, and the others keep what they had
+    made = learner()
+    pool = replace(made.world.pool, family=np.ones(600, dtype=np.int32))
+    made.world = made.world._replace(pool=pool)
+    assert (path(made, 3)[:, [0, 2]] == -1.5).all()
+    assert (path(made, 3)[:, 1] != -1.5).all()
+
+
+def test_the_rate_rises_and_is_passed_on():
+    made = learner(noise=0.0, ramp=4)
+    gained = np.diff(path(made, 6).mean(1), prepend=-1.5)
+    assert gained == pytest.approx(0.05 * np.array([0.25, 0.5, 0.75, 1, 1, 1]), rel=0.1)
+    # a family's step, less what it passes on, and a tenth of the sum of all three
+    shared = path(learner(noise=0.0, transfer=0.1), 1)
+    assert shared == pytest.approx(-1.5 + 0.05 * (0.9 + 0.3), abs=1e-9)
+
+
+@pytest.mark.parametrize("noise", [-1.0, float("nan")])
+def test_noise_is_a_deviation(noise):
+    with pytest.raises(ArgumentError, match="`noise`"):
+        learner(noise=noise)
+
+
+def test_rows_of_the_simulated_study_are_its_own():
+    path = Path(__file__).parent.parent / "studies" / "simulated.toml"
+    rows = study.read_rows(path.with_suffix(".parquet"))
+    assert rows
+    assert {row["key"] for row in rows} <= {cell.key for cell in study.load(path).cells}
 
 
 @pytest.mark.slow

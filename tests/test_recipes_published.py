@@ -350,7 +350,7 @@ def test_pudf_keeps_to_what_is_easy_enough():
         registry.get("pudf"),
         seed=0,
         rollouts=8_000,
-        settings={"rate": 0.0, "start": -1.2, "transfer": 0.0},
+        settings={"rate": 0.0, "start": -1.2, "transfer": 0.0, "ramp": 1},
     )
     for _ in range(12):
         learner.advance(32, 256)

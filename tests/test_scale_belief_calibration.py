@@ -134,7 +134,7 @@ def test_predictions_on_learners_that_learn_from_what_is_chosen(recipe, spread):
     from gradatim.engine import arms
 
     world = arms.world(3000, families=3, seed=1, spread=spread)
-    settings = {"rate": 0.5, "start": -1.0, "transfer": 0.1}
+    settings = {"rate": 0.03, "start": -1.0, "transfer": 0.1, "ramp": 15}
     arm = arms.Simulated(
         world, world, registry.get(recipe), seed=0, rollouts=64_000, settings=settings
     )
