@@ -113,3 +113,11 @@ def test_no_problem_at_all():
         shrink(np.array([]), np.array([]))
     with pytest.raises(ArgumentError, match="`level` must lie"):
         shrink(np.array([1]), np.array([2]), level=95)
+
+
+@pytest.mark.parametrize("solved", [0, 1000])
+def test_problems_that_are_never_or_always_solved_bring_no_warning(solved):
+    """The grid of means then reaches so near to 0 or 1 that the complement rounds to nothing."""
+    found = shrink(np.full(40, solved), np.full(40, 1000))
+    assert np.all(np.isfinite([found.value, found.low, found.high]))
+    assert np.all(np.abs(found.value - solved / 1000) < 1e-3)

@@ -105,9 +105,11 @@ def _weighed(
     rate = (often @ k + 0.5) / (often @ n + 1)
     worth = np.sum(often * n / (1 + (n - 1) / (1 + s)), axis=1, keepdims=True)
     sd = 1 / np.sqrt((worth + 1) * rate * (1 - rate))
-    mean = special.expit(special.logit(rate) + sd * np.linspace(-REACH, REACH, 9))
-    alpha, beta = np.maximum(s * mean, 1e-12), np.maximum(s * (1 - mean), 1e-12)
-    log_weight = np.log(mean * (1 - mean) * sd * s / (1 + s) ** 2)
+    logit = special.logit(rate) + sd * np.linspace(-REACH, REACH, 9)  # of the mean
+    alpha = np.maximum(s * special.expit(logit), 1e-12)
+    beta = np.maximum(s * special.expit(-logit), 1e-12)
+    log_weight = special.log_expit(logit) + special.log_expit(-logit)
+    log_weight += np.log(sd * s / (1 + s) ** 2)
     for each, solved, tried in zip(often, k, n, strict=True):
         log_weight += each * special.betaln(alpha + solved, beta + tried - solved)
     return alpha, beta, log_weight - often.sum() * special.betaln(alpha, beta)
