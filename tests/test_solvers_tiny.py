@@ -295,6 +295,32 @@ def test_replies_have_the_probability_that_the_update_will_see(counts):
         assert ended or n == 12
 
 
+def test_certainty_is_that_of_the_words_that_can_be_written():
+    weights, shape = wild(SMALL, seed=3), SMALL
+    prompts = [[1, 2, 3], [4, 5]]
+    drawn = sampler.sample(
+        weights,
+        shape,
+        model.ragged(prompts),
+        counts=torch.tensor([2, 1]),
+        limit=6,
+        temperature=0.5,
+        generator=torch.Generator().manual_seed(0),
+        entropies=True,
+    )
+    owner = [0, 0, 1]
+    for row, reply in enumerate(drawn.tokens):
+        length = int(drawn.lengths[row])
+        text = [*prompts[owner[row]], *reply[:length].tolist()]
+        logits = logits_of(weights, shape, text)[-length - 1 : -1].clone()
+        logits[:, model.PAD] = -torch.inf
+        p = logits.softmax(-1)
+        p = torch.cat([p[:, : model.PAD], p[:, model.PAD + 1 :]], -1)
+        # its definition: the sum of u ln(u / p), a mean over tokens
+        want = float(((1 / p.shape[1]) * torch.log(1 / (p.shape[1] * p))).sum(-1).mean())
+        assert float(drawn.certainty[row]) == pytest.approx(want, rel=1e-4)
+
+
 def test_same_seed_same_replies():
     weights, prompts = eager(SMALL), random_tokens([4, 6])
     one, two, other = (draw(weights, SMALL, prompts, [5, 5], seed=s) for s in (1, 1, 2))

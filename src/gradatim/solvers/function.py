@@ -19,7 +19,12 @@ from gradatim.types import Reply, Request, Solver
 KNOWN = ("problem", "sample")
 
 
-def _load(argument: str) -> tuple[Callable[..., Any], str]:
+def load_function(argument: str) -> tuple[Callable[..., Any], str]:
+    """The function that MODULE:FUNCTION names, and a hash of its module's file.
+
+    Raises:
+        ArgumentError: no such module or function.
+    """
     module_name, _, name = argument.rpartition(":")
     if str(Path.cwd()) not in sys.path:  # a file beside the user, as `python -m` would find it
         sys.path.insert(0, str(Path.cwd()))
@@ -45,7 +50,7 @@ def open_function(argument: str | None) -> Solver:
     """
     if not argument or ":" not in argument:
         raise ArgumentError(f"`solver` must look like python:MODULE:FUNCTION, got {argument!r}")
-    function, policy = _load(argument)
+    function, policy = load_function(argument)
     solver = from_function(function, name=f"python:{argument}")
     return Solver(name=solver.name, answer=solver.answer, policy=policy)
 

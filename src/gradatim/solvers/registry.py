@@ -4,6 +4,11 @@ A spec is `KIND` or `KIND:ARGUMENT`. A kind maps to `module:function`, imported 
 function is called as `function(argument or None, **options)` and returns a Solver. Its options are
 its keyword-only parameters; when it takes `**options`, its module's OPTIONS (name -> default) says
 which. Other packages add kinds through the entry-point group `gradatim.solvers`.
+
+A controller is written around one solver or two, `vote-8(SPEC)` or `route(SPEC, SPEC)`, which may
+be controllers in turn. Its function is called with the open solvers, and n where it has one. An
+option goes to the outermost solver that knows it, and to both of two that stand side by side;
+those meant for one of two are given as a record, `hard={"max_tokens": 256}`.
 """
 
 import importlib
@@ -11,6 +16,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +38,9 @@ class Kind(NamedTuple):
     doc: str
     packages: tuple[str, ...] = ()
     extra: str = ""
+    inner: tuple[str, ...] = ()  # of a controller: what its solvers are called
+    counted: bool = False  # whether its name carries a number
+    certainty: bool | None = None  # whether replies carry self-certainty; None is unknown
 
 
 KINDS: dict[str, Kind] = {
@@ -41,11 +50,13 @@ KINDS: dict[str, Kind] = {
         "the shipped character transformer, or a checkpoint of it",
         ("torch",),
         "tiny",
+        certainty=True,
     ),
     "openai": Kind(
         "gradatim.solvers.endpoint:open_endpoint",
         "openai:MODEL@URL",
         "any OpenAI-compatible server; the key comes from the environment",
+        certainty=False,
     ),
     "hf": Kind(
         "gradatim.solvers.transformers:open_transformers",
@@ -53,6 +64,7 @@ KINDS: dict[str, Kind] = {
         "a language model in this process, by transformers",
         ("torch", "transformers"),
         "hf",
+        certainty=True,
     ),
     "gguf": Kind(
         "gradatim.solvers.gguf:open_gguf",
@@ -60,23 +72,55 @@ KINDS: dict[str, Kind] = {
         "a GGUF model file, served on loopback for as long as it is needed",
         ("xllamacpp",),
         "gguf",
+        certainty=False,
     ),
     "sim": Kind(
         "gradatim.solvers.simulated:open_simulated",
         "sim:2pl",
         "a simulated learner of known ability; answers with the gold or a wrong text",
+        certainty=False,
     ),
     "recorded": Kind(
         "gradatim.solvers.recorded:open_recorded",
         "recorded:FILE",
         "answers that were made elsewhere: rows of problem (or prompt) and text",
+        certainty=False,
     ),
     "python": Kind(
         "gradatim.solvers.function:open_function",
         "python:MODULE:FUNCTION",
         "a Python function from a prompt to a text",
+        certainty=False,
+    ),
+    "best-of": Kind(
+        "gradatim.solvers.controllers:best_of",
+        "best-of-8(SPEC)",
+        "of 8 attempts the one that scores best: by log-probability or a function of yours",
+        inner=("solver",),
+        counted=True,
+    ),
+    "vote": Kind(
+        "gradatim.solvers.controllers:majority",
+        "vote-8(SPEC)",
+        "the answer that most of 8 attempts give",
+        inner=("solver",),
+        counted=True,
+    ),
+    "certain": Kind(
+        "gradatim.solvers.controllers:certain",
+        "certain-8(SPEC)",
+        "a vote of 8 attempts in which surer ones count more (self-certainty)",
+        inner=("solver",),
+        counted=True,
+    ),
+    "route": Kind(
+        "gradatim.solvers.controllers:route",
+        "route(SPEC, SPEC)",
+        "problems believed to be easy to the first solver, the others to the second",
+        inner=("easy", "hard"),
     ),
 }
+WRAPPED = re.compile(r"([a-z]+(?:-[a-z]+)*)(?:-(\d+))?\((.*)\)", re.DOTALL)
 
 
 def _plugins() -> dict[str, Kind]:
@@ -123,22 +167,68 @@ def find_kind(spec: str) -> tuple[str, Kind, str | None]:
     Raises:
         ArgumentError: no such kind; the message lists the forms.
     """
-    name, _, argument = spec.partition(":")
     kinds = KINDS | _plugins()
+    wrapped = WRAPPED.fullmatch(spec)
+    if wrapped and kinds.get(wrapped[1], kinds["sim"]).inner:
+        return wrapped[1], kinds[wrapped[1]], spec.removeprefix(wrapped[1])
+    name, _, argument = (wrapped[1] if wrapped else spec).partition(":")
     if name not in kinds:
         forms = ", ".join(k.form for k in kinds.values())
         raise ArgumentError(f"`solver` must be one of {forms}; got {spec!r}{nearest(name, kinds)}")
     return name, kinds[name], argument or None
 
 
+def inner_specs(spec: str) -> tuple[int | None, list[str]]:
+    """The number of a controller's spec, and the specs of the solvers inside; no kind is opened.
+
+    Raises:
+        ArgumentError: a controller without its number or with too many or few solvers.
+
+    >>> inner_specs("vote-8(best-of-2(sim:2pl))")
+    (8, ['best-of-2(sim:2pl)'])
+    >>> inner_specs("sim:2pl")
+    (None, [])
+    """
+    name, kind, _ = find_kind(spec)
+    if not kind.inner:
+        return None, []
+    wrapped = WRAPPED.fullmatch(spec)
+    parts = _split(wrapped[3]) if wrapped else []
+    if wrapped is None or bool(wrapped[2]) != kind.counted or len(parts) != len(kind.inner):
+        raise ArgumentError(f"`solver` {name} must look like {kind.form}, got {spec!r}")
+    return (int(wrapped[2]) if kind.counted else None), parts
+
+
+def _split(text: str) -> list[str]:
+    """Parts between the commas that stand outside parentheses."""
+    parts, depth = [""], 0
+    for mark in text:
+        depth += (mark == "(") - (mark == ")")
+        if mark == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += mark
+    return [stripped for part in parts if (stripped := part.strip())]
+
+
 def solver_options(spec: str) -> dict[str, Any]:
     """Options of a kind with their defaults; a spec string or just the kind.
 
+    Those of a controller's spec are its own and those of the solvers inside.
+
     >>> solver_options("sim:2pl")["ability"]
     0.0
+    >>> sorted(solver_options("certain-8(sim:2pl)"))
+    ['ability', 'by', 'discrimination', 'power', 'seed']
     """
-    _, kind, _ = find_kind(spec)
-    return _options(_opener(kind))
+    _, kind, argument = find_kind(spec)
+    own = _options(_opener(kind))
+    parts = inner_specs(spec)[1] if argument else []
+    if len(parts) > 1:
+        own |= {name: {} for name in kind.inner}
+    for part in parts:
+        own = solver_options(part) | own
+    return own
 
 
 def _options(opener: Callable[..., Solver]) -> dict[str, Any]:
@@ -168,8 +258,56 @@ def open_solver(spec: str, **options: Any) -> Solver:
     """
     name, kind, argument = find_kind(spec)
     opener = _opener(kind)
+    if kind.inner:
+        return _open_controller(spec, opener, options)
     checks.known_keys(f"solver '{name}'", options, _options(opener))
     return opener(argument, **options)
+
+
+def _open_controller(spec: str, opener: Callable[..., Solver], options: dict[str, Any]) -> Solver:
+    name, kind, _ = find_kind(spec)
+    n, parts = inner_specs(spec)
+    checks.known_keys(f"solver '{name}'", options, solver_options(spec))
+    known = _options(opener)
+    own = {key: options[key] for key in known if key in options}
+    if own.get("by", known.get("by")) == "certainty":
+        for part in parts:
+            _need_certainty(spec, part)
+    inner: list[Solver] = []
+    try:
+        for role, part in zip(kind.inner, parts, strict=True):
+            theirs = {
+                k: v for k, v in options.items() if k not in own and k in solver_options(part)
+            }
+            if len(parts) > 1:
+                theirs |= _record(role, options.get(role, {}))
+            inner.append(open_solver(part, **theirs))
+        return opener(inner, n, **own) if kind.counted else opener(inner, **own)
+    except BaseException:
+        for solver in inner:
+            solver.close()
+        raise
+
+
+def _need_certainty(spec: str, part: str) -> None:
+    """Refuse what would be refused at the first reply, before it is paid for."""
+    _, kind, _ = find_kind(part)
+    for inner in inner_specs(part)[1]:
+        _need_certainty(spec, inner)
+    if kind.certainty is False:
+        able = ", ".join(k.form for k in KINDS.values() if k.certainty)
+        raise ArgumentError(
+            f"`solver` {spec}: self-certainty needs the full distribution of each token, which "
+            f"{part} does not give ({able} do); by=logp is an approximation"
+        )
+
+
+def _record(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ArgumentError(
+            f'`{name}` must be a record of options, {{"name": value}}, got {value!r}'
+        )
+    return value
 
 
 def parse_options(settings: Sequence[str]) -> dict[str, Any]:

@@ -231,6 +231,7 @@ def open_tiny(
                 limit=limit,
                 temperature=temperature,
                 generator=torch.Generator().manual_seed(noise),
+                entropies=True,
             )
             yield _replies(chunk, samples)
 
@@ -263,11 +264,12 @@ def _replies(chunk: Sequence[Request], samples: Samples) -> list[Reply]:
         samples.lengths.tolist(),
         samples.finished.tolist(),
         samples.logp.tolist(),
+        samples.certainty.tolist(),
         strict=True,
     )
     for request in chunk:
         for j in range(request.n):
-            text, length, finished, logp = next(rows)
+            text, length, finished, logp, sure = next(rows)
             replies.append(
                 Reply(
                     request,
@@ -277,6 +279,7 @@ def _replies(chunk: Sequence[Request], samples: Samples) -> list[Reply]:
                     tokens=length,
                     prompt_tokens=len(request.problem.compact or ""),
                     logp=logp,
+                    certainty=sure,
                 )
             )
     return replies

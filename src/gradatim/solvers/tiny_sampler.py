@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 
+from gradatim.choice.voting import certainty
 from gradatim.solvers.tiny_model import END, Prefix, Ragged, Shape, read_prompts, rotary, run
 
 
@@ -19,6 +20,8 @@ class Samples(NamedTuple):
         entropy: (row,) float32, mean over its tokens of the distribution's entropy in nats;
             zeros where it was not asked for.
         token_logp: (row, longest) float32, of each token; garbage after the end mark.
+        certainty: (row,) float32, mean over its tokens of `voting.certainty` at temperature 1;
+            zeros where it was not asked for.
     """
 
     tokens: torch.Tensor
@@ -27,8 +30,10 @@ class Samples(NamedTuple):
     logp: torch.Tensor
     entropy: torch.Tensor
     token_logp: torch.Tensor
+    certainty: torch.Tensor
 
 
+WORDS = [*range(END - 1), END]  # what can be written: all but padding
 SEATS = 8  # rows of one prompt that share a table: their queries are one matrix product
 
 
@@ -129,17 +134,17 @@ def sample(
         limit: most tokens of a reply, the end mark included.
         temperature: 0 for greedy.
         generator: source of the noise; the same state gives the same replies.
-        entropies: fill `entropy`.
+        entropies: fill `entropy` and `certainty`.
     """
     owner = torch.repeat_interleave(torch.arange(len(counts)), counts)
     total = len(owner)
     tokens = torch.full((total, limit), END, dtype=torch.int64)
     lengths = torch.full((total,), limit, dtype=torch.int64)
     finished = torch.zeros(total, dtype=torch.bool)
-    logp, entropy = torch.zeros(total), torch.zeros(total)
+    logp, entropy, sure = torch.zeros(total), torch.zeros(total), torch.zeros(total)
     token_logp = torch.zeros((total, limit))
     if not total:
-        return Samples(tokens, lengths, finished, logp, entropy, token_logp)
+        return Samples(tokens, lengths, finished, logp, entropy, token_logp, sure)
     prefix = read_prompts(weights, shape, prompts)
     cache = _Cache(prefix, owner, limit)
     turns = rotary(shape)
@@ -155,6 +160,7 @@ def sample(
         if entropies:
             open_to = torch.special.entr(logits.softmax(-1)).sum(-1)
             entropy[alive[running]] += open_to[running]
+            sure[alive[running]] += certainty(logits.log_softmax(-1)[:, WORDS])[running]
         ended = running & (drawn == END)
         lengths[alive[ended]] = t + 1
         finished[alive[ended]] = True
@@ -167,7 +173,7 @@ def sample(
             cache.keep(rows)
             alive, drawn, running = alive[rows], drawn[rows], running[rows]
         logits = _step(weights, shape, cache, tokens=drawn, turns=turns, t=t)
-    return Samples(tokens, lengths, finished, logp, entropy / lengths, token_logp)
+    return Samples(tokens, lengths, finished, logp, entropy / lengths, token_logp, sure / lengths)
 
 
 def _draw(
