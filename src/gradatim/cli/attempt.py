@@ -133,10 +133,42 @@ def describe(summary: dict[str, Any]) -> str:
     left = f", {summary['left']:,} left" if summary["left"] else ""
     outcomes = ", ".join(f"{summary[s]:,} {s}" for s in STATUSES if summary[s])
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in summary["reasons"].items())
+    named = ", ".join(f"{n:,} {what}" for what, n in summary["named"].items())
     return "\n".join([
         f"{summary['solver']}: {summary['requested']:,} attempts asked for: "
         f"{summary['reused']:,} were there, {summary['made']:,} made{left}",
         f"  outcomes: {outcomes or 'none'}",
         f"  grades: {reasons or 'none'}",
+        *([f"  among the answers: {named}"] if named else []),
         *(f"  {n:,} x {fault}" for fault, n in summary["faults"].items()),
+        *(_sensitive(name, found) for name, found in summary["sensitivity"].items()),
+        *_spent(summary),
     ])
+
+
+def _sensitive(name: str, found: dict[str, Any]) -> str:
+    """What an outcome without a verdict does to the share solved, in a line."""
+    shares = {rule: found[rule] for rule in ("wrong", "right", "left_out")}
+    told = {rule: "none is left" if s is None else f"{s:.3f}" for rule, s in shares.items()}
+    counted = found["counts_as"].replace("_", " ")
+    return (
+        f"  {name}: {found['n']:,}, counted as {counted}; if all were right, solved would be "
+        f"{told['right']}; wrong: {told['wrong']}; left out: {told['left_out']}"
+    )
+
+
+def _spent(summary: dict[str, Any]) -> list[str]:
+    """What was spent, and which budget ended it."""
+    spent = summary["spent"]
+    if not spent:
+        return []
+    most = "" if spent["exact"] else "at most "
+    tokens = f"{most}{spent['prompt_tokens']:,} tokens read, {spent['answer_tokens']:,} written"
+    cost = f", {most}{spent['cost']:.4f} spent" if "cost" in spent else ""
+    lines = [f"  {spent['requests']:,} requests, {tokens}{cost}"]
+    if spent["stopped_by"]:
+        lines.append(
+            f"  stopped: one more request might exceed {spent['stopped_by']}; raise it and run the "
+            f"same command for the {summary['left']:,} that are left"
+        )
+    return lines

@@ -6,27 +6,27 @@ without a grade is graded, the rest is asked for.
 """
 
 import contextlib
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradatim import checks
+from gradatim.engine.tally import GRADED, Outcome, Tally
 from gradatim.errors import ArgumentError, SolverError
 from gradatim.families.read import load
 from gradatim.families.verify import check
 from gradatim.progress import Progress, Tick, silent
-from gradatim.solvers.registry import open_solver
+from gradatim.rng import digest
+from gradatim.solvers.registry import open_solver, solver_options
+from gradatim.store import config
 from gradatim.store.ledger import Ledger
 from gradatim.store.rows import GradeRow, prompt_hash, rows_of, setting_of
 from gradatim.store.run import Run
 from gradatim.types import STATUSES, Problem, Reply, Request, Solver
 
 CHUNK = 4096  # attempts handed to a solver at a time: what is in memory is bounded by it
-FAULTS = 5  # kinds of faults shown
 PAGE = 512  # stored replies graded in one transaction
-GRADED = ("finished", "truncated")  # statuses that come with something to grade
 
 
 class _Row(NamedTuple):
@@ -36,27 +36,6 @@ class _Row(NamedTuple):
     status: str
     reason: str | None
     detail: str = ""
-
-
-class _Tally:
-    """Outcomes so far: an attempt counts once by status, and once by reason when graded."""
-
-    def __init__(self) -> None:
-        self.status: Counter[str] = Counter()
-        self.reason: Counter[str] = Counter()
-        self.faults: Counter[str] = Counter()
-        self.made = self.tokens = 0
-
-    def add(self, outcomes: Iterable[Reply | _Row]) -> None:
-        for outcome in outcomes:
-            self.status[outcome.status] += 1
-            if outcome.status not in GRADED:
-                self.faults[outcome.detail or outcome.status] += 1
-
-    def figures(self) -> dict[str, Any]:
-        graded = self.reason.total()
-        lost = {status: self.status[status] for status in STATUSES[1:] if self.status[status]}
-        return ({"solved": self.reason["correct"] / graded} if graded else {}) | lost
 
 
 def attempt(
@@ -86,7 +65,11 @@ def attempt(
     Returns:
         requested, reused, made, left; finished, truncated, timeout, provider_error (these four
         and `left` add up to requested); reasons of the grades; the commonest faults, in the
-        solver's words; tokens of the new replies, where the solver counts them.
+        solver's words, and of replies what was named (a refusal, tool calls, no text); `solved`,
+        the share under the rules of `store.counting.OUTCOMES`, and `sensitivity`, what it would
+        be if all attempts of an outcome without a verdict were right, wrong or left out; tokens
+        of the new replies, where the solver counts them; `spent`, what an endpoint counts
+        (requests, tokens, money) and which of its budgets stopped it.
 
     Raises:
         ArgumentError: a bad argument.
@@ -102,6 +85,8 @@ def attempt(
     opened = open_solver(solver, **options) if isinstance(solver, str) else solver
     try:
         run = open_run(run, problems)  # last: a mistake leaves no empty run behind
+        if isinstance(solver, str):
+            opened = _in_run(run, solver, opened, options)
         run.add_problems(listed.values())
         run.config(
             "attempt",
@@ -120,6 +105,20 @@ def attempt(
     finally:
         if isinstance(solver, str):
             opened.close()
+
+
+def _in_run(run: Run, spec: str, opened: Solver, options: dict[str, Any]) -> Solver:
+    """A solver that names its requests by the run, where it names them at all.
+
+    What was in flight when a run died is then asked for by the same names, while no two runs
+    share an answer: not even two of one path, since a run knows when it was created.
+    """
+    if options.get("scope") or solver_options(spec).get("scope") is None:
+        return opened
+    opened.close()
+    created = config.load(run.path / "run.toml").get("created", "")
+    scope = digest("scope", str(run.path.resolve()), created, size=8).hex()
+    return open_solver(spec, **options, scope=scope)
 
 
 def open_run(run: Run | str | Path | None, problems: Sequence[Problem] | str | Path | None) -> Run:
@@ -285,32 +284,30 @@ def _fill(
     kept, requests = plan
     missing = sum(request.n for request in requests)
     most = missing if budget is None else min(budget, missing)
-    tally = _Tally()
-    tally.add(kept)
-    tally.reason.update(row.reason for row in kept if row.reason)
+    tally = Tally()
+    tally.add(Outcome(row.status, row.reason, row.detail) for row in kept)
 
     def take(replies: Sequence[Reply]) -> None:
-        grades = _store(ledger, solver, replies)
+        reasons = iter(_store(ledger, solver, replies))
         tally.made += len(replies)
         tally.tokens += sum(max(0, reply.tokens) for reply in replies)
-        tally.add(replies)
-        tally.reason.update(grade.reason for grade in grades)
+        tally.add(
+            Outcome(r.status, next(reasons).reason if r.status in GRADED else None, r.detail)
+            for r in replies
+        )
         progress(Tick("attempt", tally.made, most, tally.figures()))
 
     for chunk in _chunks(requests, most):
         _drive(solver.answer(chunk), take)
     left = missing - tally.made
-    assert len(kept) + missing == tally.status.total() + left, "an outcome was dropped"
+    assert len(kept) + missing == tally.cells.total() + left, "an outcome was dropped"
     return {
         "solver": solver.name,
         "requested": len(kept) + missing,
         "reused": len(kept),
         "made": tally.made,
         "left": left,
-        **{status: tally.status[status] for status in STATUSES},
-        "reasons": dict(sorted(tally.reason.items())),
-        "faults": dict(tally.faults.most_common(FAULTS)),
-        "tokens": tally.tokens,
+        **tally.summary(),
         "spent": dict(solver.report()),
     }
 

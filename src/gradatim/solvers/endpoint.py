@@ -133,7 +133,7 @@ def params(style: Style) -> dict[str, Any]:
 
 def _answer(server: Server, requests: Sequence[Request]) -> Iterator[list[Reply]]:
     """Batches as they arrive; after Ctrl-C, what was in flight and arrives within `drain` s."""
-    arrivals: queue.SimpleQueue[Arrival | BaseException | None] = queue.SimpleQueue()
+    arrivals: queue.SimpleQueue[list[Arrival] | BaseException | None] = queue.SimpleQueue()
     loop = asyncio.new_event_loop()
     worker = threading.Thread(
         target=work,
@@ -175,7 +175,7 @@ def _answer(server: Server, requests: Sequence[Request]) -> Iterator[list[Reply]
 
 
 def _pull(
-    arrivals: "queue.SimpleQueue[Arrival | BaseException | None]",
+    arrivals: "queue.SimpleQueue[list[Arrival] | BaseException | None]",
     pulled: list[Arrival],
     deadline: float,
 ) -> bool:
@@ -183,8 +183,8 @@ def _pull(
     while time.monotonic() < deadline:
         try:
             arrival = arrivals.get(timeout=0.5)
-            while isinstance(arrival, tuple):
-                pulled.append(arrival)
+            while isinstance(arrival, list):
+                pulled += arrival
                 arrival = arrivals.get_nowait()
         except queue.Empty:
             if pulled:

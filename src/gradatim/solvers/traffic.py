@@ -5,6 +5,7 @@ thread: replies, and the fault behind them where there was one.
 """
 
 import asyncio
+import hashlib
 import json
 import time
 from collections import Counter
@@ -25,7 +26,7 @@ from gradatim.types import Reply, Request
 TIMEOUT = "timeout"  # the cause of a fault that is an outcome: the server may have worked
 
 Arrival = tuple[list[Reply], Fault | None]
-Put = Callable[[Arrival | BaseException | None], None]
+Put = Callable[[list[Arrival] | BaseException | None], None]
 
 
 @dataclass(slots=True)
@@ -42,11 +43,13 @@ class Server:
     stopping: bool = False
     hopeless: bool = False  # too many faults of one cause since the last answer
     causes: Counter[str] = field(default_factory=Counter)
+    longest: int | None = None  # tokens of an answer
     gate: Gate = field(init=False)
     # one for each request that was sent and whose reply is not acknowledged yet: what a kill costs
     permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     def __post_init__(self) -> None:
+        self.longest = self.style.longest
         self.gate = Gate(self.line, lambda: self.stopping or self.hopeless)
 
     @property
@@ -72,16 +75,38 @@ class Server:
             self.hopeless |= self.causes[fault.cause] >= self.most(fault.cause)
 
 
+class _Outbox:
+    """Puts arrivals together that come in one turn of the loop: threads take turns less often."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, put: Put) -> None:
+        self._loop, self._put = loop, put
+        self._waiting: list[Arrival] = []
+
+    def __call__(self, arrival: Arrival) -> None:
+        if not self._waiting:
+            self._loop.call_soon(self.flush)
+        self._waiting.append(arrival)
+
+    def flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._put(waiting)
+
+
 def work(loop: asyncio.AbstractEventLoop, server: Server, requests: Any, put: Put) -> None:
-    """Ask everything; put Arrivals, then None, or the error that ended it."""
+    """Ask everything; put lists of Arrivals, then None, or the error that ended it."""
+    outbox = _Outbox(loop, put)
     try:
-        loop.run_until_complete(_ask_all(server, requests, put))
+        loop.run_until_complete(_ask_all(server, requests, outbox))
+        outbox.flush()
         put(None)
     except asyncio.CancelledError:
         put(None)
     except BaseExceptionGroup as group:
+        outbox.flush()
         put(group.exceptions[0])
     except BaseException as error:  # raised again in the caller's thread
+        outbox.flush()
         put(error)
 
 
@@ -97,7 +122,7 @@ def give_back(server: Server, permits: int) -> None:
         server.permits.release()
 
 
-async def _ask_all(server: Server, requests: Sequence[Request], put: Put) -> None:
+async def _ask_all(server: Server, requests: Sequence[Request], put: _Outbox) -> None:
     line = server.line
     key = read_key(line.key)
     server.causes.clear()
@@ -147,7 +172,7 @@ class _Got(NamedTuple):
     seconds: float
 
 
-async def _ask_unit(asker: _Asker, request: Request, samples: range, put: Put) -> None:
+async def _ask_unit(asker: _Asker, request: Request, samples: range, put: _Outbox) -> None:
     """Ask until every sample has a reply; each response is put as one Arrival."""
     server = asker.server
     alone = False  # this unit's `n` was refused: ask one by one
@@ -213,7 +238,7 @@ async def _persist(asker: _Asker, request: Request, samples: range) -> _Got | No
     raw, headers = _sent(server, request, samples)
     trial = 0
     while True:
-        bound = spending.bound(len(raw), n, server.style.longest)
+        bound = spending.bound(len(raw), n, server.longest)
         ticket = await gate.enter(bound, least=n == 1)
         if ticket is None:
             return None
@@ -244,8 +269,8 @@ def _sent(server: Server, request: Request, samples: range) -> tuple[bytes, dict
     if server.line.logprobs:
         body["logprobs"] = True if server.style.mode == "chat" else 1
     raw = json.dumps(body).encode()
-    name = rng.digest(server.scope, request.problem.id, raw, samples[0], size=16)
-    return raw, {"Idempotency-Key": name.hex()}
+    name = f"{server.scope}\0{request.problem.id}\0{samples[0]}\0".encode("utf-8", "surrogatepass")
+    return raw, {"Idempotency-Key": hashlib.blake2b(name + raw, digest_size=16).hexdigest()}
 
 
 def _public(asker: _Asker, detail: str) -> str:
