@@ -120,13 +120,13 @@ def _elect(problem: Problem, replies: Sequence[Reply], weight: np.ndarray) -> tu
 def _score(by: str | Score) -> tuple[Callable[[str, Problem, Reply], float], str]:
     """(controller, problem, reply) -> score; and what the ledger calls it."""
     if callable(by) or by.startswith("python:"):
-        function, said = _function(by)
+        function, said = named_function(by)
         return lambda name, problem, reply: float(function(problem, reply.text or "")), said
     checks.one_of("by", by, SCORES)
     return {"logp": _mean_logp, "certainty": _certainty, "verifier": _reward}[by], by
 
 
-def _function(by: str | Callable[..., float]) -> tuple[Callable[..., float], str]:
+def named_function(by: str | Callable[..., Any]) -> tuple[Callable[..., Any], str]:
     """A function, or the one that python:MODULE:FUNCTION names; and its name and version."""
     if callable(by):
         return (
@@ -340,7 +340,7 @@ def _measure(by: str | Callable[[Problem], float]) -> tuple[Callable[[Problem], 
         return _level, "level"
     if isinstance(by, str) and not by.startswith("python:"):
         raise ArgumentError(f"`by` must be level or python:MODULE:FUNCTION, got {by!r}")
-    return _function(by)
+    return named_function(by)
 
 
 def _level(problem: Problem) -> float:

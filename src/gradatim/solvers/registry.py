@@ -119,6 +119,12 @@ KINDS: dict[str, Kind] = {
         "problems believed to be easy to the first solver, the others to the second",
         inner=("easy", "hard"),
     ),
+    "stepwise": Kind(
+        "gradatim.solvers.stepwise:stepwise",
+        "stepwise(SPEC)",
+        "arithmetic taken apart, its parts asked one after the other",
+        inner=("solver",),
+    ),
 }
 WRAPPED = re.compile(r"([a-z]+(?:-[a-z]+)*)(?:-(\d+))?\((.*)\)", re.DOTALL)
 
