@@ -36,9 +36,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-# README and quickstart as they stand: their commands and Python blocks, in a temporary folder
+# pages as they stand: their commands and Python blocks, in a temporary folder
 readme: $(VENV)/.dev
-	$(BIN)/python tests/readme_check.py README.md docs/quickstart.md docs/logs.md docs/study.md
+	$(BIN)/python tests/readme_check.py README.md docs/quickstart.md docs/logs.md docs/study.md \
+	    docs/how-to/endpoint.md docs/how-to/rollouts.md
 
 # what is written by scripts: docs/api.md and docs/methods.md
 docs: $(VENV)/.dev

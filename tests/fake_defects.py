@@ -7,6 +7,7 @@ honours all that the doctor asks for; DEFECTS says what each name changes.
 import hashlib
 import json
 import random
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -166,7 +167,8 @@ def _handler(server):
             if self.path not in [server.path + p for p in ("/chat/completions", "/completions")]:
                 return self._say(404, {"error": {"message": "no such path"}})
             if len(server.bodies) >= server.dies_after:
-                return self.connection.close()  # without an answer
+                self.close_connection = True
+                return self.connection.shutdown(socket.SHUT_RDWR)  # without an answer
             with server.lock:
                 server.bodies.append(body)
                 server.headers.append(dict(self.headers))

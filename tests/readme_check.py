@@ -6,10 +6,11 @@ Blocks fenced as `console` hold commands after `$ ` and what they print; each pr
 among the real ones, digits apart, and a line `...` stands for any lines. Blocks fenced as `sh` hold
 commands, those fenced as `python` are run as a script; all of a page share one folder. Commands of
 `make` are checked to be targets, `gradatim demo` to be a verb, `pip install` to name extras that
-there are. The folder has the small logs of tests/logs as `logs`. With --write their digits are
-brought up to date.
+there are. The folder has the small logs of tests/logs as `logs`. A page that names LOCAL finds a
+fake server there. With --write their digits are brought up to date.
 """
 
+import contextlib
 import os
 import re
 import shlex
@@ -22,6 +23,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^```(console|sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LOCAL = "http://localhost:8000"
 NUMBER = re.compile(r"[-+]?\d[\d,.]*(e[-+]?\d+)?")
 
 
@@ -87,8 +89,9 @@ def only_checked(line):
     return words[0] in ("git", "cd")
 
 
-def run(line, folder):
-    """Standard output of a command; long ones are only asked for their help."""
+def run(line, folder, url=LOCAL):
+    """Standard output of a command, the server being at `url`; long ones only give their help."""
+    line = line.replace(LOCAL, url)
     if re.match(r"gradatim demo\b", line):
         line = "gradatim demo --help"
     place = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -100,19 +103,39 @@ def run(line, folder):
         text=True,
     )
     assert done.returncode == 0, f"{line}: exit code {done.returncode}\n{done.stderr}"
-    return done.stdout.splitlines()
+    return done.stdout.replace(url, LOCAL).splitlines()
 
 
-def check(page, write):
-    """Run a page; how many commands and Python blocks it has."""
+@contextlib.contextmanager
+def served(text):
+    """The address of a server, where a page needs one: a fake that behaves like a small model."""
+    if LOCAL not in text:
+        yield LOCAL
+        return
+    from fake_defects import DefectServer
+
+    with DefectServer(model="smollm2") as server:
+        yield server.root
+
+
+def check(page, write=False, url=""):
+    """Run a page, with the server at `url` where it needs one; how many commands and blocks."""
     text = page.read_text()
+    with served("" if url else text) as fake:
+        count, text = _checked(page, text, url or fake)
+    if write:
+        page.write_text(text)
+    return count
+
+
+def _checked(page, text, url):
     count = 0
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "logs").symlink_to(ROOT / "tests" / "logs")  # docs/logs.md
         for language, body in blocks(text):
             if language == "python":
                 script = Path(folder) / "block.py"
-                script.write_text(body)
+                script.write_text(body.replace(LOCAL, url))
                 run(f"{shlex.quote(sys.executable)} block.py", folder)
                 count += 1
                 continue
@@ -120,7 +143,7 @@ def check(page, write):
                 count += 1
                 if only_checked(command.line):
                     continue
-                real = run(command.line, folder)
+                real = run(command.line, folder, url)
                 lines = matched(command.shown, real)
                 if None in lines:
                     line, got = command.shown[lines.index(None)], "\n".join(real)
@@ -129,9 +152,7 @@ def check(page, write):
                     )
                 if lines:
                     text = text.replace("\n".join(command.shown), "\n".join(lines), 1)
-    if write:
-        page.write_text(text)
-    return count
+    return count, text
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ from fake_defects import DEFECTS, DefectServer
 
 import gradatim
 from gradatim.cli import app
-from gradatim.errors import ArgumentError
+from gradatim.engine.doctor_endpoint import vet
+from gradatim.errors import ArgumentError, SolverError
+from gradatim.solvers.registry import open_solver
+from gradatim.types import Problem, Request
 
 
 def asked(*defects, mode="chat", **options):
@@ -192,3 +195,67 @@ def test_the_verb_where_nobody_answers(capsys):
         taken.bind(("127.0.0.1", 0))
         assert app.run(["doctor", f"openai:m@http://127.0.0.1:{taken.getsockname()[1]}"]) == 3
     assert "start the server, or check host and port" in capsys.readouterr().out
+
+
+# -- before a run -----------------------------------------------------------------------------
+
+
+def vetted(server, *, problems=8, samples=4, **options):
+    """The solver that a run of this size would go on with, and what vetting it asked."""
+    spec = f"openai:m@{server.root}"
+    listed = [Problem(id=str(i), prompt="2+2", answer="4") for i in range(problems)]
+    requests = [Request(problem, 0, samples) for problem in listed]
+    solver = open_solver(spec, **options)
+    return solver, vet(solver, spec, options, requests)
+
+
+@pytest.mark.parametrize(
+    ("defect", "options", "why"),
+    [
+        ("greedy", {}, "temperature: .* gave one text: temperature is ignored"),
+        ("frozen", {}, r"give one \(--set seed=1\)"),
+        ("constant", {"seed": 5}, "leave seed out"),
+        ("null", {"logprobs": True}, "logprobs gave null: no log-probabilities"),
+        ("runs on", {"stop": "Q:"}, "the reply goes on after it"),
+    ],
+)
+def test_a_run_that_needs_what_a_server_lacks_stops_before_it_pays(defect, options, why):
+    with DefectServer(defect) as server:
+        with pytest.raises(SolverError, match=rf"nothing was attempted. .*{why}"):
+            vetted(server, **options)
+        assert len(server.bodies) <= 12
+        vetted(server, **options, probe=False)
+        vetted(server, problems=3, **options)  # so few are not worth asking first
+        assert len(server.bodies) <= 12
+
+
+@pytest.mark.parametrize(
+    ("defect", "options", "most"),
+    [
+        ((), {}, 3),
+        ((), {"seed": 1}, 3),
+        (("greedy", "null"), {"temperature": 0}, 0),
+        (("greedy",), {"samples": 1}, 0),
+        (("greedy", "completions only"), {}, 2),  # the run says what is wrong
+        (("null", "runs on"), {}, 3),
+        ((), {"logprobs": True, "stop": ["Q:"]}, 5),
+    ],
+)
+def test_a_run_that_gets_what_it_needs_goes_on(defect, options, most):
+    with DefectServer(*defect) as server:
+        samples = options.pop("samples", 4)
+        problems = 32 if samples == 1 else 8
+        solver, other = vetted(server, samples=samples, problems=problems, **options)
+    assert other is solver
+    assert len(server.bodies) == most
+
+
+def test_what_vetting_costs_is_taken_off_the_budgets():
+    with DefectServer() as server:
+        options = {"max_requests": 50, "max_tokens_total": 10_000, "seed": 1}
+        solver, other = vetted(server, **options)
+        assert (other.name, other.params) == (solver.name, solver.params)
+        asked = [Request(Problem(id=str(i), prompt="2+2", answer="4"), 0, 1) for i in range(60)]
+        replies = [reply for batch in other.answer(asked) for reply in batch]
+    assert len(server.bodies) == 50
+    assert len(replies) == 47

@@ -1,8 +1,8 @@
 """What an OpenAI-compatible server honours: a handful of short requests, looked at whole.
 
 Servers differ silently: `n` or the temperature ignored, log-probabilities null, usage counting one
-choice of four. `examine` says so before anything is paid for; `require` is the part of it that a
-run asks by itself.
+choice of four. `examine` says so before anything is paid for; `vet` is the part of it that a run
+asks by itself.
 """
 
 import asyncio
@@ -10,10 +10,14 @@ import time
 from typing import Any
 
 from gradatim.engine import doctor_probes as probes
-from gradatim.engine.doctor_probes import Finding
+from gradatim.engine.doctor_probes import Finding, Probe
 from gradatim.engine.doctor_talk import INSTEAD, Said, Talk, opened
+from gradatim.errors import SolverError
 from gradatim.solvers import endpoint
 from gradatim.solvers.wire import PATHS
+from gradatim.types import Request, Solver
+
+FEW = 16  # attempts of a run that are not worth asking first
 
 
 def examine(argument: str, **options: Any) -> dict[str, Any]:
@@ -109,3 +113,76 @@ async def _advice(talk: Talk, said: Said) -> str:
             f"--set max_tokens=null --set 'body={{\"{INSTEAD}\": 1024}}'"
         )
     return ""
+
+
+# -- before a run -----------------------------------------------------------------------------
+
+
+def vet(solver: Solver, spec: Any, options: dict[str, Any], requests: list[Request]) -> Solver:
+    """Ask a server whether it honours what a run needs, before the run pays for anything.
+
+    A run that draws several answers to a problem needs a temperature that works, one with
+    `logprobs` or `stop` needs these. What cannot be told stops nothing.
+
+    Args:
+        solver: of the run.
+        spec, options: what it was opened from; only openai:MODEL@URL is asked, and not where
+            option `probe` is false.
+        requests: of the run; below FEW attempts the probes would cost as much.
+
+    Returns:
+        the solver; with budgets, another of the same name with what the probes left of them.
+
+    Raises:
+        SolverError: the server lacks something; says what, and what to set.
+    """
+    if not isinstance(spec, str) or not spec.startswith("openai:"):
+        return solver
+    argument = spec.removeprefix("openai:")
+    talk = _talk(argument, options)
+    needed = _needed(talk, requests)
+    if not needed or not talk.line.probe or sum(request.n for request in requests) < FEW:
+        return solver
+    found = asyncio.run(_ask(talk, needed))
+    lacking = [finding for finding in found if finding.harm]
+    if lacking:
+        said = "; ".join(f"{f.name}: {f.asked} gave {f.got}: {f.means}" for f in lacking)
+        raise SolverError(
+            f"{talk.url} lacks what this run needs, nothing was attempted. {said} (`gradatim "
+            f"doctor {spec}` says more, --set probe=false goes on regardless)"
+        )
+    left = _left(talk)
+    return endpoint.open_endpoint(argument, **options | left) if left else solver
+
+
+def _needed(talk: Talk, requests: list[Request]) -> list[Probe]:
+    several = any(request.n > 1 or request.first > 0 for request in requests)
+    return [
+        probe
+        for probe, wanted in (
+            (probes.draws, several and probes.samples(talk)),
+            (probes.log_probabilities, talk.line.logprobs),
+            (probes.stop, bool(talk.style.stop)),
+        )
+        if wanted
+    ]
+
+
+async def _ask(talk: Talk, needed: list[Probe]) -> list[Finding]:
+    async with opened(talk):
+        first, _ = await _reach(talk)
+        if first is None:  # the run says this better, once it has asked as often as it may
+            return []
+        return [finding for probe in needed for finding in await probe(talk, first)]
+
+
+def _left(talk: Talk) -> dict[str, Any]:
+    """Budgets less what was spent here."""
+    line, both = talk.line, talk.read + talk.tokens
+    cost = (talk.read * line.price_in + talk.tokens * line.price_out) / 1e6
+    spent = {"max_requests": talk.requests, "max_tokens_total": both, "max_cost": cost}
+    return {
+        name: max(0, getattr(line, name) - spent[name])
+        for name in spent
+        if getattr(line, name) is not None
+    }

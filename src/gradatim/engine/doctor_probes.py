@@ -4,6 +4,7 @@ A finding with `harm` would make a run wrong or its costs unbounded; the others 
 change nothing that is measured. `honoured` is None where the answer does not tell.
 """
 
+import asyncio
 import math
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
@@ -105,6 +106,16 @@ async def sampling(talk: Talk, first: Said) -> list[Finding]:
     return [_temperature(talk, drawn, seeded), _seed(talk, drawn, seeded)]
 
 
+async def draws(talk: Talk, first: Said) -> list[Finding]:
+    """Do two answers of a run in this style differ? If not, `sampling` says why."""
+    seeds = (None, None) if talk.style.seed is None else (7, 8)
+    hot = {"temperature": HOT, "max_tokens": 2 * TOKENS}
+    two = await asyncio.gather(*(talk.say(RANDOM, seed=seed, **hot) for seed in seeds))
+    if any(said.fault for said in two) or two[0].text != two[1].text:
+        return []
+    return await sampling(talk, first)
+
+
 def _temperature(talk: Talk, drawn: Any, seeded: list[Said]) -> Finding:
     asked = f"{MANY} answers at temperature={HOT:g}"
     texts = [said.text for said in drawn if said.text.strip()]
@@ -123,11 +134,11 @@ def _temperature(talk: Talk, drawn: Any, seeded: list[Said]) -> Finding:
         harm = talk.style.seed is None
         return Finding("temperature", True, asked, "one text; others with seeds", means, harm)
     means = "temperature is ignored or answers are cached: pass rates would be those of one answer"
-    return Finding("temperature", False, asked, "one text", means, _draws(talk))
+    return Finding("temperature", False, asked, "one text", means, samples(talk))
 
 
-def _draws(talk: Talk) -> bool:
-    """Whether a run in this style is meant to sample."""
+def samples(talk: Talk) -> bool:
+    """Whether a run in this style is meant to draw its answers."""
     return talk.style.temperature is None or talk.style.temperature > 0
 
 
@@ -162,7 +173,7 @@ async def choices(talk: Talk, first: Said) -> list[Finding]:
         found = Finding("n", None, asked, f"{got} choices, equal as those of {got} requests", "")
     elif distinct == 1:
         means = "choices of one request are copies: ask one by one (--set choices=1)"
-        harm = _draws(talk) and talk.line.choices > 1
+        harm = samples(talk) and talk.line.choices > 1
         found = Finding("n", False, asked, f"{got} equal choices", means, harm)
     else:
         found = Finding("n", True, asked, f"{got} choices, {distinct} different", "")

@@ -7,7 +7,6 @@ template, system message, shots and stops are left out, so that replies can be t
 import asyncio
 import contextlib
 import json
-import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,8 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from gradatim.solvers.traffic import Line
+from gradatim.solvers.keys import Hider, read_key
+from gradatim.solvers.line import Line
 from gradatim.solvers.wire import PATHS, Answered, Fault, Style, build, read_response
 from gradatim.types import Problem
 
@@ -62,7 +62,11 @@ class Said(NamedTuple):
 
 @dataclass(slots=True)
 class Talk:
-    """A conversation with a server: how to reach it, what it has cost, why it is over."""
+    """A conversation with a server: how to reach it, what it has cost, why it is over.
+
+    Attributes:
+        tokens, read: written by the server, and of the prompts, as far as it says so.
+    """
 
     model: str
     bases: list[str]
@@ -71,6 +75,7 @@ class Talk:
     session: aiohttp.ClientSession = field(init=False)
     requests: int = 0
     tokens: int = 0
+    read: int = 0
     lost: str = ""
 
     @property
@@ -118,6 +123,7 @@ class Talk:
         if said.fault and said.fault.cause in ("connection", "timeout"):
             self.lost = said.why
         self.tokens += max(0, said.usage("completion_tokens") or 0)
+        self.read += max(0, said.usage("prompt_tokens") or 0)
         return said
 
     async def together(self, times: int, prompt: str, **asked: Any) -> Sequence[Said]:
@@ -136,10 +142,10 @@ class Talk:
     async def _post(self, url: str, body: Mapping[str, Any], mode: str, n: int) -> Said:
         begin = time.perf_counter()
         self.requests += 1
-        raw = b""
+        raw, hide = b"", Hider(read_key(self.line.key))
         try:
             async with self.session.post(url, json=body) as response:
-                raw = await response.read()
+                raw = hide.raw(await response.read())
                 got = read_response(response.status, response.headers, raw, mode=mode, asked=n)
         except TimeoutError:
             got = Fault("timeout", f"no whole response within {limit(self.line):g} s", False)
@@ -147,8 +153,7 @@ class Talk:
             got = Fault("connection", f"{type(error).__name__}: {error}", True)
         seconds = time.perf_counter() - begin
         if isinstance(got, Fault):
-            key = os.environ.get(self.line.key, "")
-            hidden = got.detail.replace(key or "\0", "[key]").replace("{key}", self.line.key)
+            hidden = hide(got.detail).replace("{key}", self.line.key)
             return Said([], [], [], got._replace(detail=hidden), {}, seconds)
         return _said(got, json.loads(raw), seconds)
 
@@ -173,7 +178,7 @@ def limit(line: Line) -> float:
 @contextlib.asynccontextmanager
 async def opened(talk: Talk) -> AsyncIterator[Talk]:
     """The talk with a session, which carries the key of the environment."""
-    key = os.environ.get(talk.line.key, "") if talk.line.key else ""
+    key = read_key(talk.line.key)
     async with aiohttp.ClientSession(
         headers={"Authorization": f"Bearer {key}"} if key else {},
         timeout=aiohttp.ClientTimeout(total=limit(talk.line), sock_connect=talk.line.connect),

@@ -27,6 +27,7 @@ class Line:
             is exceeded, requests in flight counted. Tokens are those read and written.
         price_in, price_out: money per million tokens read and written.
         trust_usage: the server's `usage` counts all answers of a request, not one of them.
+        probe: ask first whether the server honours what the run needs; see engine.doctor_endpoint.
         scope: with it, requests repeated after a crash carry the same Idempotency-Key.
     """
 
@@ -47,6 +48,7 @@ class Line:
     price_in: float = 0.0
     price_out: float = 0.0
     trust_usage: bool = False
+    probe: bool = True
     scope: str = ""
 
     def __post_init__(self) -> None:
