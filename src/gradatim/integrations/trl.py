@@ -13,13 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from gradatim.errors import extra
 from gradatim.integrations.trl_feedback import PROVIDES
+from gradatim.integrations.trl_logger import reward_logger
 from gradatim.integrations.trl_rows import problem_row
 from gradatim.learning.gates import filter_groups as zero_variance_filter
 
 if TYPE_CHECKING:
     from gradatim.integrations.trl_trainer import Planned as GradatimGRPOTrainer
 
-__all__ = ["PROVIDES", "GradatimGRPOTrainer", "problem_row", "zero_variance_filter"]
+__all__ = [
+    "PROVIDES",
+    "GradatimGRPOTrainer",
+    "problem_row",
+    "reward_logger",
+    "zero_variance_filter",
+]
 
 
 @cache

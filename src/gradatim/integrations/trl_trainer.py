@@ -7,6 +7,7 @@ slices of its attempts, and what TRL computed per group is replaced by the recip
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -330,10 +331,11 @@ class Planned(Base):
             self.curriculum = before.resumed(self.curriculum, checkpoint)
         if self._under_way(checkpoint).exists():
             import torch
+            from accelerate.utils import send_to_device
 
-            device = self.accelerator.device
-            saved = torch.load(self._under_way(checkpoint), map_location=device, weights_only=True)
-            self._step, self._buffered_inputs = saved["step"], saved["batches"]
+            saved = torch.load(self._under_way(checkpoint), map_location="cpu", weights_only=True)
+            there = partial(send_to_device, device=self.accelerator.device)
+            self._step, self._buffered_inputs = saved["step"], list(map(there, saved["batches"]))
 
     def _under_way(self, checkpoint: str) -> Path:
         return Path(checkpoint) / f"gradatim-{self.accelerator.process_index}.pt"
