@@ -224,7 +224,8 @@ def test_an_interrupt_outside_the_solver_keeps_what_is_in_flight(tmp_path):
 SCRIPT = """
 import sys
 from gradatim.engine.attempt import attempt
-attempt(sys.argv[1], solver=sys.argv[2], samples=4, run=sys.argv[3], in_flight=2, choices=2)
+told = {"solver": sys.argv[2], "run": sys.argv[3], "probe": False}  # its server has one answer
+attempt(sys.argv[1], samples=4, in_flight=2, choices=2, **told)
 """
 
 
@@ -244,7 +245,9 @@ def test_a_killed_run_resumes_and_pays_for_nothing_twice(tmp_path):
             time.sleep(0.01)
         before = len(stored(tmp_path / "r"))
         paid = server.given
-        done = attempt(tmp_path / "p.jsonl", solver=spec, samples=4, run=tmp_path / "r")
+        done = attempt(
+            tmp_path / "p.jsonl", solver=spec, samples=4, run=tmp_path / "r", probe=False
+        )
     assert done["reused"] == before >= 40
     assert server.given - paid == done["made"] == 160 - before
     # a kill costs at most the requests in flight, 2 of 2 answers each

@@ -8,9 +8,10 @@ from fake_defects import DEFECTS, DefectServer
 
 import gradatim
 from gradatim.cli import app
+from gradatim.engine.attempt import attempt
 from gradatim.engine.doctor_endpoint import vet
 from gradatim.errors import ArgumentError, SolverError
-from gradatim.solvers.registry import open_solver
+from gradatim.families.read import save
 from gradatim.types import Problem, Request
 
 
@@ -201,12 +202,9 @@ def test_the_verb_where_nobody_answers(capsys):
 
 
 def vetted(server, *, problems=8, samples=4, **options):
-    """The solver that a run of this size would go on with, and what vetting it asked."""
-    spec = f"openai:m@{server.root}"
+    """The options that vetting a run of this size changes."""
     listed = [Problem(id=str(i), prompt="2+2", answer="4") for i in range(problems)]
-    requests = [Request(problem, 0, samples) for problem in listed]
-    solver = open_solver(spec, **options)
-    return solver, vet(solver, spec, options, requests)
+    return vet(f"openai:m@{server.root}", options, [Request(p, 0, samples) for p in listed])
 
 
 @pytest.mark.parametrize(
@@ -245,17 +243,36 @@ def test_a_run_that_gets_what_it_needs_goes_on(defect, options, most):
     with DefectServer(*defect) as server:
         samples = options.pop("samples", 4)
         problems = 32 if samples == 1 else 8
-        solver, other = vetted(server, samples=samples, problems=problems, **options)
-    assert other is solver
+        assert vetted(server, samples=samples, problems=problems, **options) == {}
     assert len(server.bodies) == most
 
 
-def test_what_vetting_costs_is_taken_off_the_budgets():
+def test_what_vetting_costs_is_taken_off_the_budgets(tmp_path):
+    listed = [Problem(id=str(i), prompt="2+2", answer="4", verifier="number") for i in range(40)]
     with DefectServer() as server:
-        options = {"max_requests": 50, "max_tokens_total": 10_000, "seed": 1}
-        solver, other = vetted(server, **options)
-        assert (other.name, other.params) == (solver.name, solver.params)
-        asked = [Request(Problem(id=str(i), prompt="2+2", answer="4"), 0, 1) for i in range(60)]
-        replies = [reply for batch in other.answer(asked) for reply in batch]
-    assert len(server.bodies) == 50
-    assert len(replies) == 47
+        budgets = {"max_requests": 30, "max_cost": 1.0, "price_out": 1.0, "seed": 1}
+        left = vetted(server, **budgets)
+        asked = len(server.bodies)
+        told = attempt(
+            listed, solver=f"openai:m@{server.url}", samples=2, run=tmp_path, choices=1, **budgets
+        )
+    assert left["max_requests"] == 30 - asked == 27
+    assert 0.999 < left["max_cost"] < 1
+    assert told["made"] == 27
+    assert len(server.bodies) == asked + 30
+
+
+def test_attempt_stops_before_it_pays_and_goes_on_when_told(tmp_path, capsys):
+    listed = [Problem(id=str(i), prompt="2+2", answer="4", verifier="number") for i in range(5)]
+    save(tmp_path / "p.jsonl", listed)
+    with DefectServer("greedy") as server:
+        line = ["attempt", str(tmp_path / "p.jsonl"), "-s", f"openai:m@{server.url}", "-k", "4"]
+        line += ["-r", str(tmp_path / "run"), "-q"]
+        assert app.run(line) == 3
+        assert "pass rates would be those of one answer" in capsys.readouterr().err
+        assert len(server.bodies) <= 12
+        assert app.run([*line, "--set", "probe=false", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["made"] == 20
+        before = len(server.bodies)
+        assert app.run([*line, "--set", "max_requests=5"]) == 0  # complete: nobody is asked
+        assert len(server.bodies) == before

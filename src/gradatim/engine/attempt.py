@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradatim import checks
+from gradatim.engine.doctor_endpoint import vet
 from gradatim.engine.tally import GRADED, Outcome, Tally
 from gradatim.errors import ArgumentError, SolverError
 from gradatim.families.read import load
@@ -73,7 +74,8 @@ def attempt(
 
     Raises:
         ArgumentError: a bad argument.
-        SolverError: the solver gave up; what it answered is stored, and the same call resumes.
+        SolverError: the solver gave up; what it answered is stored, and the same call resumes. Or
+            a server does not honour what the run needs, and nothing was asked.
     """
     checks.within(1, 10**9, samples=samples)
     checks.within(0, 10**12, budget=0 if budget is None else budget)
@@ -85,8 +87,6 @@ def attempt(
     opened = open_solver(solver, **options) if isinstance(solver, str) else solver
     try:
         run = open_run(run, problems)  # last: a mistake leaves no empty run behind
-        if isinstance(solver, str):
-            opened = _in_run(run, solver, opened, options)
         run.add_problems(listed.values())
         run.config(
             "attempt",
@@ -99,6 +99,9 @@ def attempt(
         with run.ledger(write=True) as ledger:
             regrade(ledger, listed, solver=opened.name)
             kept, missing = _plan(_stored(ledger, opened, listed), listed, samples, retry)
+            if isinstance(solver, str):
+                left = vet(solver, options, missing)  # stops here where the server lacks something
+                opened = _in_run(run, solver, opened, options | left)
             summary = _fill(ledger, opened, (kept, missing), budget=budget, progress=progress)
         run.finish("attempt")
         return summary

@@ -7,6 +7,7 @@ asks by itself.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from gradatim.engine import doctor_probes as probes
@@ -15,7 +16,7 @@ from gradatim.engine.doctor_talk import INSTEAD, Said, Talk, opened
 from gradatim.errors import SolverError
 from gradatim.solvers import endpoint
 from gradatim.solvers.wire import PATHS
-from gradatim.types import Request, Solver
+from gradatim.types import Request
 
 FEW = 16  # attempts of a run that are not worth asking first
 
@@ -118,44 +119,39 @@ async def _advice(talk: Talk, said: Said) -> str:
 # -- before a run -----------------------------------------------------------------------------
 
 
-def vet(solver: Solver, spec: Any, options: dict[str, Any], requests: list[Request]) -> Solver:
+def vet(spec: str, options: dict[str, Any], requests: Sequence[Request]) -> dict[str, Any]:
     """Ask a server whether it honours what a run needs, before the run pays for anything.
 
     A run that draws several answers to a problem needs a temperature that works, one with
     `logprobs` or `stop` needs these. What cannot be told stops nothing.
 
     Args:
-        solver: of the run.
-        spec, options: what it was opened from; only openai:MODEL@URL is asked, and not where
-            option `probe` is false.
-        requests: of the run; below FEW attempts the probes would cost as much.
+        spec, options: of the solver; only openai:MODEL@URL is asked, unless option `probe` is
+            false.
+        requests: of the run; for less than FEW attempts the probes would cost as much.
 
     Returns:
-        the solver; with budgets, another of the same name with what the probes left of them.
+        options that change: budgets, less what this took of them.
 
     Raises:
         SolverError: the server lacks something; says what, and what to set.
     """
-    if not isinstance(spec, str) or not spec.startswith("openai:"):
-        return solver
-    argument = spec.removeprefix("openai:")
+    kind, _, argument = spec.partition(":")
+    if kind != "openai" or sum(request.n for request in requests) < FEW:
+        return {}
     talk = _talk(argument, options)
-    needed = _needed(talk, requests)
-    if not needed or not talk.line.probe or sum(request.n for request in requests) < FEW:
-        return solver
-    found = asyncio.run(_ask(talk, needed))
-    lacking = [finding for finding in found if finding.harm]
-    if lacking:
+    needed = _needed(talk, requests) if talk.line.probe else []
+    found = asyncio.run(_ask(talk, needed)) if needed else []
+    if lacking := [finding for finding in found if finding.harm]:
         said = "; ".join(f"{f.name}: {f.asked} gave {f.got}: {f.means}" for f in lacking)
         raise SolverError(
             f"{talk.url} lacks what this run needs, nothing was attempted. {said} (`gradatim "
             f"doctor {spec}` says more, --set probe=false goes on regardless)"
         )
-    left = _left(talk)
-    return endpoint.open_endpoint(argument, **options | left) if left else solver
+    return _left(talk)
 
 
-def _needed(talk: Talk, requests: list[Request]) -> list[Probe]:
+def _needed(talk: Talk, requests: Sequence[Request]) -> list[Probe]:
     several = any(request.n > 1 or request.first > 0 for request in requests)
     return [
         probe
