@@ -1,14 +1,17 @@
 """A real language model in this process, beside transformers' own generation and a real server."""
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from gradatim.engine.attempt import attempt
 from gradatim.engine.demo_llm import STYLES, make_groups
+from gradatim.families.verify import check
 from gradatim.solvers.registry import open_solver
 from gradatim.store.run import Run
 from gradatim.types import Problem, Request
@@ -138,10 +141,18 @@ def test_pass_rates_fall_over_the_levels_of_sums(model, cache, tmp_path):
     solver = open_solver(
         f"hf:{model}", cache=cache, temperature=0.7, stop="\n", max_tokens=10, **STYLES["question"]
     )
+    seen = []
+
+    def answer(requests):
+        for batch in solver.answer(requests):
+            seen.extend(batch)
+            yield batch
+
+    watched = dataclasses.replace(solver, answer=answer)
     run = Run(tmp_path / "run")
     rates = []
     for group in groups:
-        found = attempt(group.problems, solver=solver, run=run, samples=4)
+        found = attempt(group.problems, solver=watched, run=run, samples=4)
         rates.append(found["reasons"].get("correct", 0) / found["requested"])
         print(f"{group.name}: {rates[-1]:.3f} of {found['requested']}; floor {group.floor:.3f}")
         assert found["made"] == 64
@@ -150,3 +161,11 @@ def test_pass_rates_fall_over_the_levels_of_sums(model, cache, tmp_path):
     assert np.corrcoef(rates, range(5))[0, 1] < -0.8
     assert rates[0] > rates[4] + 0.3
     assert rates[0] > groups[0].floor + 0.3
+    # self-certainty is difficulty without labels: problems that are solved more often are surer
+    sure, solved = {}, {}
+    for reply in seen:
+        problem = reply.request.problem
+        sure.setdefault(problem.id, []).append(reply.certainty)
+        solved.setdefault(problem.id, []).append(check(problem, reply.text).solved)
+    rho = stats.spearmanr([np.mean(sure[i]) for i in sure], [np.mean(solved[i]) for i in sure])
+    print(f"certainty and pass rate of {len(sure)} sums: {rho.statistic:.2f}, p {rho.pvalue:.1e}")

@@ -115,11 +115,18 @@ def test_the_policy_is_what_changes_answers(folder):
         path.write_bytes(path.read_bytes() + b" ")
         seen.add(fingerprint(folder))
     assert len(seen) == 4
-    large = folder / "model.safetensors"
-    large.write_bytes(bytes(3 << 20) + b"a")
-    one = fingerprint(folder)
-    large.write_bytes(bytes(3 << 20) + b"b")
-    assert fingerprint(folder) != one
+
+
+def test_checkpoints_that_differ_in_the_middle_are_told_apart(folder, monkeypatch):
+    monkeypatch.setattr("gradatim.solvers.transformers.WHOLE", 1 << 20)
+    weights = bytearray(3 << 20)
+    prints = set()
+    for change in (None, 0, (1 << 20) + 4000, (3 << 20) - (1 << 18)):
+        if change is not None:
+            weights[change] ^= 1
+        (folder / "model.safetensors").write_bytes(weights)
+        prints.add(fingerprint(folder))
+    assert len(prints) == 4
 
 
 def test_a_stop_cuts():

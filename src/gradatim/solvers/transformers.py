@@ -7,6 +7,7 @@ model is loaded at the first question; log-probabilities are the model's own, at
 
 import functools
 import hashlib
+import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -40,6 +41,8 @@ OPTIONS: dict[str, Any] = {f.name: f.default for f in fields(Style) if f.name in
 DTYPES = ("float32", "bfloat16", "float16")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 WEIGHTS = (".safetensors", ".bin")
+WHOLE, STRIDE, PAGE = 1 << 26, 1 << 18, 1 << 12
+FORWARD = ("attention_mask", "position_ids", "past_key_values")  # what a model must take
 READ = (".json", ".jinja", ".model", ".txt", *WEIGHTS)  # kinds of files that change answers
 
 
@@ -125,16 +128,22 @@ def _checked(folder: Path) -> Path:
 
 
 def fingerprint(folder: Path) -> str:
-    """Hash of a model folder: small files whole, of large ones size, first and last mebibyte."""
+    """Hash of a model folder: files whole, of those above WHOLE a page out of every STRIDE.
+
+    Checkpoints of one model share sizes, and often the first and last tensors; what training
+    changed lies anywhere between.
+    """
     found = hashlib.blake2b(digest_size=6)
     for path in sorted(folder.iterdir()):
         if path.suffix in READ and path.is_file():
             size = path.stat().st_size
             found.update(f"{path.name} {size} ".encode())
             with path.open("rb") as file:
-                found.update(file.read(gguf.MEBIBYTE))
-                file.seek(max(gguf.MEBIBYTE, size - gguf.MEBIBYTE))
-                found.update(file.read())
+                if size <= WHOLE:
+                    found.update(file.read())
+                for start in range(0, size if size > WHOLE else 0, STRIDE):
+                    file.seek(start)
+                    found.update(file.read(PAGE))
     return found.hexdigest()
 
 
@@ -181,8 +190,13 @@ class _Model:
         if self.loaded is None:
             library = extra("transformers", "hf")
             dtype = getattr(torch, self.place.dtype)
-            self.loaded = self._load(library.AutoModelForCausalLM, dtype=dtype)
-            self.loaded.to(self.place.device).eval()
+            model = self._load(library.AutoModelForCausalLM, dtype=dtype)
+            takes = inspect.signature(model.forward).parameters
+            for name in FORWARD:
+                if name not in takes:
+                    kind = type(model).__name__
+                    raise SolverError(f"{self.folder}: a {kind} takes no {name}, which hf: needs")
+            self.loaded = model.to(self.place.device).eval()
         return self.loaded
 
     def _load(self, kind: Any, **options: Any) -> Any:
