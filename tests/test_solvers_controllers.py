@@ -317,6 +317,22 @@ def test_closing_closes_what_is_inside():
     assert closed == [1, 1, 1]
 
 
+def test_what_is_spent_inside_is_reported():
+    def spender(requests, exact, cost=None):
+        report = {"requests": requests, "exact": exact, "stopped_by": None}
+        return Solver(
+            name="s",
+            answer=lambda requests: iter([]),
+            report=lambda: report | ({"cost": cost} if cost else {}),
+        )
+
+    assert majority([best_of([spender(3, True)], 2)], 2).report()["requests"] == 3
+    both = route([spender(3, True, 0.5), spender(4, False)]).report()
+    assert both == {"requests": 7, "exact": False, "stopped_by": None, "cost": 0.5}
+    assert route([scripted("5"), spender(4, True)]).report()["requests"] == 4
+    assert majority([scripted("5")], 2).report() == {}
+
+
 # -- on the scale -----------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ the solver inside; tokens and seconds of a reply are those of all its inner atte
 choice looks at the gold answer, but for `by=verifier`, which is an oracle.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -141,7 +141,7 @@ def _mean_logp(name: str, problem: Problem, reply: Reply) -> float:
     if reply.logp is None or reply.tokens < 0:
         raise SolverError(
             f"{name} ranks replies by log-probability and this solver gave none: choose another "
-            '`by`, or have the server send them (openai:, gguf: body={"logprobs": true})'
+            "`by`, or have a server send them (openai:, gguf: logprobs=true)"
         )
     return reply.logp / max(reply.tokens, 1)
 
@@ -177,6 +177,7 @@ def _controller(
         params=params | {"inner": dict(solver.params)},
         prompt=solver.prompt,
         close=solver.close,
+        report=solver.report,
     )
 
 
@@ -332,7 +333,23 @@ def route(
         },
         prompt=lambda problem: goes(problem)[1].prompt(problem),
         close=close,
+        report=lambda: _together(easy.report(), hard.report()),
     )
+
+
+def _together(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What two solvers spent: amounts add up, and are exact where both are."""
+    if not one or not other:
+        return one or other
+    found: dict[str, Any] = dict(other)
+    for name, value in one.items():
+        if name not in other or isinstance(value, str | None):
+            found[name] = value or other.get(name)
+        elif isinstance(value, bool):
+            found[name] = value and other[name]
+        else:
+            found[name] = value + other[name]
+    return found
 
 
 def _measure(by: str | Callable[[Problem], float]) -> tuple[Callable[[Problem], float], str]:

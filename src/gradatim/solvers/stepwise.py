@@ -68,6 +68,7 @@ def stepwise(
         params={"parts": said, "whole": int(whole), "inner": dict(solver.params)},
         prompt=solver.prompt,
         close=solver.close,
+        report=solver.report,
     )
 
 
