@@ -37,6 +37,7 @@ _WHERE = {
     "calibrate": "engine.calibrate",
     "rate": "engine.rate",
     "grade": "engine.grade",
+    "aim": "engine.aim",
     "choose": "engine.choose",
     "select": "engine.select",
     "replay": "engine.replay",

@@ -28,6 +28,7 @@ VERBS = (
     "calibrate",
     "rate",
     "grade",
+    "aim",
     "choose",
     "select",
     "train",
@@ -38,7 +39,7 @@ VERBS = (
 )
 
 # the others keep nothing half done
-RESUMING = ("demo", "attempt", "grade", "train", "evaluate", "study")
+RESUMING = ("demo", "attempt", "grade", "aim", "train", "evaluate", "study")
 
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer's usage error has no public name
 
