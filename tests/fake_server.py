@@ -14,13 +14,123 @@ from aiohttp import web
 
 
 class Bad(NamedTuple):
-    """A response that is not an answer. `hang` sleeps first; `drop` closes the line."""
+    """A response that is not an answer.
+
+    `hang` sleeps before anything is sent, `stall` after the headers and half of the body; `drop`
+    closes the line instead of answering, `cut` in the middle of the body.
+    """
 
     status: int = 200
     body: str = ""
     headers: dict = {}
     hang: float = 0.0
     drop: bool = False
+    stall: float = 0.0
+    cut: bool = False
+
+
+def error(message, **more):
+    return json.dumps({"error": {"message": message, **more}})
+
+
+def answer(end="stop", **message):
+    return json.dumps({"choices": [{"message": message, "finish_reason": end}]})
+
+
+# -- faults by name, each with how it ends ------------------------------------------------------
+
+# what may pass: asked again, until there is an answer
+PASSING = {
+    "rate limit": Bad(429, error("slow down"), {"Retry-After": "0.02"}),
+    "rate limit, ms": Bad(429, error("slow down"), {"retry-after-ms": "20", "Retry-After": "9"}),
+    "rate limit, no word of when": Bad(429, error("slow down")),
+    "request timeout": Bad(408),
+    "conflict": Bad(409),
+    "too early": Bad(425),
+    "internal error": Bad(500, error("a bug")),
+    "bad gateway": Bad(502, "<html>bad gateway</html>"),
+    "unavailable": Bad(503, "<html>down</html>", {"Retry-After": "0.02"}),
+    "overloaded": Bad(529, error("overloaded")),
+    "web page with status 200": Bad(200, "<html>log in</html>"),
+    "torn JSON": Bad(200, '{"choices": [{"mess'),
+    "empty body": Bad(200, ""),
+    "JSON that is a list": Bad(200, "[1]"),
+    "no choices": Bad(200, '{"choices": []}'),
+    "error with status 200": Bad(200, error("overloaded")),
+    "line dropped": Bad(drop=True),
+    "line dropped in the body": Bad(200, answer(content="42"), cut=True),
+}
+# the server may have worked: not asked again, a time-out
+SLOW = {
+    "hang before the headers": (Bad(hang=3), {"timeout": 0.3}, "no whole response within 0.3 s"),
+    "no first byte": (Bad(hang=3), {"first_byte": 0.3}, "no response began within 0.3 s"),
+    "stall in the body": (
+        Bad(200, answer(content="42"), stall=3),
+        {"timeout": 0.3, "first_byte": 0.2},
+        "the response began and stopped: not whole within 0.3 s",
+    ),
+}
+# never right however often it is asked: ends the run, and says what to change
+FINAL = {
+    "wrong key": (
+        Bad(401, error("Incorrect API key provided")),
+        "HTTP 401: Incorrect API key provided; set the environment variable OPENAI_API_KEY",
+    ),
+    "no credit": (Bad(402, error("Payment required")), "HTTP 402: .*add credit"),
+    "forbidden": (Bad(403, error("not yours")), "HTTP 403: .*OPENAI_API_KEY"),
+    "quota used up": (
+        Bad(429, error("You exceeded your current quota", code="insufficient_quota")),
+        "HTTP 429: You exceeded your current quota; the quota is used up: add credit",
+    ),
+    "unknown model": (
+        Bad(404, error("The model `m` does not exist")),
+        "HTTP 404: The model `m` does not exist; check the model's name",
+    ),
+    "wrong path": (Bad(404, "nothing here"), "HTTP 404: .*check the model's name and the URL"),
+    "a base model asked to chat": (
+        Bad(400, error("m has no chat template")),
+        "HTTP 400: m has no chat template; set mode=completions",
+    ),
+    "tokens by another name": (
+        Bad(400, error("Unsupported parameter: use 'max_completion_tokens' instead")),
+        "HTTP 400: .*set max_tokens=null and body=",
+    ),
+    "temperature not taken": (
+        Bad(400, error("'temperature' does not support 0.7")),
+        "HTTP 400: .*set temperature=null",
+    ),
+    "field not taken": (Bad(422, error("extra fields")), "HTTP 422: extra fields; change the opt"),
+    "moved": (
+        Bad(308, "", {"Location": "https://elsewhere/v1"}),
+        "HTTP 308: .*give the URL that it points to: https://elsewhere/v1",
+    ),
+}
+# answers without the text that was asked for: an attempt with a status and a name
+ODD = {
+    "null content": (answer(content=None), ("finished", "", "null content")),
+    "refusal": (answer(content=None, refusal="I won't"), ("finished", "I won't", "refusal")),
+    "tool calls": (
+        answer("tool_calls", content=None, tool_calls=[{"function": {}}]),
+        ("finished", "", "tool_calls"),
+    ),
+    "reasoning only": (
+        answer("length", content=None, reasoning_content="Hm"),
+        ("truncated", "", "reasoning only"),
+    ),
+    "cut at the limit": (answer("length", content="41 or"), ("truncated", "41 or", "")),
+    "filtered": (
+        answer("content_filter", content=""),
+        ("provider_error", "", "finish_reason content_filter"),
+    ),
+    "given up by the server": (
+        answer("abort", content="4"),
+        ("provider_error", "4", "finish_reason abort"),
+    ),
+    "content in parts": (
+        answer(content=[{"type": "text", "text": "4"}, {"type": "text", "text": "2"}]),
+        ("finished", "42", ""),
+    ),
+}
 
 
 class FakeServer:
@@ -28,7 +138,7 @@ class FakeServer:
         self.behave = behave or (lambda body, number: None)
         self.text, self.honours_n, self.delay, self.path = text, honours_n, delay, path
         self.bodies, self.headers = [], []
-        self.given = self.busy = self.most_busy = 0
+        self.given = self.served = self.busy = self.most_busy = 0
 
     # -- what it says ---------------------------------------------------------------------
 
@@ -61,13 +171,27 @@ class FakeServer:
             await asyncio.sleep(bad.hang)
             if bad.drop:
                 request.transport.abort()
+            if bad.stall or bad.cut:
+                return await self._break_off(request, bad)
             return web.Response(status=bad.status, text=bad.body, headers=bad.headers)
         n = body.get("n", 1) if self.honours_n else 1
         self.given += n
+        self.served += 1
         return web.json_response({
             "choices": [self._choice(body, i) for i in range(n)],
             "usage": {"completion_tokens": 7, "prompt_tokens": 3},
         })
+
+    async def _break_off(self, request, bad):
+        raw = bad.body.encode()
+        response = web.StreamResponse(
+            status=bad.status, headers={**bad.headers, "Content-Length": str(len(raw))}
+        )
+        await response.prepare(request)
+        await response.write(raw[: len(raw) // 2])
+        await asyncio.sleep(bad.stall)
+        request.transport.abort()
+        return response
 
     # -- its life -------------------------------------------------------------------------
 
@@ -112,7 +236,3 @@ class FakeServer:
     @property
     def url(self):
         return self.root + self.path
-
-
-def error(message):
-    return json.dumps({"error": {"message": message}})

@@ -27,8 +27,6 @@ from gradatim.solvers.traffic import TIMEOUT, Arrival, Server, cancel, give_back
 from gradatim.solvers.wire import OF_REQUEST, OF_SERVER, Fault, Style, render
 from gradatim.types import Problem, Reply, Request, Solver
 
-Held = tuple[list[Reply], Fault]
-
 OPTIONS = {
     f.name: {} if f.default is MISSING else f.default
     for record in (Style, Line)
@@ -132,6 +130,17 @@ def params(style: Style) -> dict[str, Any]:
 
 
 def _answer(server: Server, requests: Sequence[Request]) -> Iterator[list[Reply]]:
+    """Batches as they arrive; what failed while the server was ill is asked once more."""
+    again: list[Request] = []
+    yield from _ask(server, requests, again)
+    if again:
+        server.stopping = False
+        yield from _ask(server, again, [], once_more=True)
+
+
+def _ask(
+    server: Server, requests: Sequence[Request], again: list[Request], *, once_more: bool = False
+) -> Iterator[list[Reply]]:
     """Batches as they arrive; after Ctrl-C, what was in flight and arrives within `drain` s."""
     arrivals: queue.SimpleQueue[list[Arrival] | BaseException | None] = queue.SimpleQueue()
     loop = asyncio.new_event_loop()
@@ -142,7 +151,7 @@ def _answer(server: Server, requests: Sequence[Request]) -> Iterator[list[Reply]
         daemon=True,
     )
     worker.start()
-    held: list[Held] = []
+    held = _Held(server, None if once_more else again)
     pulled: list[Arrival] = []
     deadline = float("inf")
     try:
@@ -199,8 +208,33 @@ def _pull(
     return False
 
 
+class _Held:
+    """Faults until it is clear whose they are; in the order in which they came."""
+
+    def __init__(self, server: Server, again: list[Request] | None) -> None:
+        self.server, self.again = server, again
+        self.faults: list[tuple[list[Reply], Fault, int]] = []
+
+    def add(self, replies: list[Reply], fault: Fault) -> int:
+        """Hold one; how many of its cause are held."""
+        self.faults.append((replies, fault, self.server.gate.breaker.epoch))
+        return sum(held.cause == fault.cause for _, held, _ in self.faults)
+
+    def free(self) -> list[Reply]:
+        """Give them to their requests, but those that came just before the run paused."""
+        epoch = self.server.gate.breaker.epoch
+        freed: list[Reply] = []
+        for replies, fault, then in self.faults:
+            if self.again is not None and fault.passing and then != epoch:
+                self.again += [Request(r.request.problem, r.sample, 1) for r in replies]
+            else:
+                freed += replies
+        self.faults.clear()
+        return freed
+
+
 def _judge(
-    server: Server, held: list[Held], arrivals: Sequence[Arrival]
+    server: Server, held: _Held, arrivals: Sequence[Arrival]
 ) -> tuple[list[Reply], int, SolverError | None]:
     """Pass answers on; hold faults back until it is clear whose fault they are.
 
@@ -212,30 +246,29 @@ def _judge(
         if fault is None:
             server.answered = True
             replies += came
-            if server.gate.breaker.well:
-                replies += [reply for kept, _ in held for reply in kept]
-                held.clear()
-        elif not server.stopping:  # a request that we gave up is nobody's fault
-            held.append((came, fault))
-            if sum(f.cause == fault.cause for _, f in held) >= server.most(fault.cause):
-                return replies, number, _failure(server, fault, len(held))
+            if held.faults and server.gate.breaker.well:
+                replies += held.free()
+        elif server.stopping:  # a request that we gave up is nobody's fault
+            continue
+        elif held.add(came, fault) >= server.most(fault.cause):
+            return replies, number, _failure(server, fault, len(held.faults))
     return replies, len(arrivals), None
 
 
-def _last(server: Server, held: list[Held]) -> list[Reply]:
+def _last(server: Server, held: _Held) -> list[Reply]:
     """What is still held when all have come back; what is the server's fault ends the run."""
     if server.gate.over == "errors":
         raise SolverError(
             f"{server.url}: {server.gate.breaker.report()}, also after pauses; what was answered "
             "is kept, and the same command resumes"
         )
-    if not held:
+    if not held.faults:
         return []
-    fault = held[-1][1]
+    fault = held.faults[-1][1]
     of_server = fault.cause not in (*OF_REQUEST, TIMEOUT)
     if of_server and (fault.cause in OF_SERVER or not server.answered):
-        raise _failure(server, fault, len(held))
-    return [reply for kept, _ in held for reply in kept]
+        raise _failure(server, fault, len(held.faults))
+    return held.free()
 
 
 def _failure(server: Server, fault: Fault, times: int) -> SolverError:

@@ -15,6 +15,7 @@ HINTS = {
     403: KEY,
     400: OPTION,
     404: "check the model's name and the URL",
+    405: "check the URL: nothing there takes an HTTP POST",
     422: OPTION,
     429: QUOTA,
 }
