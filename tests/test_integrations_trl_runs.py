@@ -147,6 +147,23 @@ def test_group_sizes_are_the_plans_and_advantages_the_recipes(trainer, problems,
     assert logged(made, "gradatim/pass_rate") == pytest.approx(rates)
 
 
+ROUNDS = {r["name"] for r in registry.list_recipes() if r["rounds"] > 1}
+
+
+@pytest.mark.parametrize("recipe", registry.recipe_names())
+def test_every_recipe_runs_or_is_refused_with_what_it_lacks(trainer, problems, recipe):
+    changes = {"max_steps": 1, "logging_strategy": "no"}
+    if recipe in ROUNDS or recipe == "pudf":
+        lacks = "needs 'rounds'" if recipe in ROUNDS else "needs 'bank'"
+        with pytest.raises(ArgumentError, match=f"recipe '{recipe}'.*{lacks}.*the trainer provide"):
+            trainer(problems, recipe, changes=changes)
+        return
+    made = trainer(problems, recipe, changes=changes)
+    made.train()
+    assert made.curriculum.metrics()["spent"] == 16
+    assert all(np.isfinite(w.numpy()).all() for w in weights(made).values())
+
+
 def test_generations_that_are_used_again_are_told_once(trainer, problems):
     # a generation of 32 lasts 2 steps x 2 passes: 8 steps, 2 generations
     changes = {"max_steps": 8, "per_device_train_batch_size": 16, "steps_per_generation": 2}
@@ -407,6 +424,8 @@ def test_what_cannot_run_is_said_at_once(trainer, problems, policy):
         trainer(Dataset.from_dict({"question": ["a"]}), "grpo")
     with pytest.raises(ArgumentError, match=r"must be Problems or a datasets\.Dataset, got str"):
         trainer(["1 + 1?"], "grpo")
+    with pytest.raises(ArgumentError, match="give the data set as `problems`"):
+        trainer(problems, "grpo", train_dataset=[])
     with pytest.raises(ArgumentError, match="give `curriculum`, or `recipe` and `slots`"):
         trainer(problems, "grpo", curriculum=Curriculum(problems, "grpo"))
     made = trainer(problems, curriculum=Curriculum(problems, "rloo"))

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from gradatim.errors import ArgumentError
 from gradatim.families.generation import content_id
-from gradatim.families.read import prompt_of
+from gradatim.families.rows import prompt_of
+from gradatim.families.sources import RECORD
 from gradatim.families.verify import need_verifier
 from gradatim.files import dumps
-from gradatim.integrations.trl_rows import COLUMN, problem_of, reply_text
+from gradatim.integrations.trl_rows import problem_of, reply_text
 from gradatim.store.rows import AttemptRow, GradeRow, Setting, prompt_hash
 from gradatim.store.run import Run
 from gradatim.types import Problem
@@ -78,7 +79,7 @@ def reward_logger(
         rewards = function(prompts=prompts, completions=completions, **columns)
         size = len(prompts)
         ids = columns.get("completion_ids") or [None] * size
-        golds = columns.get(COLUMN) or _column(columns, answer)
+        golds = columns.get(RECORD) or _column(columns, answer)
         said = []
         for asked, completion, tokens, gold, reward in zip(
             prompts, completions, ids, golds, rewards, strict=True
@@ -90,7 +91,7 @@ def reward_logger(
                 )
             chat = not isinstance(asked, str)
             sent = dumps([dict(m) for m in asked]) if chat else asked
-            found = problem_of(gold) if COLUMN in columns else read(sent, str(gold), chat)
+            found = problem_of(gold) if RECORD in columns else read(sent, str(gold), chat)
             ended = not stops or not tokens or tokens[-1] in stops
             scaled = None if reward is None else (reward - low) / (high - low)
             length = -1 if tokens is None else len(tokens)
@@ -109,7 +110,7 @@ def _column(columns: Mapping[str, Any], name: str) -> Any:
     if name not in columns:
         known = sorted(k for k in columns if k not in ("trainer_state", "log_extra", "log_metric"))
         raise ArgumentError(
-            f"the rows have no column '{COLUMN}' and none named '{name}' (they have "
+            f"the rows have no column '{RECORD}' and none named '{name}' (they have "
             f"{', '.join(known)}): say which holds the answer, `answer=...`"
         )
     return columns[name]

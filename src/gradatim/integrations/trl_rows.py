@@ -6,36 +6,35 @@ from functools import lru_cache
 from typing import Any
 
 from gradatim.errors import ArgumentError
-from gradatim.families.read import from_row, to_row
+from gradatim.families.exchange import export_rows
+from gradatim.families.rows import from_row
+from gradatim.families.sources import RECORD, messages_of
 from gradatim.families.verify import check
-from gradatim.files import dumps
 from gradatim.types import Problem
 
 Prompt = str | Sequence[Mapping[str, str]]
-COLUMN = "problem"  # of a dataset: the whole problem as JSON, which the default reward reads
 
 
 def problem_row(problem: Problem, prompt: Prompt | None = None) -> dict[str, Any]:
-    """A row of a dataset for TRL: prompt, answer, id, and the problem itself as JSON.
+    """A row of a dataset for TRL: `families.exchange.export_rows`, posed in another way.
 
     Args:
         problem: any.
         prompt: what is sent; default: the problem's own.
 
-    >>> row = problem_row(Problem(id="7", prompt="6 * 7?", answer="42"))
-    >>> row["prompt"], row["answer"], problem_of(row["problem"]).id
-    ('6 * 7?', '42', '7')
+    >>> row = problem_row(Problem(id="7", prompt="6 * 7?", answer="42"), "6*7=")
+    >>> row["prompt"], row["answer"], problem_of(row["problem"]).prompt
+    ('6*7=', '42', '6 * 7?')
     """
-    asked = problem.prompt if prompt is None else prompt
-    sent = asked if isinstance(asked, str) else [dict(message) for message in asked]
-    whole = dumps(to_row(problem))
-    return {"prompt": sent, "answer": problem.answer, "id": problem.id, COLUMN: whole}
+    (row,) = export_rows([problem], "trl")
+    if prompt is not None:
+        row["prompt"] = prompt if isinstance(prompt, str) else [dict(m) for m in prompt]
+    return row
 
 
 def as_chat(problem: Problem) -> Prompt:
     """The problem's messages; a text becomes one message of the user."""
-    asked = problem.prompt
-    return [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
+    return messages_of(problem.prompt)
 
 
 class Ticks:
@@ -63,7 +62,7 @@ def problem_of(text: str) -> Problem:
     Raises:
         FormatError: it is no problem.
     """
-    return from_row(json.loads(text), f"column '{COLUMN}'", None)
+    return from_row(json.loads(text), f"column '{RECORD}'", None)
 
 
 def reply_text(completion: Any) -> str:
@@ -88,13 +87,13 @@ def checking(ends: Callable[[], Collection[int]]) -> Callable[..., list[float]]:
     def check_reply(
         completions: Sequence[Any], completion_ids: Sequence[Sequence[int]], **columns: Any
     ) -> list[float]:
-        if COLUMN not in columns:
+        if RECORD not in columns:
             raise ArgumentError(
-                f"the default reward reads the column '{COLUMN}' that `problem_row` writes; the "
+                f"the default reward reads the column '{RECORD}' that `problem_row` writes; the "
                 f"rows have {', '.join(sorted(columns))}: give `reward_funcs`"
             )
         stops = set(ends())
-        rows = zip(columns[COLUMN], completions, completion_ids, strict=True)
+        rows = zip(columns[RECORD], completions, completion_ids, strict=True)
         return [
             check(problem_of(p), reply_text(c) if ids and ids[-1] in stops else None).reward
             for p, c, ids in rows

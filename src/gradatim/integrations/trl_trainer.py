@@ -6,6 +6,7 @@ generation is due, the main process asks the curriculum for a plan, all processe
 slices of its attempts, and what TRL computed per group is replaced by the recipe's.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from gradatim.types import Plan, Problem, Recipe
 
 Base: Any = object  # `trl.GradatimGRPOTrainer` puts GRPOTrainer there, once it is asked for
 
+_log = logging.getLogger(__name__)
 MINE = "gradatim_"  # prefix of what is added to TRL's batches
 
 
@@ -82,6 +84,8 @@ class Planned(Base):
             curriculum = Curriculum(problems, recipe or "gradatim", **options)
         elif recipe is not None or slots:
             raise ArgumentError("give `curriculum`, or `recipe` and `slots`, not both")
+        if "train_dataset" in theirs:
+            raise ArgumentError("give the data set as `problems`, not as `train_dataset`")
         before.affordable(curriculum, problems, args)
         self.curriculum, self.solved = curriculum, solved
         self._prompt = prompt or _prompts(model, theirs.get("processing_class"))
@@ -96,6 +100,11 @@ class Planned(Base):
         if loss == "recipe":
             use, processes = curriculum.recipe.objective, self.accelerator.num_processes
             self._objective = trl_loss.objective_of(use, self.args, processes=processes)
+            if self._is_vlm or self.aux_loss_enabled:
+                raise ArgumentError(
+                    "the recipe's objective is computed for models of text without routers: say "
+                    'loss="trl", which keeps its advantages'
+                )
         self._scored: tuple[Any, ...] = ()
 
     def _ends(self) -> list[int]:
@@ -320,8 +329,8 @@ class Planned(Base):
             import torch
 
             # attempts that are paid for and still to be learned from
-            saved = {"step": self._step, "batches": self._buffered_inputs}
-            torch.save(saved, self._under_way(output_dir))
+            shared = {"processes": self.accelerator.num_processes, "step": self._step}
+            torch.save({**shared, "batches": self._buffered_inputs}, self._under_way(output_dir))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
@@ -329,13 +338,19 @@ class Planned(Base):
             return
         if self.accelerator.is_main_process:
             self.curriculum = before.resumed(self.curriculum, checkpoint)
-        if self._under_way(checkpoint).exists():
-            import torch
-            from accelerate.utils import send_to_device
+        self._step, self._buffered_inputs = 0, None  # a generation begins, where none is left
+        if not self._under_way(checkpoint).exists():
+            return
+        import torch
+        from accelerate.utils import send_to_device
 
-            saved = torch.load(self._under_way(checkpoint), map_location="cpu", weights_only=True)
+        saved = torch.load(self._under_way(checkpoint), map_location="cpu", weights_only=True)
+        if saved["processes"] == self.accelerator.num_processes:
             there = partial(send_to_device, device=self.accelerator.device)
             self._step, self._buffered_inputs = saved["step"], list(map(there, saved["batches"]))
+        else:  # each process kept its own share, which is not that of another number of them
+            was = saved["processes"]
+            _log.warning("written by %d processes: what was left of a generation is dropped", was)
 
     def _under_way(self, checkpoint: str) -> Path:
         return Path(checkpoint) / f"gradatim-{self.accelerator.process_index}.pt"
