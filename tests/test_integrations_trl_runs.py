@@ -1,6 +1,7 @@
 """TRL's trainer driven by recipes: real runs on a CPU of a model with two layers."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +77,7 @@ def trainer(llama, policy, tmp_path):
             problems,
             GRPOConfig(**settings),
             recipe=recipe,
-            processing_class=llama.tokenizer(),
-            **{"prompt": tiny.compact, **named},
+            **{"processing_class": llama.tokenizer(), "prompt": tiny.compact, **named},
         )
 
     return make
@@ -187,6 +187,39 @@ def test_small_pools_and_repeated_prompts(trainer, problems):
     made.train()
     assert len(seen) == 4
     assert all(step["plan"].n.sum() == 16 for step in seen)
+
+
+def test_chats_where_the_tokenizer_knows_them(trainer, llama, problems):
+    tokenizer = llama.tokenizer()
+    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    short = [replace(p, prompt=p.compact) for p in problems]
+    said = []
+
+    def count(prompts, completions, **_):
+        said.extend(zip(prompts, completions, strict=True))
+        return [float(len(c[-1]["content"]) > 3) for c in completions]
+
+    made = trainer(short, "gigpo", prompt=None, processing_class=tokenizer, reward_funcs=count)
+    made.train()
+    assert {(p[0]["role"], c[0]["role"]) for p, c in said} == {("user", "assistant")}
+    assert {p[0]["content"] for p, _ in said} <= {p.prompt for p in short}
+    checked = trainer(short, "grpo", prompt=None, processing_class=tokenizer)
+    checked.train()
+    assert sum(logged(checked, "reward")) > 0
+
+
+def test_replies_that_were_cut_off_can_be_left_out(trainer, problems):
+    changes = {"max_completion_length": 4, "mask_truncated_completions": True}
+    made = trainer(problems, "gradatim", changes=changes)
+    seen = watched(made)
+    made.train()
+    for step in seen:
+        output = step["output"]
+        cut = (output["completion_mask"].sum(1) == 0).numpy()
+        assert 0 < cut.sum() < 16
+        assert not step["rewards"][cut].any()  # no answer was given
+        assert int(output["gradatim_rows"]) == 16
+        assert int(output["gradatim_tokens"]) == int(output["completion_mask"].sum())
 
 
 # -- it learns ------------------------------------------------------------------------------------
@@ -326,6 +359,19 @@ def test_a_checkpoint_goes_on_as_if_nothing_happened(trainer, problems, tmp_path
     plans = [step["plan"].problem.tolist() for step in first]
     assert plans[len(plans) - len(second) :] == second
     assert logged(again, "reward") == logged(straight, "reward")
+
+
+def test_shares_of_other_processes_are_dropped(trainer, problems, tmp_path, caplog):
+    import torch
+
+    changes = {"max_steps": 2, "steps_per_generation": 2, "save_strategy": "steps", "save_steps": 1}
+    trainer(problems, "grpo", changes=changes).train()
+    kept = tmp_path / "checkpoint-1" / "gradatim-0.pt"
+    torch.save({**torch.load(kept, weights_only=True), "processes": 2}, kept)
+    again = trainer(problems, "grpo", changes={**changes, "save_strategy": "no"})
+    again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))
+    assert "written by 2 processes: what was left of a generation is dropped" in caplog.text
+    assert again.curriculum.metrics()["spent"] == 64  # a second generation, after half of the first
 
 
 def watched_later(trainer):
