@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gradatim.errors import ArgumentError
+from gradatim.errors import ArgumentError, extra
 from gradatim.families.generation import content_id
 from gradatim.families.rows import prompt_of
 from gradatim.families.sources import RECORD
@@ -130,9 +130,7 @@ def _gathered(said: list[Said]) -> list[Said]:
         return said
     if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
         return said
-    from accelerate.utils import gather_object
-
-    every = gather_object(said)
+    every = extra("accelerate.utils", "trl").gather_object(said)
     return every if torch.distributed.get_rank() == 0 else []
 
 

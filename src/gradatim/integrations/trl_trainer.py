@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradatim import checks
-from gradatim.errors import ArgumentError, GradatimError
+from gradatim.errors import ArgumentError, GradatimError, extra
 from gradatim.integrations import trl_checks as before
 from gradatim.integrations import trl_feedback as feedback
 from gradatim.integrations import trl_rows as rows
@@ -26,6 +26,9 @@ Base: Any = object  # `trl.GradatimGRPOTrainer` puts GRPOTrainer there, once it 
 
 _log = logging.getLogger(__name__)
 MINE = "gradatim_"  # prefix of what is added to TRL's batches
+
+
+_library = partial(extra, name="trl")  # a part of the extra, imported on use
 
 
 class Planned(Base):
@@ -112,9 +115,8 @@ class Planned(Base):
         return [*self.eos_token_ids, self._tokenizer.pad_token_id]
 
     def _dataset(self, problems: Any) -> Any:
-        from datasets import Dataset
-
-        if isinstance(problems, Dataset):
+        kind = _library("datasets").Dataset
+        if isinstance(problems, kind):
             if "prompt" not in problems.column_names:
                 listed = ", ".join(problems.column_names)
                 raise ArgumentError(f"`problems` has no column 'prompt'; it has {listed}")
@@ -122,7 +124,7 @@ class Planned(Base):
         bad = [type(p).__name__ for p in problems if not isinstance(p, Problem)]
         if bad:
             raise ArgumentError(f"`problems` must be Problems or a datasets.Dataset, got {bad[0]}")
-        return Dataset.from_list([rows.problem_row(p, self._prompt(p)) for p in problems])
+        return kind.from_list([rows.problem_row(p, self._prompt(p)) for p in problems])
 
     # -- which prompts, and how often -----------------------------------------------------------
 
@@ -133,8 +135,6 @@ class Planned(Base):
 
     def _on_main(self, work: Callable[[], Any]) -> Any:
         """What the main process makes of it, on every process; so too where it fails."""
-        from accelerate.utils import broadcast_object_list
-
         made, failed = None, None
         if self.accelerator.is_main_process:
             try:
@@ -143,7 +143,7 @@ class Planned(Base):
                 failed = error
         if self.accelerator.num_processes > 1:
             shared = [made, None if failed is None else f"{type(failed).__name__}: {failed}"]
-            broadcast_object_list(shared, from_process=0)
+            _library("accelerate.utils").broadcast_object_list(shared, from_process=0)
             made = shared[0]
             if failed is None and shared[1] is not None:
                 raise GradatimError(f"the main process stopped: {shared[1]}")
@@ -240,8 +240,6 @@ class Planned(Base):
 
     def _columns(self, output: dict[str, Any], completions: Any, ids: Any) -> dict[str, Any]:
         """Columns of all processes' attempts that the curriculum asks for, in the plan's order."""
-        from accelerate.utils import gather_object
-
         needs = self.curriculum.needs
         mine: dict[str, list[Any]] = {"lengths": [len(reply) for reply in ids]}
         if "text" in needs:
@@ -250,7 +248,7 @@ class Planned(Base):
             mine["tokens"] = [np.asarray(reply) for reply in ids]
         if needs & feedback.MEASURED:
             mine |= self._measured(output, mine["lengths"])
-        every = gather_object([mine])
+        every = _library("accelerate.utils").gather_object([mine])
         whole = {name: [x for part in every for x in part[name]] for name in mine}
         flat = {name: np.concatenate(whole.pop(name)) for name in ("tokens",) if name in whole}
         if "token_logp" in whole:
@@ -342,11 +340,11 @@ class Planned(Base):
         if not self._under_way(checkpoint).exists():
             return
         import torch
-        from accelerate.utils import send_to_device
 
         saved = torch.load(self._under_way(checkpoint), map_location="cpu", weights_only=True)
         if saved["processes"] == self.accelerator.num_processes:
-            there = partial(send_to_device, device=self.accelerator.device)
+            send = _library("accelerate.utils").send_to_device
+            there = partial(send, device=self.accelerator.device)
             self._step, self._buffered_inputs = saved["step"], list(map(there, saved["batches"]))
         else:  # each process kept its own share, which is not that of another number of them
             was = saved["processes"]
@@ -371,8 +369,7 @@ def _sums(values: Any, mask: Any) -> Any:
 def _prompts(model: Any, tokenizer: Any) -> Callable[[Problem], rows.Prompt]:
     """How problems are posed: as a chat where the tokenizer has a template for it."""
     if tokenizer is None:
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(getattr(model, "name_or_path", model))
+        name = getattr(model, "name_or_path", model)
+        tokenizer = _library("transformers").AutoTokenizer.from_pretrained(name)
     template = getattr(tokenizer, "chat_template", None)
     return rows.as_chat if template else lambda problem: problem.prompt
