@@ -10,7 +10,7 @@ BENCH := .cache/bench
 BENCH_FAMILIES := .cache/bench-families
 WITH_DATA := $(if $(wildcard $(DATA)),--data=$(DATA))
 
-.PHONY: demo demo-llm test check slow bench bench-scale bench-loop bench-families bench-slots readme docs clean
+.PHONY: demo demo-llm test check slow bench bench-scale bench-loop bench-families bench-slots bench-endpoint readme docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -77,6 +77,7 @@ bench:
 	$(MAKE) bench-scale ARGS=
 	$(MAKE) bench-families ARGS=
 	$(MAKE) bench-slots ARGS=
+	$(MAKE) bench-endpoint ARGS=
 	$(MAKE) bench-loop ARGS=
 
 # calibration; peers get environments of their own, made by the script
@@ -97,6 +98,10 @@ bench-families: $(BENCH_FAMILIES)/.ready
 bench-slots: $(BENCH)/.ready
 	OMP_NUM_THREADS=1 $(BENCH)/bin/python benchmarks/choice.py $(ARGS)
 	OMP_NUM_THREADS=1 $(BENCH)/bin/python benchmarks/advantages.py $(ARGS)
+
+# the endpoint solver beside bare aiohttp, against a server of its own on loopback
+bench-endpoint: $(VENV)/.demo
+	$(BIN)/python benchmarks/endpoint.py $(ARGS)
 
 bench-loop: $(BENCH)/.ready
 	HF_HUB_OFFLINE=1 $(BENCH)/bin/python benchmarks/tiny_loop.py $(ARGS)

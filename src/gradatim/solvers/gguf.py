@@ -77,6 +77,7 @@ def open_gguf(argument: str | None, **options: Any) -> Solver:
         params=asked.params,
         prompt=asked.prompt,
         close=close,
+        report=asked.report,
     )
 
 
