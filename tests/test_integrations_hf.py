@@ -117,6 +117,27 @@ def test_greedy_answers_are_those_of_transformers(model, cache):
         assert got.logp == pytest.approx(float(before.gather(1, made[:, None]).sum()), abs=2e-3)
 
 
+def test_a_chat_is_sent_as_the_models_template_writes_it(model, cache):
+    from transformers import AutoTokenizer
+
+    from gradatim.solvers.transformers_gguf import converted
+
+    solver = open_solver(
+        f"hf:{model}", cache=cache, temperature=0, max_tokens=6, system="Be brief."
+    )
+    (reply,) = replies(solver, [Request(problems()[0], 0, 1)]).values()
+    tokenizer = AutoTokenizer.from_pretrained(converted(model, cache))
+    turns = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": problems()[0].prompt},
+    ]
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    assert text.endswith("<|im_start|>assistant\n")
+    assert reply.prompt_tokens == len(tokenizer(text, add_special_tokens=False)["input_ids"])
+    assert solver.params["mode"] == "chat"
+    assert "<|im" not in reply.text
+
+
 def test_greedy_answers_agree_with_the_servers(model, cache, record_property):
     """The server computes on quantised weights and activations: near ties fall either way."""
     if importlib.util.find_spec("xllamacpp") is None:
@@ -169,3 +190,4 @@ def test_pass_rates_fall_over_the_levels_of_sums(model, cache, tmp_path):
         solved.setdefault(problem.id, []).append(check(problem, reply.text).solved)
     rho = stats.spearmanr([np.mean(sure[i]) for i in sure], [np.mean(solved[i]) for i in sure])
     print(f"certainty and pass rate of {len(sure)} sums: {rho.statistic:.2f}, p {rho.pvalue:.1e}")
+    assert rho.statistic > 0.15
