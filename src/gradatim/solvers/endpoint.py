@@ -15,6 +15,7 @@ import re
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, asdict, fields
 from typing import Any
@@ -214,11 +215,18 @@ class _Held:
     def __init__(self, server: Server, again: list[Request] | None) -> None:
         self.server, self.again = server, again
         self.faults: list[tuple[list[Reply], Fault, int]] = []
+        self.row: Counter[str] = Counter()
 
     def add(self, replies: list[Reply], fault: Fault) -> int:
-        """Hold one; how many of its cause are held."""
+        """Hold one; how many of its cause came since the last answer."""
         self.faults.append((replies, fault, self.server.gate.breaker.epoch))
-        return sum(held.cause == fault.cause for _, held, _ in self.faults)
+        self.row[fault.cause] += 1
+        return self.row[fault.cause]
+
+    def answered(self) -> list[Reply]:
+        """An answer came: what was held until then belongs to its requests, if all is well."""
+        self.row.clear()
+        return self.free() if self.faults and self.server.gate.breaker.well else []
 
     def free(self) -> list[Reply]:
         """Give them to their requests, but those that came just before the run paused."""
@@ -246,12 +254,11 @@ def _judge(
         if fault is None:
             server.answered = True
             replies += came
-            if held.faults and server.gate.breaker.well:
-                replies += held.free()
+            replies += held.answered()
         elif server.stopping:  # a request that we gave up is nobody's fault
             continue
         elif held.add(came, fault) >= server.most(fault.cause):
-            return replies, number, _failure(server, fault, len(held.faults))
+            return replies, number, _failure(server, fault, held.row[fault.cause])
     return replies, len(arrivals), None
 
 
