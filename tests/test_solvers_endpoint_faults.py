@@ -110,6 +110,12 @@ def test_what_cannot_pass_stops_the_run_and_names_the_setting(name):
     assert str(caught.value).endswith("the same command resumes")
 
 
+def test_an_unknown_model_is_told_whichever_way_the_url_is_given():
+    server = FakeServer(lambda body, number: FINAL["unknown model"][0])
+    with server, pytest.raises(SolverError, match=r"/v1/chat/.*The model `m` does not exist"):
+        ask(server, url=server.root, stop_after=1)
+
+
 def test_a_chat_model_asked_for_completions():
     said = "This is a chat model and not supported in the v1/completions endpoint."
     server = FakeServer(lambda body, number: Bad(404, error(said)))

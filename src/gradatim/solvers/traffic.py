@@ -20,9 +20,11 @@ from gradatim.solvers.gate import NAP, PATIENCE, Gate, jitter
 from gradatim.solvers.headers import dry_for
 from gradatim.solvers.keys import Hider, read_key
 from gradatim.solvers.line import Line
+from gradatim.solvers.refusals import HINTS
 from gradatim.solvers.wire import PATHS, Answered, Fault, Style, build, read_response
 from gradatim.types import Reply, Request
 
+WHERE = HINTS[404]
 TIMEOUT = "timeout"  # the cause of a fault that is an outcome: the server may have worked
 
 Arrival = tuple[list[Reply], Fault | None]
@@ -249,7 +251,7 @@ async def _persist(asker: _Asker, request: Request, samples: range) -> _Got | No
         gate.leave(ticket, got, seconds, spending.cost(got, bound, len(raw), n))
         if not isinstance(got, Fault):
             return _Got(got, seconds)
-        if got.cause == "404" and _moved(server, base):
+        if WHERE in got.detail and _moved(server, base):  # a 404 that names no model, no mode
             continue
         tired = trial >= server.line.retries and not gate.breaker.opened
         if not got.passing or tired or (got.wait or 0) > PATIENCE:
