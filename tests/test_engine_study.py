@@ -497,6 +497,8 @@ def test_rows_of_the_simulated_study_are_its_own():
 def test_workers_end_with_their_parent(small, signal_name):
     small.write_text(SIMULATED.replace("rollouts = 2048", "rollouts = 20000000"))
     command = [sys.executable, "-m", "gradatim", "study", str(small), "-j", "2", "-q"]
+    # tests that run in the background may ignore interrupts, and children would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as parent:
         children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
         if not children.exists():

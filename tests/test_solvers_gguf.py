@@ -59,6 +59,16 @@ def test_name_and_policy_are_the_files_wherever_it_lies(tmp_path):
 
 
 @pytest.mark.skipif(not HAVE, reason="needs xllamacpp")
+def test_a_large_file_that_differs_in_the_middle_is_another_policy(tmp_path, monkeypatch):
+    monkeypatch.setattr("gradatim.solvers.model_files.WHOLE", 1 << 20)
+    file, weights = tmp_path / "m.gguf", bytearray(b"GGUF") + bytes(3 << 20)
+    file.write_bytes(weights)
+    before = fingerprint(file)
+    weights[3 << 19] = 1
+    file.write_bytes(weights)
+    assert fingerprint(file) != before
+
+
 def test_a_damaged_file_is_one_clear_error(tmp_path):
     path = tmp_path / "m.gguf"
     path.write_bytes(b"GGUF" + bytes(100))

@@ -118,7 +118,7 @@ def test_the_policy_is_what_changes_answers(folder):
 
 
 def test_checkpoints_that_differ_in_the_middle_are_told_apart(folder, monkeypatch):
-    monkeypatch.setattr("gradatim.solvers.transformers.WHOLE", 1 << 20)
+    monkeypatch.setattr("gradatim.solvers.model_files.WHOLE", 1 << 20)
     weights = bytearray(3 << 20)
     prints = set()
     for change in (None, 0, (1 << 20) + 4000, (3 << 20) - (1 << 18)):

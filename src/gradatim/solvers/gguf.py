@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from gradatim import checks
 from gradatim.errors import ArgumentError, SolverError, extra
 from gradatim.solvers import endpoint
+from gradatim.solvers.model_files import pages
 from gradatim.types import Reply, Request, Solver
 
 SERVER = {
@@ -31,7 +32,6 @@ SERVER = {
 }
 OURS = {"choices": SERVER["slots"], "in_flight": 4, "max_tokens": 512}
 OPTIONS = {k: v for k, v in endpoint.OPTIONS.items() if k != "key"} | OURS | SERVER
-MEBIBYTE = 1 << 20
 
 
 def open_gguf(argument: str | None, **options: Any) -> Solver:
@@ -82,19 +82,19 @@ def open_gguf(argument: str | None, **options: Any) -> Solver:
 
 
 def fingerprint(path: Path) -> str:
-    """Hash of a model file's size, first and last mebibyte: its version, without reading it all.
+    """Hash of a model file, its version, by `model_files.pages`.
 
     Raises:
         ArgumentError: not a GGUF file.
     """
-    size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(MEBIBYTE)
-        file.seek(max(0, size - MEBIBYTE))
-        tail = file.read(MEBIBYTE)
-    if head[:4] != b"GGUF":
-        raise ArgumentError(f"`solver`: {path} is not a GGUF file (it begins with {head[:4]!r})")
-    return hashlib.blake2b(b"%d" % size + head + tail, digest_size=6).hexdigest()
+        head = file.read(4)
+    if head != b"GGUF":
+        raise ArgumentError(f"`solver`: {path} is not a GGUF file (it begins with {head!r})")
+    found = hashlib.blake2b(digest_size=6)
+    for page in pages(path):
+        found.update(page)
+    return found.hexdigest()
 
 
 class _Process:

@@ -20,6 +20,7 @@ from gradatim import checks, files
 from gradatim.errors import ArgumentError, SolverError, extra
 from gradatim.rng import Stream
 from gradatim.solvers import gguf
+from gradatim.solvers.model_files import pages
 from gradatim.solvers.transformers_gguf import converted, quietly
 from gradatim.solvers.transformers_sampler import Drawn, Row, Rule, sample
 from gradatim.solvers.wire import Style, render
@@ -41,7 +42,6 @@ OPTIONS: dict[str, Any] = {f.name: f.default for f in fields(Style) if f.name in
 DTYPES = ("float32", "bfloat16", "float16")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 WEIGHTS = (".safetensors", ".bin")
-WHOLE, STRIDE, PAGE = 1 << 26, 1 << 18, 1 << 12
 FORWARD = ("attention_mask", "position_ids", "past_key_values")  # what a model must take
 READ = (".json", ".jinja", ".model", ".txt", *WEIGHTS)  # kinds of files that change answers
 
@@ -128,22 +128,13 @@ def _checked(folder: Path) -> Path:
 
 
 def fingerprint(folder: Path) -> str:
-    """Hash of a model folder: files whole, of those above WHOLE a page out of every STRIDE.
-
-    Checkpoints of one model share sizes, and often the first and last tensors; what training
-    changed lies anywhere between.
-    """
+    """Hash of the files of a model folder that change answers, by `model_files.pages`."""
     found = hashlib.blake2b(digest_size=6)
     for path in sorted(folder.iterdir()):
         if path.suffix in READ and path.is_file():
-            size = path.stat().st_size
-            found.update(f"{path.name} {size} ".encode())
-            with path.open("rb") as file:
-                if size <= WHOLE:
-                    found.update(file.read())
-                for start in range(0, size if size > WHOLE else 0, STRIDE):
-                    file.seek(start)
-                    found.update(file.read(PAGE))
+            found.update(f"{path.name} ".encode())
+            for page in pages(path):
+                found.update(page)
     return found.hexdigest()
 
 
