@@ -58,7 +58,6 @@ def test_name_and_policy_are_the_files_wherever_it_lies(tmp_path):
     assert open_gguf(str(tmp_path / "a" / "m.gguf")).name == "gguf:m.gguf"
 
 
-@pytest.mark.skipif(not HAVE, reason="needs xllamacpp")
 def test_a_large_file_that_differs_in_the_middle_is_another_policy(tmp_path, monkeypatch):
     monkeypatch.setattr("gradatim.solvers.model_files.WHOLE", 1 << 20)
     file, weights = tmp_path / "m.gguf", bytearray(b"GGUF") + bytes(3 << 20)
@@ -69,6 +68,7 @@ def test_a_large_file_that_differs_in_the_middle_is_another_policy(tmp_path, mon
     assert fingerprint(file) != before
 
 
+@pytest.mark.skipif(not HAVE, reason="needs xllamacpp")
 def test_a_damaged_file_is_one_clear_error(tmp_path):
     path = tmp_path / "m.gguf"
     path.write_bytes(b"GGUF" + bytes(100))

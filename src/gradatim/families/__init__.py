@@ -1,6 +1,7 @@
 """Problems with a difficulty dial, one family a file; `registry` has them by name.
 
-What all share: `generation`, `knobs`, `read`, `verify`; `gate` and `stock` test a family,
+What all share: `generation`, `knobs`, `verify`; problems from elsewhere and back: `read`,
+`rows`, `sources`, `exchange`; `gate` and `stock` test a family,
 `templates` those of third parties; `mixtures` and `splits` put sets together.
 
 Helpers of one kind: `numbers`, `steps`, `dotted`, `formatted` of arithmetic and lists; `lists_*`,

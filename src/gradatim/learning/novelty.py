@@ -84,7 +84,7 @@ def labels(text: np.ndarray) -> np.ndarray:
     A solution that is written in two ways counts as two. None is as the empty reply.
 
     >>> a, b, c = labels(np.array(["1  0", "1 0", "0 1"], dtype=object))
-    >>> a == b, a == c
+    >>> bool(a == b), bool(a == c)
     (True, False)
     """
     known: dict[str, int] = {}
