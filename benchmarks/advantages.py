@@ -58,7 +58,7 @@ def batch_of(rng: np.random.Generator, rows: int, tokens: int = 0) -> Batch:
         beta=belief[1],
         prefix_value=np.where(rng.random(many) < 0.1, rng.random(many), np.nan),
         anchor=np.where(rng.random(many) < 0.1, rng.integers(0, 50, many), -1),
-        text=np.array([f"the answer is {k}" for k in range(16)], object)[rng.integers(16, size=rows)],
+        text=np.array([f"it is {k}" for k in range(16)], object)[rng.integers(16, size=rows)],
     )
 
 
