@@ -1,0 +1,246 @@
+"""How few items would have done? Adaptive tests on a recorded matrix, with models held out."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradatim import checks
+from gradatim.errors import ArgumentError
+from gradatim.evaluation.comparison import clustered_mean
+from gradatim.evaluation.rank import correlation, midranks
+from gradatim.evaluation.replay import (
+    CRITERIA,
+    full_scores,
+    plain_means,
+    random_orders,
+    tabulate,
+    walk,
+)
+from gradatim.progress import Progress, Tick, silent
+from gradatim.scale import irt
+from gradatim.store.formats import read_matrix
+from gradatim.types import Estimate, Matrix
+
+REPEATS = 10  # random tests of each model
+BATCH = 1000  # tests between two reports of progress
+RESAMPLES, WORK = 1000, 1 << 24  # bootstrap samples, fewer where models x repeats are many
+BLOCK = 1 << 18  # numbers that are ranked at a time
+
+
+class _Found(NamedTuple):
+    """What tests came to.
+
+    Attributes:
+        adaptive, model, plain: (model, step) |predicted - full score| of adaptive items, of
+            random items scored with the same model, and of their plain mean; of random ones the
+            mean over repeats.
+        ends: name -> (repeat, model) predictions after the last step.
+        item: (model, step) items of the adaptive tests.
+    """
+
+    adaptive: np.ndarray
+    model: np.ndarray
+    plain: np.ndarray
+    ends: dict[str, np.ndarray]
+    item: np.ndarray
+
+
+def evaluate_replay(
+    matrix: Matrix | str | Path,
+    *,
+    holdout: float = 0.1,
+    items: int = 50,
+    compare_random: int = 100,
+    seed: int = 0,
+    criterion: str = "variance",
+    repeats: int = REPEATS,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Predict the full score of models held out, from adaptive and from random items.
+
+    Models are dealt into round(1 / holdout) parts; each part in turn is tested on a bank that the
+    other parts calibrate (2PL), so every model is held out once.
+
+    Args:
+        matrix: recorded results, or their file (.npz): right or wrong, k of n, or scores in
+            [0, 1]; cells may be missing.
+        holdout: share of models held out at a time, in (0, 0.5].
+        items: questions of an adaptive test.
+        compare_random: items of the random test that is scored by its plain mean.
+        seed: of parts and random orders.
+        criterion: how an adaptive test chooses, see `evaluation.replay.walk`.
+        repeats: random tests of each model, whose errors are averaged.
+        progress: told after each batch of models.
+
+    Returns:
+        models, bank_items, items, compare_random, holdout, folds, criterion, repeats, seed; as
+        Estimates whose n is the number of models, intervals over models: `adaptive_error` (mean
+        |predicted - full score| after `items` adaptive items), `random_error` (plain mean of
+        `compare_random` random items), `random_model_error` (`items` random items scored with the
+        same model), `adaptive_spearman`, `random_spearman`, `random_model_spearman` (with the
+        full scores); `enough`, the fewest adaptive items from which on their error is not above
+        `random_error` (None: more than `items`); `exposure`, the largest share of models given
+        one item; `curve`: the three errors after 1, 2 .. items; `left_out`, models without a
+        recorded item. A full score is the mean over a model's recorded items; where it has fewer
+        than asked for, all are asked.
+
+    Raises:
+        ArgumentError: an argument out of range, fewer than two models, no item.
+        FormatError: a file that is no matrix.
+    """
+    checks.within(1e-9, 0.5, holdout=holdout)
+    checks.whole(1, 10**9, items=items, compare_random=compare_random, repeats=repeats)
+    checks.whole(0, 2**63 - 1, seed=seed)
+    checks.one_of("criterion", criterion, CRITERIA)
+    if not isinstance(matrix, Matrix):
+        if Path(matrix).suffix.lower() != ".npz":
+            raise ArgumentError(f"`replay` must be a matrix file ending in .npz, got {matrix}")
+        matrix = read_matrix(matrix)
+    solved, tried = _kept(matrix)
+    fold = _folds(len(tried), holdout, seed)
+    found = _tests(
+        (solved, tried, matrix.items),
+        fold,
+        sizes=(items, compare_random),
+        settings=(seed, criterion, repeats),
+        progress=progress,
+    )
+    truth = full_scores(_rates(solved, tried), tried)
+    return {
+        "models": len(tried),
+        "left_out": len(matrix.solvers) - len(tried),
+        "bank_items": tried.shape[1],
+        "items": items,
+        "compare_random": compare_random,
+        "holdout": holdout,
+        "folds": int(fold.max()) + 1,
+        "criterion": criterion,
+        "repeats": repeats,
+        "seed": seed,
+        **_figures(found, truth, n_items=tried.shape[1], plain=compare_random, seed=seed),
+    }
+
+
+def _kept(matrix: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """(model, item) sums of scores and attempts, of the models that have any."""
+    solved = np.asarray(matrix.solved)
+    tried = np.broadcast_to(np.asarray(matrix.tried), solved.shape)
+    some = (tried > 0).any(axis=1)
+    if some.sum() < 2:
+        raise ArgumentError(
+            f"`replay` must hold at least two models with results, got {int(some.sum())}"
+        )
+    return solved[some], tried[some]
+
+
+def _folds(n: int, holdout: float, seed: int) -> np.ndarray:
+    """(model,) int part in which each model is held out."""
+    n_folds = max(2, min(n, round(1 / holdout)))
+    fold = np.empty(n, dtype=int)
+    fold[np.random.default_rng([seed, 0]).permutation(n)] = np.arange(n) % n_folds
+    return fold
+
+
+def _rates(solved: np.ndarray, tried: np.ndarray) -> np.ndarray:
+    return np.where(tried > 0, solved / np.maximum(tried, 1), 0.0)
+
+
+def _tests(
+    data: tuple[np.ndarray, np.ndarray, tuple[str, ...]],
+    fold: np.ndarray,
+    *,
+    sizes: tuple[int, int],
+    settings: tuple[int, str, int],
+    progress: Progress,
+) -> _Found:
+    """All tests, fold by fold."""
+    (solved, tried, names), (seed, criterion, repeats) = data, settings
+    asked, plain = (min(size, tried.shape[1]) for size in sizes)
+    models, longest = len(tried), max(asked, plain)
+    found = _Found(
+        np.empty((models, asked)),
+        np.zeros((models, asked)),
+        np.zeros((models, longest)),
+        {
+            "adaptive": np.empty((1, models)),
+            "random": np.empty((repeats, models)),
+            "random_model": np.empty((repeats, models)),
+        },
+        np.empty((models, asked), dtype=int),
+    )
+    done = 0
+    progress(Tick("replay", 0, models))
+    for part in range(int(fold.max()) + 1):
+        rest, held = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
+        matrix = Matrix(
+            solved=solved[rest], tried=tried[rest], solvers=tuple(map(str, rest)), items=names
+        )
+        bank = irt.fit(matrix)
+        table = tabulate(bank, _rates(solved[rest], tried[rest]), tried[rest], n_asked=asked)
+        rng = np.random.default_rng([seed, 1, part])
+        for out in np.array_split(held, -(-len(held) // BATCH)):
+            rate, n = _rates(solved[out], tried[out]), tried[out]
+            truth = full_scores(rate, n)[:, None]
+            tests = walk(table, rate, n, n_asked=asked, criterion=criterion)
+            found.adaptive[out], found.item[out] = np.abs(tests.score - truth), tests.item
+            found.ends["adaptive"][0, out] = tests.score[:, -1]
+            for repeat in range(repeats):
+                order = random_orders(n, longest, rng=rng)
+                means = plain_means(rate, order)
+                score = walk(table, rate, n, n_asked=asked, order=order).score
+                found.plain[out] += np.abs(means - truth) / repeats
+                found.model[out] += np.abs(score - truth) / repeats
+                found.ends["random"][repeat, out] = means[:, plain - 1]
+                found.ends["random_model"][repeat, out] = score[:, -1]
+            done += len(out)
+            progress(Tick("replay", done, models, {"fold": part + 1}))
+    return found
+
+
+def _figures(
+    found: _Found, truth: np.ndarray, *, n_items: int, plain: int, seed: int
+) -> dict[str, Any]:
+    """Errors and correlations."""
+    asked, random = found.adaptive.shape[1], found.plain[:, min(plain, n_items) - 1]
+    rng = np.random.default_rng([seed, 2])
+    errors = {"adaptive": found.adaptive, "random": found.plain, "random_model": found.model}
+    curve = {f"{name}_error": error[:, :asked].mean(axis=0) for name, error in errors.items()}
+    above = np.flatnonzero(curve["adaptive_error"] > random.mean())
+    enough = int(above[-1]) + 2 if len(above) else 1
+    given = np.bincount(found.item[found.item >= 0], minlength=n_items)
+    return {
+        "adaptive_error": _mean(found.adaptive[:, -1]),
+        "random_error": _mean(random),
+        "random_model_error": _mean(found.model[:, -1]),
+        **{f"{name}_spearman": _spearman(end, truth, rng) for name, end in found.ends.items()},
+        "enough": enough if enough <= asked else None,
+        "exposure": float(given.max() / len(truth)),
+        "curve": {"items": np.arange(1, asked + 1), **curve},
+    }
+
+
+def _mean(error: np.ndarray) -> Estimate:
+    """Mean over models, which are the units that vary; an error is not below 0."""
+    found = clustered_mean(error, np.arange(len(error)))
+    return Estimate(found.value, max(found.low, 0.0), found.high, found.n)
+
+
+def _spearman(score: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> Estimate:
+    """Rank correlation, mean over repeats (repeat, model); the bootstrap draws models."""
+    n = len(truth)
+
+    def value(at: np.ndarray) -> np.ndarray:
+        return correlation(midranks(score[:, at]), midranks(truth[at])).mean(axis=0)
+
+    middle = float(value(np.arange(n)[None])[0]) if n > 2 else np.nan
+    if np.isnan(middle):
+        return Estimate(np.nan, np.nan, np.nan, n)
+    resamples = int(np.clip(WORK // score.size, 100, RESAMPLES))
+    block = max(1, BLOCK // score.size)
+    drawn = [
+        value(rng.integers(n, size=(min(block, resamples - at), n)))
+        for at in range(0, resamples, block)
+    ]
+    low, high = np.nanquantile(np.concatenate(drawn), [0.025, 0.975])
+    return Estimate(middle, float(min(low, middle)), float(max(high, middle)), n)

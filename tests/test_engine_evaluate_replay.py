@@ -1,0 +1,148 @@
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradatim.cli import app
+from gradatim.engine.evaluate_replay import evaluate_replay
+from gradatim.errors import ArgumentError
+from gradatim.scale.curves import flat, probability
+from gradatim.types import Matrix
+
+
+def matrix(seed=0, models=60, items=120, samples=1, missing=0.0):
+    rng = np.random.default_rng(seed)
+    bank = flat(difficulty=rng.normal(size=items), discrimination=rng.uniform(0.7, 2, items))
+    chance = probability(rng.normal(size=models), bank)
+    tried = samples * (rng.random(chance.shape) >= missing)
+    return Matrix(
+        solved=rng.binomial(tried, chance),
+        tried=tried,
+        solvers=tuple(f"m{i}" for i in range(models)),
+        items=bank.items,
+    )
+
+
+@pytest.fixture(scope="module")
+def found():
+    return evaluate_replay(matrix(models=80), items=20, compare_random=40)
+
+
+def test_adaptive_tests_beat_random_ones(found):
+    adaptive, random, model = (
+        found[f"{name}_error"] for name in ("adaptive", "random", "random_model")
+    )
+    assert adaptive.value < model.value
+    assert adaptive.value < random.value * 1.1  # with half the items
+    assert adaptive.low < adaptive.value < adaptive.high
+    assert adaptive.n == 80
+    assert found["adaptive_spearman"].value > found["random_model_spearman"].value > 0.8
+    assert found["folds"] == 10
+    assert 0 < found["exposure"] <= 1
+    curve = found["curve"]
+    assert [len(curve[name]) for name in curve] == [20] * 4
+    assert curve["adaptive_error"][-1] == pytest.approx(adaptive.value)
+    if found["enough"]:
+        assert (curve["adaptive_error"][found["enough"] - 1 :] <= random.value).all()
+
+
+def test_the_same_seed_gives_the_same_figures():
+    small = matrix(models=12, items=30)
+    options = {"items": 5, "compare_random": 9, "holdout": 0.3, "repeats": 2}
+    first, second, other = (
+        json.dumps(evaluate_replay(small, seed=seed, **options), default=str) for seed in (1, 1, 2)
+    )
+    assert first == second != other
+
+
+@pytest.mark.parametrize("kind", ["binomial", "graded", "missing"])
+def test_other_kinds_of_results(kind):
+    samples = {"binomial": 5, "graded": 8, "missing": 1}[kind]
+    missing = 0.4 if kind == "missing" else 0.0
+    data = matrix(seed=1, models=30, items=40, samples=samples, missing=missing)
+    if kind == "graded":
+        noise = np.random.default_rng(1).normal(0, 0.05, data.solved.shape)
+        score = np.clip(data.solved / samples + noise, 0, 1)
+        data = Matrix(solved=score, tried=1, solvers=data.solvers, items=data.items)
+    found = evaluate_replay(data, items=10, compare_random=10, holdout=0.25, repeats=3)
+    assert found["adaptive_error"].value < found["random_error"].value
+
+
+def test_hard_inputs():
+    base = matrix(models=9, items=25)
+    solved, tried = base.solved.copy(), np.ones((9, 25), int)
+    solved[0], solved[1] = 1, 0  # all right, all wrong
+    tried[2], solved[2] = 0, 0  # never tried
+    tried[:, 3], solved[:, 3] = 0, 0  # an item without results
+    tried[3, 5:], solved[3, 5:] = 0, 0  # a model with few
+    data = Matrix(solved=solved, tried=tried, solvers=base.solvers, items=base.items)
+    found = evaluate_replay(data, items=200, compare_random=300, repeats=2)
+    assert found["models"] == 8
+    assert found["left_out"] == 1
+    assert found["folds"] == 8
+    assert found["adaptive_error"].value == pytest.approx(0, abs=1e-12)  # everything was asked
+    assert found["random_error"].value == pytest.approx(0, abs=1e-12)
+    one = Matrix(solved=np.array([[1], [0], [1]]), tried=1, solvers=("a", "b", "c"), items=("x",))
+    assert evaluate_replay(one, items=1, compare_random=1)["adaptive_error"].value == 0
+    two = evaluate_replay(matrix(models=2, items=9), items=3, compare_random=4)
+    assert np.isnan(two["adaptive_spearman"].value)
+    assert two["adaptive_error"].n == 2
+
+
+def test_bad_arguments():
+    good = matrix(models=4, items=6)
+    with pytest.raises(ArgumentError, match="at least two models with results, got 1"):
+        evaluate_replay(matrix(models=1, items=6))
+
+    def refused(**options: Any):
+        with pytest.raises(ArgumentError, match=f"`{next(iter(options))}` must"):
+            evaluate_replay(good, **options)
+
+    for holdout in (0.0, 0.9, np.nan):
+        refused(holdout=holdout)
+    for count in (0, 2.5):
+        refused(items=count)
+        refused(compare_random=count)
+    refused(seed=-1)
+    with pytest.raises(ArgumentError, match="`criterion` must be one of"):
+        evaluate_replay(good, criterion="luck")
+    with pytest.raises(ArgumentError, match=r"ending in \.npz"):
+        evaluate_replay("matrix.csv")
+
+
+def test_the_verb(tmp_path, capsys):
+    data = matrix(models=20, items=40)
+    path = tmp_path / "matrix.npz"
+    np.savez(path, solved=data.solved, tried=data.tried, solvers=data.solvers, items=data.items)
+    line = ["evaluate", "--replay", str(path), "--items", "10", "--compare-random", "20"]
+    assert app.run([*line, "--holdout", "0.2", "--json"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert out.count("\n") == 1
+    assert "replay: 20/20" in err
+    assert found["folds"] == 5
+    assert found["adaptive_error"]["n"] == 20
+    assert {"random_error", "random_model_error", "random_model_spearman"} <= set(found)
+    assert app.run([*line, "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert "10 adaptive items" in out
+    assert not err
+
+
+def test_mistakes_are_one_line(tmp_path, capsys):
+    bad = tmp_path / "bad.npz"
+    np.savez(bad, solved=np.array([[2, 0]]), tried=np.ones((1, 2), int))
+    for line, words in (
+        (["--replay", str(tmp_path / "none.npz")], "none.npz"),
+        (["--replay", str(bad)], "bad.npz"),
+        (["sim:2pl", "--replay", str(bad)], "SOLVER has no place beside --replay"),
+        (["--bank", "b", "--replay", str(bad)], "--bank has no place beside --replay"),
+        ([], "SOLVER is missing"),
+        (["sim:2pl"], "--bank is missing"),
+    ):
+        assert app.run(["evaluate", *line, "--json"]) == 2
+        out, err = capsys.readouterr()
+        assert not out
+        assert err.count("\n") == 1
+        assert words in err
