@@ -87,12 +87,12 @@ def labels(text: np.ndarray) -> np.ndarray:
     >>> bool(a == b), bool(a == c)
     (True, False)
     """
-    known: dict[str, int] = {}
-    for reply in text.tolist():
-        key = " ".join((reply or "").split())
-        if key not in known:
-            known[key] = int.from_bytes(digest(key, size=7), "big")
-    return np.array([known[" ".join((r or "").split())] for r in text.tolist()], dtype=np.int64)
+    replies = text.tolist()
+    known = {
+        reply: int.from_bytes(digest(" ".join((reply or "").split()), size=7), "big")
+        for reply in set(replies)
+    }
+    return np.fromiter(map(known.__getitem__, replies), np.int64, len(replies))
 
 
 def novelty(
