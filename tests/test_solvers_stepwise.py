@@ -193,6 +193,50 @@ def test_a_part_that_fails_ends_the_attempt():
     assert reply.detail == "1 parts: 1 + 2 ="
 
 
+@pytest.mark.parametrize(("budget", "complete"), [(0, 0), (2, 1), (4, 2), (5, 3)])
+def test_a_budget_that_ends_inside_ends_the_attempts_under_way(budget, complete):
+    # p0 has one part, p1 and p2 two: the first round asks 3, the second 2
+    left, rounds = [budget], []
+
+    def answer(requests):
+        assert len(rounds) < 3, "asks for ever"
+        rounds.append(len(requests))
+        for request in requests[: left[0]]:
+            left[0] -= 1
+            text = right(request.problem.prompt)
+            yield [Reply(request, request.first, text, "finished", tokens=1)]
+
+    solver = stepwise([Solver(name="s", answer=answer)])
+    listed = [problem("1 + 2"), problem("1 + 2 + 3", i=1), problem("2 + 2 + 3", i=2)]
+    replies = [r for batch in solver.answer([Request(p, 0, 1) for p in listed]) for r in batch]
+    assert [r.request.problem.id for r in replies] == ["p0", "p1", "p2"][: len(replies)]
+    assert len(replies) == complete
+
+
+def test_what_is_complete_comes_at_once_also_at_an_interrupt():
+    given = []
+
+    def answer(requests):
+        try:
+            for request in requests[:2]:
+                given.append(request.problem.prompt)
+                yield [Reply(request, request.first, "3", "finished")]
+        except KeyboardInterrupt:
+            yield [Reply(requests[-1], requests[-1].first, "7", "finished")]  # what was in flight
+            raise
+
+    solver = stepwise([Solver(name="s", answer=answer)])
+    listed = [
+        Request(problem(text, i=i), 0, 1) for i, text in enumerate(("1 + 2", "2 + 1", "3 + 4"))
+    ]
+    stream = solver.answer(listed)
+    assert [r.text for r in next(stream)] == ["3"]
+    assert given == ["1 + 2 ="]  # before the next is asked
+    assert [r.text for r in stream.throw(KeyboardInterrupt)] == ["7"]
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
+
+
 def test_a_function_takes_problems_apart():
     def halves(problem):
         first = yield Problem(id="", prompt=problem.prompt[:1], answer="", verifier="text")

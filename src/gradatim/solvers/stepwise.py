@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.families.verify import check
-from gradatim.solvers.controllers import named_function, spent
+from gradatim.solvers.controllers import mapped, named_function, spent
 from gradatim.types import Problem, Reply, Request, Solver
 
 Parts = Generator[Problem, str, str]  # asks problems, is sent their answers, returns the reply
@@ -128,24 +128,31 @@ class _Attempt:
 def _rounds(
     solver: Solver, take_apart: Callable[[Problem], Parts], requests: Sequence[Request]
 ) -> Iterator[list[Reply]]:
-    """Ask the first part of all attempts together, then the second of those that have one ..."""
+    """Ask the first part of all attempts together, then the second of those that have one ...
+
+    Each attempt comes as soon as it is complete. A solver that leaves a part without a reply has
+    come to the end of its budget: those under way stay unanswered, as if never asked for.
+    """
     running = [
         _Attempt(request, sample, take_apart(request.problem))
         for request in requests
         for sample in range(request.first, request.first + request.n)
     ]
-    while running:
-        asked = {(attempt.asked.id, attempt.sample): attempt for attempt in running}
-        complete: list[Reply] = []
-        for replies in solver.answer([Request(a.asked, a.sample, 1) for a in running]):
-            for reply in replies:
-                attempt = asked[reply.request.problem.id, reply.sample]
-                if attempt.take(reply):
-                    complete.append(attempt.reply())
-                    attempt.done = True
+    asked: dict[tuple[str, int], _Attempt] = {}
+
+    def take(replies: list[Reply]) -> list[Reply]:
+        complete = []
+        for reply in replies:
+            attempt = asked.pop((reply.request.problem.id, reply.sample))
+            attempt.done = attempt.take(reply)
+            if attempt.done:
+                complete.append(attempt.reply())
+        return complete
+
+    while running and not asked:
+        asked |= {(attempt.asked.id, attempt.sample): attempt for attempt in running}
+        yield from mapped(solver.answer([Request(a.asked, a.sample, 1) for a in running]), take)
         running = [attempt for attempt in running if not attempt.done]
-        if complete:
-            yield complete
 
 
 # -- taking apart -----------------------------------------------------------------------------
