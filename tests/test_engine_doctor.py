@@ -3,9 +3,12 @@ import json
 import platform
 import sqlite3
 
+import pytest
+
 import gradatim
 from gradatim.cli import app
 from gradatim.engine import doctor as module
+from gradatim.errors import ArgumentError
 from gradatim.store.rows import AttemptRow, Setting
 from gradatim.store.run import Run
 
@@ -105,3 +108,20 @@ def test_the_verb(tmp_path, capsys):
     (tmp_path / "run.toml").write_text("schema = 99")
     assert app.run(["doctor", str(tmp_path)]) == 1
     assert "version 99" in capsys.readouterr().out
+
+
+def test_a_controller_is_refused_and_the_servers_inside_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one, other = "openai:m@http://localhost:1", "openai:n@http://localhost:2"
+    with pytest.raises(ArgumentError, match=f"got vote-8.*; ask {one}$"):
+        gradatim.doctor(f"vote-8({one})")
+    with pytest.raises(ArgumentError, match=f"; ask {one} and {other}$"):
+        gradatim.doctor(f"route(vote-2({one}), route({other}, {one}))", max_tokens=5)
+    with pytest.raises(ArgumentError, match="gguf FILE serves"):
+        gradatim.doctor("best-of-2(gguf:m.gguf)")
+    with pytest.raises(ArgumentError, match="must look like vote-8"):
+        gradatim.doctor(f"vote({one})")
+    for name in ("vote-8(a)", "runs (1)", "old(2)"):  # a folder may be called so
+        (tmp_path / name).mkdir()
+        assert gradatim.doctor(name)["folder"]["path"] == name
+    assert app.run(["doctor", f"vote-8({one})"]) == 2

@@ -26,7 +26,7 @@ def matrix(seed=0, models=60, items=120, samples=1, missing=0.0):
 
 @pytest.fixture(scope="module")
 def found():
-    return evaluate_replay(matrix(models=80), items=20, compare_random=40)
+    return evaluate_replay(matrix(models=80), items=20, compare_random=40, repeats=20)
 
 
 def test_adaptive_tests_beat_random_ones(found):

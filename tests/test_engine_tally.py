@@ -1,9 +1,12 @@
+import json
+
 import pytest
 
 from gradatim.cli.attempt import describe
 from gradatim.engine.attempt import attempt
 from gradatim.engine.sources import open_source
 from gradatim.engine.tally import Outcome, Tally, sensitivity, solved_share
+from gradatim.solvers.wire import read_response
 from gradatim.store.counting import OUTCOMES
 from gradatim.types import Problem, Reply, Solver
 
@@ -60,6 +63,37 @@ def test_equal_faults_are_counted_together_and_odd_answers_by_name():
     assert summary["reasons"] == {"correct": 1, "unparsed": 1}
     assert summary["solved"] == pytest.approx(1 / 3)
     assert tally.figures() == {"solved": pytest.approx(1 / 3), "timeout": 1, "provider_error": 2}
+
+
+def test_what_is_named_is_an_answer_without_text_and_not_how_one_was_chosen():
+    details = (
+        "refusal",
+        "difficulty 3, easy; refusal",
+        "0.418 of the votes",
+        "-1.5 is the best of 8",
+        "difficulty 3, easy; 0.418 of the votes",
+        "2 parts: 1 + 2 =; 3 + 3 =",
+    )
+    tally = Tally()
+    tally.add(Outcome("finished", "unparsed", detail) for detail in details)
+    assert tally.summary()["named"] == {"refusal": 2}
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ({"content": None, "refusal": "no"}, "refusal"),
+        ({"content": None, "tool_calls": [{"id": "a"}]}, "tool_calls"),
+        ({"content": None, "reasoning_content": "hm"}, "reasoning only"),
+        ({"content": None}, "null content"),
+    ],
+)
+def test_every_name_of_a_silence_is_counted(message, name):
+    body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+    (choice,) = read_response(200, {}, body, mode="chat", asked=1).choices
+    tally = Tally()
+    tally.add([Outcome(choice.status, "unparsed", choice.detail)])
+    assert tally.summary()["named"] == {name: 1}
 
 
 # what each sample of a problem meets: 42 is right, a cut reply may hold it too

@@ -140,3 +140,31 @@ def test_bad_arguments(bank):
     with pytest.raises(ArgumentError, match="axis 'item'"):
         walk(table, rate[:, :5], tried[:, :5], n_asked=5)
     assert walk(table, rate[:0], tried[:0], n_asked=5).score.shape == (0, 5)
+
+
+def test_items_that_few_models_answered_are_integrated_out(bank):
+    from gradatim.scale import irt
+    from gradatim.scale.predictive import item_posteriors
+    from gradatim.types import Responses
+
+    rng = np.random.default_rng(8)
+    rate, tried = answers(bank, rng.normal(1.5, 0.5, 12), rng)  # strong ones only
+    solver, item = np.indices(rate.shape).reshape(2, -1)
+    seen = Responses(
+        solver=solver,
+        item=item,
+        solved=rate.ravel(),
+        tried=tried.ravel(),
+        solvers=tuple(map(str, range(12))),
+        items=bank.items,
+    )
+    fitted = irt.fit(seen)
+    posterior = item_posteriors(fitted, seen)
+    wide = tabulate(fitted, rate, tried, n_asked=5, posterior=posterior)
+    plain = tabulate(fitted, rate, tried, n_asked=5)
+    assert wide.chance.shape == plain.chance.shape
+    easy = rate.all(axis=0)
+    at = len(wide.log_prior) // 10  # a weak model
+    assert (wide.chance[easy, at] < plain.chance[easy, at]).mean() > 0.9
+    np.testing.assert_allclose(np.exp(wide.right) + np.exp(wide.wrong), 1)
+    assert (np.diff(wide.chance, axis=1) >= -1e-9).all()

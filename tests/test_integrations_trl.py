@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from gradatim.engine.grade import grade
 from gradatim.errors import ArgumentError, FormatError, MissingExtra
 from gradatim.families.generation import generate
 from gradatim.integrations import trl, trl_checks, trl_feedback, trl_loss, trl_rows
@@ -363,6 +364,14 @@ def test_the_logger_knows_problems_and_chats(tmp_path):
     first, second = Run(tmp_path / "run").problems()
     assert first.prompt == tuple(chat)
     assert second == SUM
+
+
+def test_given_rewards_are_kept_when_the_run_is_graded(tmp_path):
+    form = lambda completions, **_: [None if c == "4" else float("<b>" in c) for c in completions]  # noqa: E731
+    call(trl.reward_logger(form, run=tmp_path), ["2+2"] * 3, ["<b>5", "5", "4"], answer=["4"] * 3)
+    assert grade(run=tmp_path)["regraded"] == 1  # the one that it did not score
+    with Run(tmp_path).ledger() as ledger:
+        assert [r.solved for r in ledger.attempts()] == [True, False, True]
 
 
 def test_rewards_are_brought_to_one_scale(tmp_path):

@@ -88,6 +88,9 @@ def test_what_was_cut_is_not_chosen_while_another_was_finished():
     cut, late = {"text": "4", "status": "truncated"}, {"text": None, "status": "timeout"}
     (reply,) = ask(majority([scripted(cut, late, cut, "5")], 4))
     assert (reply.text, reply.status) == ("5", "finished")
+    assert reply.detail == "1.000 of 1 vote, 3 of 4 cut or timed out"
+    (reply,) = ask(best_of([scripted("5", cut, "4")], 3, by="verifier"))
+    assert reply.detail == "1 is the best of 2, 1 of 3 cut or timed out"
     (reply,) = ask(majority([scripted(late, cut, late)], 3))
     assert (reply.text, reply.status, reply.tokens) == ("4", "truncated", 6)
     (reply,) = ask(majority([scripted(late, late)], 2))

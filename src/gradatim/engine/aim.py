@@ -18,6 +18,7 @@ from gradatim.choice import settings
 from gradatim.choice.samplers import target_rate
 from gradatim.engine.aim_trials import Maker, Trials, key_of
 from gradatim.engine.attempt import open_run
+from gradatim.engine.opening import in_run
 from gradatim.errors import ArgumentError
 from gradatim.families import registry
 from gradatim.families.generation import LEVELS, SPLITS
@@ -131,6 +132,8 @@ def aim(  # noqa: PLR0913  (one keyword for each thing that a search can be told
     opened = open_solver(solver, **options) if isinstance(solver, str) else solver
     try:
         kept = open_run(run, None)  # last: a mistake leaves no empty run behind
+        if isinstance(solver, str):
+            opened = in_run(kept, solver, opened, options, attempts=sum(rounds) * each)
         told = {"solver": opened.name, "policy": opened.policy, "params": dict(opened.params)}
         told |= {"families": names, "target": target, "attempts": attempts, "each": each}
         kept.config("aim", **told, spread=list(spread), bins=bins, seed=int(seed), split=split)

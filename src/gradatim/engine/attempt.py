@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradatim import checks
-from gradatim.engine.doctor_endpoint import vet
+from gradatim.engine.opening import in_run
 from gradatim.engine.tally import GRADED, Outcome, Tally
 from gradatim.errors import ArgumentError, SolverError
 from gradatim.families.read import load
 from gradatim.families.verify import check
 from gradatim.progress import Progress, Tick, silent
-from gradatim.rng import digest
-from gradatim.solvers.registry import open_solver, solver_options
-from gradatim.store import config
+from gradatim.solvers.registry import open_solver
 from gradatim.store.ledger import Ledger
 from gradatim.store.rows import GradeRow, prompt_hash, rows_of, setting_of
 from gradatim.store.run import Run
@@ -28,6 +26,7 @@ from gradatim.types import STATUSES, Problem, Reply, Request, Solver
 
 CHUNK = 4096  # attempts handed to a solver at a time: what is in memory is bounded by it
 PAGE = 512  # stored replies graded in one transaction
+GIVEN = "trl:"  # begins the verifiers of rewards that a trainer gave; nobody grades those anew
 
 
 class _Row(NamedTuple):
@@ -87,6 +86,8 @@ def attempt(
     opened = open_solver(solver, **options) if isinstance(solver, str) else solver
     try:
         run = open_run(run, problems)  # last: a mistake leaves no empty run behind
+        if isinstance(solver, str):
+            opened = in_run(run, solver, opened, options)
         run.add_problems(listed.values())
         run.config(
             "attempt",
@@ -99,29 +100,12 @@ def attempt(
         with run.ledger(write=True) as ledger:
             regrade(ledger, listed, solver=opened.name)
             kept, missing = _plan(_stored(ledger, opened, listed), listed, samples, retry)
-            if isinstance(solver, str):
-                left = vet(solver, options, missing)  # stops here where the server lacks something
-                opened = _in_run(run, solver, opened, options | left)
             summary = _fill(ledger, opened, (kept, missing), budget=budget, progress=progress)
         run.finish("attempt")
         return summary
     finally:
         if isinstance(solver, str):
             opened.close()
-
-
-def _in_run(run: Run, spec: str, opened: Solver, options: dict[str, Any]) -> Solver:
-    """A solver that names its requests by the run, where it names them at all.
-
-    What was in flight when a run died is then asked for by the same names, while no two runs
-    share an answer: not even two of one path, since a run knows when it was created.
-    """
-    if options.get("scope") or solver_options(spec).get("scope") is None:
-        return opened
-    opened.close()
-    created = config.load(run.path / "run.toml").get("created", "")
-    scope = digest("scope", str(run.path.resolve()), created, size=8).hex()
-    return open_solver(spec, **options, scope=scope)
 
 
 def open_run(run: Run | str | Path | None, problems: Sequence[Problem] | str | Path | None) -> Run:
@@ -169,6 +153,9 @@ def regrade(
 ) -> int:
     """Grade stored replies that the problems' verifiers have not graded yet; asks no model.
 
+    Rewards that a trainer gave (`integrations.trl.reward_logger`) are kept: what it rewarded may
+    be another thing than the answer.
+
     Args:
         ledger: open for writing.
         problems: by id.
@@ -185,7 +172,11 @@ def regrade(
     for verifier, ids in by_verifier.items():
         records = ledger.attempts(ungraded=verifier, status=GRADED, problem=ids, solver=solver)
         while page := list(islice(records, PAGE)):
-            grades = [_grade(problems[record.problem], record.text, record.id) for record in page]
+            grades = [
+                _grade(problems[record.problem], record.text, record.id)
+                for record in page
+                if not (record.verifier or "").startswith(GIVEN)
+            ]
             new += ledger.grade(grades)
             progress(Tick("grade", new, 0))
     return new

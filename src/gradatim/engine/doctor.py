@@ -18,7 +18,7 @@ from typing import Any
 import gradatim
 from gradatim.engine.doctor_endpoint import examine
 from gradatim.errors import ArgumentError, GradatimError, MissingExtra, extra
-from gradatim.solvers.registry import KINDS
+from gradatim.solvers.registry import KINDS, WRAPPED, inner_specs
 from gradatim.store import schema, segments
 from gradatim.store.run import Run
 
@@ -43,15 +43,19 @@ def doctor(path: str | Path | None = None, **options: Any) -> dict[str, Any]:
         endpoint: see `engine.doctor_endpoint.examine`.
 
     Raises:
-        ArgumentError: options without an endpoint, or bad ones.
+        ArgumentError: options without an endpoint, or bad ones; a solver that is none.
     """
     kind, _, argument = str(path or "").partition(":")
     if kind == "openai":
         return examine(argument, **options)
-    if options or (argument and kind in KINDS and not Path(str(path)).exists()):
+    named = str(path or "")
+    inside = [] if Path(named).exists() else _inside(named)
+    if options or inside or (argument and kind in KINDS and not Path(named).exists()):
+        asks = " and ".join(spec for spec in inside if spec.startswith("openai:"))
+        hint = "python -m gradatim.solvers.gguf FILE serves a model file"
         raise ArgumentError(
             f"`path` must be a folder, or openai:MODEL@URL to ask a server (options are its); got "
-            f"{path}; python -m gradatim.solvers.gguf FILE serves a model file"
+            f"{path}; {f'ask {asks}' if asks else hint}"
         )
     folder = Path("." if path is None else path)
     report: dict[str, Any] = {
@@ -69,6 +73,15 @@ def doctor(path: str | Path | None = None, **options: Any) -> dict[str, Any]:
     healthy = report["run"] is None or report["run"]["ok"]
     report["ok"] = bool(report["folder"]["writable"] and healthy)
     return report
+
+
+def _inside(spec: str) -> list[str]:
+    """The solvers at the bottom of a controller's spec, each once; none where it is no such spec."""
+    found = WRAPPED.fullmatch(spec)
+    if found is None or found[1] not in KINDS or not KINDS[found[1]].inner:
+        return []
+    parts = inner_specs(spec)[1]
+    return list(dict.fromkeys(leaf for part in parts for leaf in _inside(part) or [part]))
 
 
 def _cpus() -> int:

@@ -119,7 +119,9 @@ async def _advice(talk: Talk, said: Said) -> str:
 # -- before a run -----------------------------------------------------------------------------
 
 
-def vet(spec: str, options: dict[str, Any], requests: Sequence[Request]) -> dict[str, Any]:
+def vet(
+    spec: str, options: dict[str, Any], requests: Sequence[Request], *, attempts: int = 0
+) -> dict[str, Any]:
     """Ask a server whether it honours what a run needs, before the run pays for anything.
 
     A run that draws several answers to a problem needs a temperature that works, one with
@@ -129,6 +131,7 @@ def vet(spec: str, options: dict[str, Any], requests: Sequence[Request]) -> dict
         spec, options: of the solver; only openai:MODEL@URL is asked, unless option `probe` is
             false.
         requests: of the run; for less than FEW attempts the probes would cost as much.
+        attempts: of the run, where these requests are the first of more.
 
     Returns:
         options that change: budgets, less what this took of them.
@@ -137,7 +140,7 @@ def vet(spec: str, options: dict[str, Any], requests: Sequence[Request]) -> dict
         SolverError: the server lacks something; says what, and what to set.
     """
     kind, _, argument = spec.partition(":")
-    if kind != "openai" or sum(request.n for request in requests) < FEW:
+    if kind != "openai" or max(attempts, sum(request.n for request in requests)) < FEW:
         return {}
     talk = _talk(argument, options)
     needed = _needed(talk, requests) if talk.line.probe else []

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.engine.attempt import attempt, list_problems
+from gradatim.engine.opening import in_run
 from gradatim.errors import ArgumentError, SolverError
 from gradatim.evaluation.adaptive import ORDERS, next_items
 from gradatim.progress import Progress, Tick, silent
@@ -76,7 +77,9 @@ def evaluate(  # noqa: PLR0913  (one keyword for each dial of a test, as in the 
     bank, run = _open(bank, run)
     known = _problems(bank, run, problems)
     opened = open_solver(solver, **options) if isinstance(solver, str) else solver
-    if not isinstance(solver, str):
+    if isinstance(solver, str):
+        opened = in_run(run, solver, opened, options, attempts=max_items * samples)
+    else:
         checks.known_keys("`evaluate` with an open solver", options, ())
     test = _Test(bank, opened, run, known)
     rng = np.random.default_rng(seed)

@@ -11,20 +11,25 @@ from gradatim.evaluation.comparison import clustered_mean
 from gradatim.evaluation.rank import correlation, midranks
 from gradatim.evaluation.replay import (
     CRITERIA,
+    Table,
     full_scores,
     plain_means,
     random_orders,
+    right_or_wrong,
     tabulate,
     walk,
 )
 from gradatim.progress import Progress, Tick, silent
 from gradatim.scale import irt
-from gradatim.store.formats import read_matrix
+from gradatim.scale.predictive import item_posteriors
+from gradatim.store.formats import read_matrix, responses_of
 from gradatim.types import Estimate, Matrix
 
-REPEATS = 10  # random tests of each model
+REPEATS = (10, 100)  # fewest and most random tests of each model
+TESTS = 20_000  # random tests in all that are wanted
+CELLS = 300_000  # up to which items are integrated out; with more their errors are small
 BATCH = 1000  # tests between two reports of progress
-RESAMPLES, WORK = 1000, 1 << 24  # bootstrap samples, fewer where models x repeats are many
+RESAMPLES, WORK = (200, 1000), 1 << 22  # bootstrap samples, fewer where models x repeats are many
 BLOCK = 1 << 18  # numbers that are ranked at a time
 
 
@@ -54,7 +59,7 @@ def evaluate_replay(
     compare_random: int = 100,
     seed: int = 0,
     criterion: str = "variance",
-    repeats: int = REPEATS,
+    repeats: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Predict the full score of models held out, from adaptive and from random items.
@@ -70,7 +75,8 @@ def evaluate_replay(
         compare_random: items of the random test that is scored by its plain mean.
         seed: of parts and random orders.
         criterion: how an adaptive test chooses, see `evaluation.replay.walk`.
-        repeats: random tests of each model, whose errors are averaged.
+        repeats: random tests of each model, whose errors are averaged; None: 10 to 100, more
+            where models are few.
         progress: told after each batch of models.
 
     Returns:
@@ -90,7 +96,8 @@ def evaluate_replay(
         FormatError: a file that is no matrix.
     """
     checks.within(1e-9, 0.5, holdout=holdout)
-    checks.whole(1, 10**9, items=items, compare_random=compare_random, repeats=repeats)
+    checks.whole(1, 10**9, items=items, compare_random=compare_random)
+    checks.whole(1, 10**9, repeats=REPEATS[0] if repeats is None else repeats)
     checks.whole(0, 2**63 - 1, seed=seed)
     checks.one_of("criterion", criterion, CRITERIA)
     if not isinstance(matrix, Matrix):
@@ -98,6 +105,8 @@ def evaluate_replay(
             raise ArgumentError(f"`replay` must be a matrix file ending in .npz, got {matrix}")
         matrix = read_matrix(matrix)
     solved, tried = _kept(matrix)
+    if repeats is None:
+        repeats = int(np.clip(TESTS // len(tried), *REPEATS))
     fold = _folds(len(tried), holdout, seed)
     found = _tests(
         (solved, tried, matrix.items),
@@ -176,8 +185,7 @@ def _tests(
         matrix = Matrix(
             solved=solved[rest], tried=tried[rest], solvers=tuple(map(str, rest)), items=names
         )
-        bank = irt.fit(matrix)
-        table = tabulate(bank, _rates(solved[rest], tried[rest]), tried[rest], n_asked=asked)
+        table = _calibrated(matrix, asked)
         rng = np.random.default_rng([seed, 1, part])
         for out in np.array_split(held, -(-len(held) // BATCH)):
             rate, n = _rates(solved[out], tried[out]), tried[out]
@@ -185,17 +193,33 @@ def _tests(
             tests = walk(table, rate, n, n_asked=asked, criterion=criterion)
             found.adaptive[out], found.item[out] = np.abs(tests.score - truth), tests.item
             found.ends["adaptive"][0, out] = tests.score[:, -1]
-            for repeat in range(repeats):
-                order = random_orders(n, longest, rng=rng)
-                means = plain_means(rate, order)
-                score = walk(table, rate, n, n_asked=asked, order=order).score
-                found.plain[out] += np.abs(means - truth) / repeats
-                found.model[out] += np.abs(score - truth) / repeats
-                found.ends["random"][repeat, out] = means[:, plain - 1]
-                found.ends["random_model"][repeat, out] = score[:, -1]
+            together = max(1, BATCH // len(out))
+            for first in range(0, repeats, together):
+                now = slice(first, min(first + together, repeats))
+                rows = np.tile(np.arange(len(out)), now.stop - first)
+                order = random_orders(n[rows], longest, rng=rng)
+                means = plain_means(rate[rows], order)
+                score = walk(table, rate[rows], n[rows], n_asked=asked, order=order).score
+                for off, value in ((found.plain, means), (found.model, score)):
+                    error = np.abs(value - truth[rows]).reshape(-1, len(out), value.shape[1])
+                    off[out] += error.sum(axis=0) / repeats
+                ends = {"random": means[:, plain - 1], "random_model": score[:, -1]}
+                for name, end in ends.items():
+                    found.ends[name][now, out] = end.reshape(-1, len(out))
             done += len(out)
             progress(Tick("replay", done, models, {"fold": part + 1}))
     return found
+
+
+def _calibrated(matrix: Matrix, asked: int) -> Table:
+    """The items, fitted to models that are not held out."""
+    bank = irt.fit(matrix)
+    tried = np.asarray(matrix.tried)
+    rate = _rates(matrix.solved, tried)
+    posterior = None
+    if tried.size <= CELLS and right_or_wrong(rate, tried):
+        posterior = item_posteriors(bank, responses_of(matrix))
+    return tabulate(bank, rate, tried, n_asked=asked, posterior=posterior)
 
 
 def _figures(
@@ -236,7 +260,7 @@ def _spearman(score: np.ndarray, truth: np.ndarray, rng: np.random.Generator) ->
     middle = float(value(np.arange(n)[None])[0]) if n > 2 else np.nan
     if np.isnan(middle):
         return Estimate(np.nan, np.nan, np.nan, n)
-    resamples = int(np.clip(WORK // score.size, 100, RESAMPLES))
+    resamples = int(np.clip(WORK // score.size, *RESAMPLES))
     block = max(1, BLOCK // score.size)
     drawn = [
         value(rng.integers(n, size=(min(block, resamples - at), n)))

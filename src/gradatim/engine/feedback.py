@@ -19,6 +19,7 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.engine.attempt import attempt, list_problems, open_run
+from gradatim.engine.opening import in_run
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.feedback import Friction, friction
 from gradatim.progress import Progress, silent
@@ -132,6 +133,12 @@ def measure_friction(
         for who in (mine, told):
             _need_reader(who, next(iter(listed.values())))
         run = open_run(run, problems)
+        if isinstance(solver, str):
+            mine = in_run(run, solver, mine, options)
+            stack.callback(mine.close)
+        if isinstance(writer, str) and isinstance(told, Solver):
+            told = in_run(run, writer, told, NOTHING)
+            stack.callback(told.close)
         solved = np.full((rounds + 1, len(listed)), np.nan)
         seat = _Seat(run, mine, tries, told, leak, progress, Counter(), Counter())
         _converse(seat, listed, solved)

@@ -14,6 +14,7 @@ import numpy as np
 from gradatim import checks
 from gradatim.engine.attempt import attempt, list_problems, open_run, regrade
 from gradatim.engine.calibrate import calibrate
+from gradatim.engine.opening import in_run
 from gradatim.errors import ArgumentError
 from gradatim.progress import Progress, silent
 from gradatim.scale.rates import pass_rate, wilson
@@ -62,6 +63,8 @@ def grade(
     opened = open_solver(solver, **options) if isinstance(solver, str) else solver
     if opened is None or not isinstance(solver, str):
         checks.known_keys("`grade` without a spec string", options, ())
+    elif opened is not None:
+        opened = in_run(run, solver, opened, options)
     summary, regraded = None, 0
     try:
         if opened is None:

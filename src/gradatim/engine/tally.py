@@ -12,6 +12,8 @@ from gradatim.store.counting import OUTCOMES
 from gradatim.types import STATUSES
 
 FAULTS = 5  # kinds of faults shown
+# answers without text, as `solvers.wire` names them; other details say how a controller chose
+NAMES = ("refusal", "tool_calls", "reasoning only", "null content")
 GRADED = ("finished", "truncated")  # statuses that come with something to grade
 DECLARED = STATUSES[1:]  # outcomes that no verdict decides
 AS = {"wrong": 0.0, "right": 1.0}
@@ -43,8 +45,8 @@ class Tally:
             detail = detail.partition(" [request ")[0]  # equal faults have each their own id
             if status not in GRADED:
                 self.faults[detail or status] += 1
-            elif detail:
-                self.named[detail] += 1
+            elif (name := detail.rpartition("; ")[2]) in NAMES:  # a route's words stand before it
+                self.named[name] += 1
 
     def status(self) -> dict[str, int]:
         """Attempts of each status."""

@@ -8,10 +8,12 @@ product. Axes: `run` (tests), `item`, `node` (abilities), `step` (questions), `r
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.scale.curves import information, log_chances, probability
+from gradatim.scale.predictive import Items
 from gradatim.types import Bank
 
 CRITERIA = ("variance", "information")
@@ -54,7 +56,14 @@ class Walk(NamedTuple):
     score: np.ndarray
 
 
-def tabulate(bank: Bank, rate: np.ndarray, tried: np.ndarray, *, n_asked: int) -> Table:
+def tabulate(
+    bank: Bank,
+    rate: np.ndarray,
+    tried: np.ndarray,
+    *,
+    n_asked: int,
+    posterior: Items | None = None,
+) -> Table:
     """Put a bank on nodes fine enough for tests of `n_asked` questions.
 
     Args:
@@ -62,6 +71,9 @@ def tabulate(bank: Bank, rate: np.ndarray, tried: np.ndarray, *, n_asked: int) -
         rate: (run, item) share solved, or score in [0, 1]; anything where tried is 0.
         tried: (run, item) int attempts, 0 = missing.
         n_asked: questions of a test.
+        posterior: of the items, from `scale.predictive.item_posteriors`: chances are means over
+            it. Fitted to few models, a curve at its best estimate is too sure of itself: what all
+            40 strong models solved, it takes for solved by the weak. None: the estimates.
 
     Returns:
         Table. Nodes lie one posterior standard deviation apart, at most, for the most telling
@@ -81,15 +93,35 @@ def tabulate(bank: Bank, rate: np.ndarray, tried: np.ndarray, *, n_asked: int) -
     top = np.partition(told, told.shape[1] - n_top, axis=1)[:, -n_top:].sum(axis=1).max()
     finest = 1 / np.sqrt(1 + top)
     x = np.linspace(-REACH, REACH, int(np.clip(2 * REACH / finest + 1, COARSE, FINE)))
-    a, b = np.where(known, bank.discrimination, 1.0), np.where(known, bank.difficulty, 0.0)
-    right, wrong = (
-        np.where(known, log, 0.0).T.copy()
-        for log in log_chances(a * (x[:, None] - b), bank.floor, bank.ceiling)
+    if posterior is None:
+        a, b = np.where(known, bank.discrimination, 1.0), np.where(known, bank.difficulty, 0.0)
+        right, wrong = log_chances(a * (x[:, None] - b), bank.floor, bank.ceiling)
+        chance, told = probability(x, bank), information(x, bank)
+    else:
+        chance = _mean_chance(bank, posterior, x)
+        right, wrong = np.log(chance), np.log1p(-chance)
+        told = np.gradient(chance, x, axis=0) ** 2 / (chance * (1 - chance))
+    chance = np.where(known, chance, chance[:, known].mean(axis=1, keepdims=True))
+    right, wrong, told = (np.where(known, column, 0.0) for column in (right, wrong, told))
+    return Table(
+        log_prior=-0.5 * x**2,
+        chance=np.ascontiguousarray(chance.T),
+        right=np.ascontiguousarray(right.T),
+        wrong=np.ascontiguousarray(wrong.T),
+        told=np.ascontiguousarray(told.T),
+        dispersion=dispersion,
+        known=known,
     )
-    chance = probability(x, bank)
-    chance = np.where(known, chance, chance[:, known].mean(axis=1, keepdims=True)).T.copy()
-    told = np.where(known, information(x, bank), 0.0).T.copy()
-    return Table(-0.5 * x**2, chance, right, wrong, told, dispersion, known)
+
+
+def _mean_chance(bank: Bank, posterior: Items, x: np.ndarray) -> np.ndarray:
+    """(node, item) chance, the mean over the points of each item's posterior."""
+    solved = np.empty((len(x), len(bank.items)))
+    for node, theta in enumerate(x):  # (item, point) at a time bounds memory
+        eta = posterior.slope * (theta - posterior.difficulty)
+        solved[node] = np.sum(posterior.weight * special.expit(eta), axis=1)
+    top = 1.0 if bank.ceiling is None else bank.ceiling
+    return np.clip(bank.floor + (top - bank.floor) * solved, 1e-12, 1 - 1e-12)
 
 
 def _dispersion(bank: Bank, rate: np.ndarray, tried: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -98,16 +130,25 @@ def _dispersion(bank: Bank, rate: np.ndarray, tried: np.ndarray, known: np.ndarr
     Single answers, right or wrong, vary as their chance says. Graded scores mostly vary less, and
     several attempts of one model on one item agree with each other more than coins do.
     """
-    seen = (tried > 0) & known
-    got = rate[seen]
-    if np.all(tried[seen] == 1) and np.all((got == 0) | (got == 1)):
+    if right_or_wrong(rate, tried):
         return np.ones(len(known))
+    seen = (tried > 0) & known
     fitted = np.where(seen, probability(np.nan_to_num(bank.ability), bank), 0.5)
     square = np.where(seen, (rate - fitted) ** 2, 0.0).sum(axis=0)
     coin = np.where(seen, fitted * (1 - fitted) / np.maximum(tried, 1), 0.0).sum(axis=0)
     pooled = max(float(square.sum() / max(coin.sum(), 1e-12)), 1e-3)
     share = STRENGTH * np.maximum(coin, 1e-12) / np.maximum(seen.sum(axis=0), 1)
     return np.maximum((square + pooled * share) / (coin + share), 1e-3)
+
+
+def right_or_wrong(rate: np.ndarray, tried: np.ndarray) -> bool:
+    """Whether every recorded cell is one answer, right or wrong.
+
+    >>> right_or_wrong(np.array([1.0, 0.0, 0.5]), np.array([1, 1, 0]))
+    True
+    """
+    there = tried > 0
+    return bool(np.all(tried <= 1) and np.all(~there | (rate == 0) | (rate == 1)))
 
 
 def walk(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gradatim.engine.attempt import GIVEN
 from gradatim.errors import ArgumentError, extra
 from gradatim.families.generation import content_id
 from gradatim.families.rows import prompt_of
@@ -56,7 +57,7 @@ def reward_logger(
         run: a run or its folder.
         solver: who answered, in the ledger.
         answer: column of the reference answer, where rows have no `problem`.
-        verifier: that could grade such replies anew.
+        verifier: that grades replies to which the function gives None; rewards are kept as given.
         span: worst and best reward; the ledger holds rewards in [0, 1], and the best is solved.
         ends: token ids that end a reply; others are then marked as truncated.
 
@@ -165,7 +166,7 @@ def _rows(
         following[s.problem.id] += 1
         right = s.reward is not None and s.reward >= 1
         reason = "correct" if right else "wrong"
-        verifier = f"trl:{function}@{VERSION}"
+        verifier = f"{GIVEN}{function}@{VERSION}"
         grades.append(
             None if s.reward is None else GradeRow(verifier, s.reward, right, None, reason)
         )

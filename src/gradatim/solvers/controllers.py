@@ -114,7 +114,8 @@ def _elect(problem: Problem, replies: Sequence[Reply], weight: np.ndarray) -> tu
     codes = {answer: i for i, answer in enumerate(dict.fromkeys(answers))}
     codes[None] = -1
     place, share = vote(np.array([codes[answer] for answer in answers]), weight)
-    return max(place, 0), f"{share:.3f} of the votes"
+    votes = "the votes" if len(replies) > 1 else "1 vote"
+    return max(place, 0), f"{share:.3f} of {votes}"
 
 
 def _score(by: str | Score) -> tuple[Callable[[str, Problem, Reply], float], str]:
@@ -257,7 +258,7 @@ def _merged(request: Request, sample: int, replies: list[Reply], choose: Choose)
     """One reply of n: a provider's fault in any is one of all, or N would quietly be smaller.
 
     Attempts that were cut or timed out are what the solver did: they are not chosen from while
-    another was finished.
+    another was finished, and the detail says how many they were.
     """
     lost = [reply for reply in replies if reply.status == "provider_error"]
     finished = [reply for reply in replies if reply.status == "finished"]
@@ -269,6 +270,8 @@ def _merged(request: Request, sample: int, replies: list[Reply], choose: Choose)
         chosen = first._replace(detail=f"none of {len(replies)} inner attempts was finished")
     else:
         place, detail = choose(request.problem, finished)
+        if cut := len(replies) - len(finished):
+            detail += f", {cut} of {len(replies)} cut or timed out"
         chosen = finished[place]._replace(detail=detail)
     return chosen._replace(request=request, sample=sample, **spent(replies)._asdict())
 

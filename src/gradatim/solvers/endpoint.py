@@ -229,15 +229,22 @@ class _Held:
         return self.free() if self.faults and self.server.gate.breaker.well else []
 
     def free(self) -> list[Reply]:
-        """Give them to their requests, but those that came just before the run paused."""
+        """Give them to their requests; not the server's own, nor those just before a pause.
+
+        Those are asked once more; the server's own stay here where they were, and unrecorded.
+        """
         epoch = self.server.gate.breaker.epoch
         freed: list[Reply] = []
+        kept: list[tuple[list[Reply], Fault, int]] = []
         for replies, fault, then in self.faults:
-            if self.again is not None and fault.passing and then != epoch:
+            of_server = fault.cause in OF_SERVER
+            if self.again is not None and (of_server or (fault.passing and then != epoch)):
                 self.again += [Request(r.request.problem, r.sample, 1) for r in replies]
+            elif of_server:
+                kept.append((replies, fault, then))
             else:
                 freed += replies
-        self.faults.clear()
+        self.faults = kept
         return freed
 
 
@@ -271,7 +278,8 @@ def _last(server: Server, held: _Held) -> list[Reply]:
         )
     if not held.faults:
         return []
-    fault = held.faults[-1][1]
+    faults = [fault for _, fault, _ in held.faults]
+    fault = next((f for f in faults if f.cause in OF_SERVER), faults[-1])
     of_server = fault.cause not in (*OF_REQUEST, TIMEOUT)
     if of_server and (fault.cause in OF_SERVER or not server.answered):
         raise _failure(server, fault, len(held.faults))
