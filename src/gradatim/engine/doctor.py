@@ -43,7 +43,7 @@ def doctor(path: str | Path | None = None, **options: Any) -> dict[str, Any]:
         endpoint: see `engine.doctor_endpoint.examine`.
 
     Raises:
-        ArgumentError: options without an endpoint, or bad ones; a solver that is none.
+        ArgumentError: options without an endpoint, or bad ones; a solver that is no endpoint.
     """
     kind, _, argument = str(path or "").partition(":")
     if kind == "openai":
@@ -76,7 +76,7 @@ def doctor(path: str | Path | None = None, **options: Any) -> dict[str, Any]:
 
 
 def _inside(spec: str) -> list[str]:
-    """The solvers at the bottom of a controller's spec, each once; none where it is no such spec."""
+    """Solvers at the bottom of a controller's spec, each once; of anything else none."""
     found = WRAPPED.fullmatch(spec)
     if found is None or found[1] not in KINDS or not KINDS[found[1]].inner:
         return []
