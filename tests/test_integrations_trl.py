@@ -73,8 +73,25 @@ def test_the_reward_checks_replies_that_ended():
 def test_the_reward_says_which_column_it_lacks():
     with pytest.raises(ArgumentError, match="the rows have answer, prompts: give `reward_funcs`"):
         trl_rows.checking(lambda: [END])(["42"], [[END]], answer=["42"], prompts=["6 * 7?"])
+    with pytest.raises(ArgumentError, match="rows have problem, and another 'problem': give `rew"):
+        trl_rows.checking(lambda: [END])(["42"], [[END]], problem=["6 * 7?"])
+    damaged = trl.problem_row(SUM)["problem"].replace('"42"', "[42]")
     with pytest.raises(FormatError, match="column 'problem'"):
-        trl_rows.problem_of('{"prompt": "1 + 1"}')
+        trl_rows.problem_of(damaged)
+
+
+@pytest.mark.parametrize("value", ["Find $x$.", "{x} + 1", '{"prompt": "1 + 1"}', ["x"], None])
+def test_a_column_named_problem_may_be_another(tmp_path, value):
+    assert trl_rows.problem_of(value) is None
+    logged = trl.reward_logger(score, run=tmp_path / "run")
+    ours = trl.problem_row(SUM)["problem"]
+    said = {"answer": ["2", "42"], "problem": [value, ours]}
+    assert call(logged, ["1 + 1?", "6*7="], ["2", "42"], **said) == [1.0, 1.0]
+    first, second = Run(tmp_path / "run").problems()
+    assert (first.prompt, first.answer, second) == ("1 + 1?", "2", SUM)
+    right = trl.reward_logger(lambda prompts, **_: [1.0], run=tmp_path / "run")
+    with pytest.raises(ArgumentError, match=r"none named 'answer' \(they have .*, problem, solut"):
+        call(right, ["1 + 1?"], ["2"], problem=[value], solution=["2"])
 
 
 # -- feedback -------------------------------------------------------------------------------------

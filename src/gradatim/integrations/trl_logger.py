@@ -56,7 +56,7 @@ def reward_logger(
         function: a reward function of TRL, not an asynchronous one.
         run: a run or its folder.
         solver: who answered, in the ledger.
-        answer: column of the reference answer, where rows have no `problem`.
+        answer: column of the reference answer, of rows whose problem is not ours.
         verifier: that grades replies to which the function gives None; rewards are kept as given.
         span: worst and best reward; the ledger holds rewards in [0, 1], and the best is solved.
         ends: token ids that end a reply; others are then marked as truncated.
@@ -80,10 +80,11 @@ def reward_logger(
         rewards = function(prompts=prompts, completions=completions, **columns)
         size = len(prompts)
         ids = columns.get("completion_ids") or [None] * size
-        golds = columns.get(RECORD) or _column(columns, answer)
+        known = [problem_of(value) for value in columns.get(RECORD) or [None] * size]
+        golds = known if all(known) else _column(columns, answer)
         said = []
-        for asked, completion, tokens, gold, reward in zip(
-            prompts, completions, ids, golds, rewards, strict=True
+        for asked, completion, tokens, own, gold, reward in zip(
+            prompts, completions, ids, known, golds, rewards, strict=True
         ):
             if reward is not None and not low <= reward <= high:
                 raise ArgumentError(
@@ -92,7 +93,7 @@ def reward_logger(
                 )
             chat = not isinstance(asked, str)
             sent = dumps([dict(m) for m in asked]) if chat else asked
-            found = problem_of(gold) if RECORD in columns else read(sent, str(gold), chat)
+            found = own or read(sent, str(gold), chat)
             ended = not stops or not tokens or tokens[-1] in stops
             scaled = None if reward is None else (reward - low) / (high - low)
             length = -1 if tokens is None else len(tokens)
@@ -111,8 +112,8 @@ def _column(columns: Mapping[str, Any], name: str) -> Any:
     if name not in columns:
         known = sorted(k for k in columns if k not in ("trainer_state", "log_extra", "log_metric"))
         raise ArgumentError(
-            f"the rows have no column '{RECORD}' and none named '{name}' (they have "
-            f"{', '.join(known)}): say which holds the answer, `answer=...`"
+            f"the rows have no column '{RECORD}' that `problem_row` wrote and none named '{name}' "
+            f"(they have {', '.join(known)}): say which holds the answer, `answer=...`"
         )
     return columns[name]
 

@@ -1,6 +1,5 @@
 """Problems as rows of a TRL dataset, and the reward that checks replies to them."""
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from gradatim.errors import ArgumentError
 from gradatim.families.exchange import export_rows
 from gradatim.families.rows import from_row
-from gradatim.families.sources import RECORD, messages_of
+from gradatim.families.sources import RECORD, messages_of, record_of
 from gradatim.families.verify import check
 from gradatim.types import Problem
 
@@ -22,9 +21,10 @@ def problem_row(problem: Problem, prompt: Prompt | None = None) -> dict[str, Any
         problem: any.
         prompt: what is sent; default: the problem's own.
 
-    >>> row = problem_row(Problem(id="7", prompt="6 * 7?", answer="42"), "6*7=")
-    >>> row["prompt"], row["answer"], problem_of(row["problem"]).prompt
-    ('6*7=', '42', '6 * 7?')
+    >>> problem = Problem(id="7", prompt="6 * 7?", answer="42")
+    >>> row = problem_row(problem, "6*7=")
+    >>> row["prompt"], row["answer"], problem_of(row["problem"]) == problem
+    ('6*7=', '42', True)
     """
     (row,) = export_rows([problem], "trl")
     if prompt is not None:
@@ -55,14 +55,22 @@ class Ticks:
         return iter([0] * self.size)
 
 
-@lru_cache(maxsize=1 << 16)
-def problem_of(text: str) -> Problem:
-    """The problem of a row's JSON.
+def problem_of(value: Any) -> Problem | None:
+    """The problem that `problem_row` wrote into a row's column; None for a column of others.
 
     Raises:
-        FormatError: it is no problem.
+        FormatError: a problem that cannot be read.
+
+    >>> problem_of("What is 6 * 7?") is None
+    True
     """
-    return from_row(json.loads(text), f"column '{RECORD}'", None)
+    return _read(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=1 << 16)
+def _read(text: str) -> Problem | None:
+    record = record_of({RECORD: text})
+    return None if record is None else from_row(record, f"column '{RECORD}'", None)
 
 
 def reply_text(completion: Any) -> str:
@@ -87,16 +95,18 @@ def checking(ends: Callable[[], Collection[int]]) -> Callable[..., list[float]]:
     def check_reply(
         completions: Sequence[Any], completion_ids: Sequence[Sequence[int]], **columns: Any
     ) -> list[float]:
-        if RECORD not in columns:
+        problems = [p for p in map(problem_of, columns.get(RECORD, ())) if p is not None]
+        if len(problems) < len(completions):
             raise ArgumentError(
                 f"the default reward reads the column '{RECORD}' that `problem_row` writes; the "
-                f"rows have {', '.join(sorted(columns))}: give `reward_funcs`"
+                f"rows have {', '.join(sorted(columns))}"
+                + f", and another '{RECORD}'" * (RECORD in columns)
+                + ": give `reward_funcs`"
             )
         stops = set(ends())
-        rows = zip(columns[RECORD], completions, completion_ids, strict=True)
         return [
-            check(problem_of(p), reply_text(c) if ids and ids[-1] in stops else None).reward
-            for p, c, ids in rows
+            check(p, reply_text(c) if ids and ids[-1] in stops else None).reward
+            for p, c, ids in zip(problems, completions, completion_ids, strict=True)
         ]
 
     return check_reply
