@@ -200,6 +200,20 @@ def test_the_verb_where_nobody_answers(capsys):
     assert "start the server, or check host and port" in capsys.readouterr().out
 
 
+class SeededCopies(DefectServer):
+    """The choices of a request are equal where it has a seed, and only there."""
+
+    def _words(self, body, i):
+        return super()._words(body, i if body.get("seed") is None else 0)
+
+
+def test_choices_are_asked_for_with_a_seed_where_the_run_has_one():
+    with SeededCopies() as server:
+        assert gradatim.doctor(f"openai:m@{server.root}")["ok"]
+        found = gradatim.doctor(f"openai:m@{server.root}", seed=1)
+    assert [probe["name"] for probe in found["probes"] if probe["harm"]] == ["n"]
+
+
 # -- before a run -----------------------------------------------------------------------------
 
 
