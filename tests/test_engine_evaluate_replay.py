@@ -90,6 +90,15 @@ def test_hard_inputs():
     assert two["adaptive_error"].n == 2
 
 
+def test_of_many_models_some_are_held_out(monkeypatch):
+    from gradatim.engine import evaluate_replay as module
+
+    monkeypatch.setattr(module, "ENOUGH", 9)
+    found = evaluate_replay(matrix(models=20, items=20), items=3, compare_random=5, holdout=0.2)
+    assert (found["models"], found["recorded"], found["folds"]) == (12, 20, 5)
+    assert found["adaptive_error"].n == 12
+
+
 def test_bad_arguments():
     good = matrix(models=4, items=6)
     with pytest.raises(ArgumentError, match="at least two models with results, got 1"):

@@ -119,8 +119,8 @@ def _replayed(found: dict[str, Any]) -> str:
     n, random = (min(found[key], found["bank_items"]) for key in ("items", "compare_random"))
     fewest = found["enough"]
     lines = [
-        f"{found['models']:,} models on {found['bank_items']:,} items, held out in "
-        f"{found['folds']} parts; mean |predicted - full score|, Spearman with the full scores:"
+        f"{found['models']:,} of {found['recorded']:,} models held out, "
+        f"{found['bank_items']:,} items; mean |predicted - full score|, Spearman with it:"
     ]
     for name, words in (
         ("adaptive", f"{n} adaptive items"),

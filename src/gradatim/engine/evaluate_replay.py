@@ -25,11 +25,12 @@ from gradatim.scale.predictive import item_posteriors
 from gradatim.store.formats import read_matrix, responses_of
 from gradatim.types import Estimate, Matrix
 
-REPEATS = (10, 100)  # fewest and most random tests of each model
-TESTS = 20_000  # random tests in all that are wanted
+REPEATS = (10, 50)  # fewest and most random tests of each model
+TESTS = 10_000  # random tests in all that are wanted
 CELLS = 300_000  # up to which items are integrated out; with more their errors are small
+ENOUGH = 500  # models held out after which no further part is
 BATCH = 1000  # tests between two reports of progress
-RESAMPLES, WORK = (200, 1000), 1 << 22  # bootstrap samples, fewer where models x repeats are many
+RESAMPLES, WORK = (200, 500), 1 << 22  # bootstrap samples, fewer where models x repeats are many
 BLOCK = 1 << 18  # numbers that are ranked at a time
 
 
@@ -42,6 +43,7 @@ class _Found(NamedTuple):
             mean over repeats.
         ends: name -> (repeat, model) predictions after the last step.
         item: (model, step) items of the adaptive tests.
+        out: (model,) rows of the matrix.
     """
 
     adaptive: np.ndarray
@@ -49,6 +51,7 @@ class _Found(NamedTuple):
     plain: np.ndarray
     ends: dict[str, np.ndarray]
     item: np.ndarray
+    out: np.ndarray
 
 
 def evaluate_replay(
@@ -65,7 +68,7 @@ def evaluate_replay(
     """Predict the full score of models held out, from adaptive and from random items.
 
     Models are dealt into round(1 / holdout) parts; each part in turn is tested on a bank that the
-    other parts calibrate (2PL), so every model is held out once.
+    other parts calibrate (2PL), until 500 models or all have been held out.
 
     Args:
         matrix: recorded results, or their file (.npz): right or wrong, k of n, or scores in
@@ -75,13 +78,14 @@ def evaluate_replay(
         compare_random: items of the random test that is scored by its plain mean.
         seed: of parts and random orders.
         criterion: how an adaptive test chooses, see `evaluation.replay.walk`.
-        repeats: random tests of each model, whose errors are averaged; None: 10 to 100, more
+        repeats: random tests of each model, whose errors are averaged; None: 10 to 50, more
             where models are few.
         progress: told after each batch of models.
 
     Returns:
-        models, bank_items, items, compare_random, holdout, folds, criterion, repeats, seed; as
-        Estimates whose n is the number of models, intervals over models: `adaptive_error` (mean
+        models (held out), recorded (in the file), bank_items, items, compare_random, holdout,
+        folds, criterion, repeats, seed; as Estimates whose n is the number of models, intervals
+        over models: `adaptive_error` (mean
         |predicted - full score| after `items` adaptive items), `random_error` (plain mean of
         `compare_random` random items), `random_model_error` (`items` random items scored with the
         same model), `adaptive_spearman`, `random_spearman`, `random_model_spearman` (with the
@@ -115,9 +119,11 @@ def evaluate_replay(
         settings=(seed, criterion, repeats),
         progress=progress,
     )
-    truth = full_scores(_rates(solved, tried), tried)
+    out = found.out
+    truth = full_scores(_rates(solved[out], tried[out]), tried[out])
     return {
-        "models": len(tried),
+        "models": len(out),
+        "recorded": len(matrix.solvers),
         "left_out": len(matrix.solvers) - len(tried),
         "bank_items": tried.shape[1],
         "items": items,
@@ -166,7 +172,10 @@ def _tests(
     """All tests, fold by fold."""
     (solved, tried, names), (seed, criterion, repeats) = data, settings
     asked, plain = (min(size, tried.shape[1]) for size in sizes)
-    models, longest = len(tried), max(asked, plain)
+    ends_at = np.cumsum(np.bincount(fold))
+    parts = min(int(np.searchsorted(ends_at, ENOUGH)) + 1, len(ends_at))
+    dealt = np.argsort(fold, kind="stable")[: ends_at[parts - 1]]  # part by part
+    models, longest = len(dealt), max(asked, plain)
     found = _Found(
         np.empty((models, asked)),
         np.zeros((models, asked)),
@@ -177,18 +186,20 @@ def _tests(
             "random_model": np.empty((repeats, models)),
         },
         np.empty((models, asked), dtype=int),
+        dealt,
     )
     done = 0
     progress(Tick("replay", 0, models))
-    for part in range(int(fold.max()) + 1):
-        rest, held = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
+    for part in range(parts):
+        rest, held = np.flatnonzero(fold != part), np.flatnonzero(fold[dealt] == part)
         matrix = Matrix(
             solved=solved[rest], tried=tried[rest], solvers=tuple(map(str, rest)), items=names
         )
         table = _calibrated(matrix, asked)
         rng = np.random.default_rng([seed, 1, part])
         for out in np.array_split(held, -(-len(held) // BATCH)):
-            rate, n = _rates(solved[out], tried[out]), tried[out]
+            rows = dealt[out]
+            rate, n = _rates(solved[rows], tried[rows]), tried[rows]
             truth = full_scores(rate, n)[:, None]
             tests = walk(table, rate, n, n_asked=asked, criterion=criterion)
             found.adaptive[out], found.item[out] = np.abs(tests.score - truth), tests.item
@@ -196,12 +207,12 @@ def _tests(
             together = max(1, BATCH // len(out))
             for first in range(0, repeats, together):
                 now = slice(first, min(first + together, repeats))
-                rows = np.tile(np.arange(len(out)), now.stop - first)
-                order = random_orders(n[rows], longest, rng=rng)
-                means = plain_means(rate[rows], order)
-                score = walk(table, rate[rows], n[rows], n_asked=asked, order=order).score
+                again = np.tile(np.arange(len(out)), now.stop - first)
+                order = random_orders(n[again], longest, rng=rng)
+                means = plain_means(rate[again], order)
+                score = walk(table, rate[again], n[again], n_asked=asked, order=order).score
                 for off, value in ((found.plain, means), (found.model, score)):
-                    error = np.abs(value - truth[rows]).reshape(-1, len(out), value.shape[1])
+                    error = np.abs(value - truth[again]).reshape(-1, len(out), value.shape[1])
                     off[out] += error.sum(axis=0) / repeats
                 ends = {"random": means[:, plain - 1], "random_model": score[:, -1]}
                 for name, end in ends.items():
