@@ -398,7 +398,7 @@ def test_an_interrupt_hands_over_what_was_in_flight():
 
 def test_a_second_interrupt_leaves_at_once():
     with FakeServer(lambda body, number: Bad(hang=5) if number else None) as server:
-        solver = open_endpoint(f"m@{server.url}", in_flight=1)
+        solver = open_endpoint(f"m@{server.url}", in_flight=2)
         stream = solver.answer([Request(p, 0, 1) for p in problems(5)])
         next(stream)
         timer = threading.Timer(0.3, os.kill, (os.getpid(), 2))

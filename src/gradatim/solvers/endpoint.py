@@ -142,7 +142,7 @@ def _answer(server: Server, requests: Sequence[Request]) -> Iterator[list[Reply]
 def _ask(
     server: Server, requests: Sequence[Request], again: list[Request], *, once_more: bool = False
 ) -> Iterator[list[Reply]]:
-    """Batches as they arrive; after Ctrl-C, what was in flight and arrives within `drain` s."""
+    """Batches as they arrive; at Ctrl-C or a failure, also what arrives within `drain` seconds."""
     arrivals: queue.SimpleQueue[list[Arrival] | BaseException | None] = queue.SimpleQueue()
     loop = asyncio.new_event_loop()
     worker = threading.Thread(
@@ -155,6 +155,7 @@ def _ask(
     held = _Held(server, None if once_more else again)
     pulled: list[Arrival] = []
     deadline = float("inf")
+    ended: BaseException | None = None
     try:
         while True:
             try:  # one frame waits and yields, so that an interrupt is met here wherever it falls
@@ -162,18 +163,18 @@ def _ask(
                     break
                 replies, taken, failure = _judge(server, held, pulled)
                 del pulled[:taken]
+                if failure is not None:  # what is in flight is paid for, what is held is nobody's
+                    held.faults.clear()
+                    ended, deadline = failure, _stop(server, loop)
                 if replies:
                     yield replies
-                if failure is not None:
-                    raise failure
                 loop.call_soon_threadsafe(give_back, server, taken)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interrupt:
                 if server.stopping:
                     raise
-                server.stopping = True
-                deadline = time.monotonic() + server.line.drain
-        if deadline < float("inf"):
-            raise KeyboardInterrupt
+                ended, deadline = interrupt, _stop(server, loop)
+        if ended is not None:
+            raise ended
         if replies := _last(server, held):
             yield replies
     finally:
@@ -182,6 +183,14 @@ def _ask(
             loop.call_soon_threadsafe(cancel, loop)
         worker.join()
         loop.close()
+
+
+def _stop(server: Server, loop: asyncio.AbstractEventLoop) -> float:
+    """Ask nothing more; until when what is in flight may still arrive."""
+    server.stopping = True
+    # who waits for a permit sees that all is over, also where an interrupt met the giving back
+    loop.call_soon_threadsafe(give_back, server, server.line.in_flight)
+    return time.monotonic() + server.line.drain
 
 
 def _pull(

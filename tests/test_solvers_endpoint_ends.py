@@ -1,0 +1,81 @@
+"""How a run against a server ends: whose fault it is, what is kept, and what is said."""
+
+import asyncio
+import time
+
+import pytest
+from fake_server import Bad, FakeServer, error
+
+from gradatim.errors import SolverError
+from gradatim.solvers import gate
+from gradatim.solvers.endpoint import open_endpoint
+from gradatim.types import Problem, Request
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch):
+    monkeypatch.setattr(gate, "BACKOFF", 0.01)
+    monkeypatch.setattr(gate, "BACKOFF_MOST", 0.02)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def ask(server, *, n=1, count=1, url=None, **options):
+    """Replies until the end, and the error that ended them, if any."""
+    solver = open_endpoint(f"m@{url or server.url}", **options)
+    listed = [Problem(id=f"p{i}", prompt=f"question {i}", answer="42") for i in range(count)]
+    replies = []
+    try:
+        for batch in solver.answer([Request(p, 0, n) for p in listed]):
+            replies += batch
+    except SolverError as failure:
+        return replies, str(failure)
+    return replies, ""
+
+
+# -- the server's own faults --------------------------------------------------------------------
+
+SPENT = Bad(429, error("You exceeded your current quota", code="insufficient_quota"))
+
+
+@pytest.mark.parametrize("bad", [SPENT, Bad(401, error("no")), Bad(403, error("no"))])
+def test_an_answer_after_a_fault_of_the_server_makes_it_no_fault_of_a_problem(bad):
+    # every second one is refused: an answer follows each refusal
+    with FakeServer(lambda body, number: bad if number % 2 else None) as server:
+        replies, said = ask(server, count=8, in_flight=1)
+    assert {r.status for r in replies} == {"finished"}
+    assert len({r.request.problem.id for r in replies}) == len(replies) >= 4
+    assert "HTTP 4" in said
+
+
+def test_what_the_server_refused_for_a_while_is_asked_once_more():
+    with FakeServer(lambda body, number: SPENT if number in (1, 2) else None) as server:
+        replies, said = ask(server, count=5, in_flight=1)
+    assert sorted(r.request.problem.id for r in replies) == [f"p{i}" for i in range(5)]
+    assert ({r.status for r in replies}, said) == ({"finished"}, "")
+    assert len(server.bodies) == 7
+
+
+def test_what_is_in_flight_when_the_run_fails_is_kept():
+    # four refusals end the run while four answers are on their way
+    with FakeServer(lambda body, number: Bad(401, error("no")) if number < 4 else None) as server:
+        answered = server._answer
+
+        async def late(request, body, number):
+            await asyncio.sleep(0.2 * (number >= 4))
+            return await answered(request, body, number)
+
+        server._answer = late
+        replies, said = ask(server, count=40, in_flight=8, stop_after=4)
+        slow, _ = ask(server, count=1)
+    assert "4 times in a row" in said
+    assert ([r.status for r in replies], len(server.bodies)) == (["finished"] * 4, 9)
+    assert len(slow) == 1
+
+
+def test_what_hangs_when_the_run_fails_has_drain_seconds():
+    hung = Bad(hang=3)
+    with FakeServer(lambda body, number: hung if number else Bad(401)) as server:
+        began = time.monotonic()
+        replies, said = ask(server, count=4, in_flight=2, stop_after=1, drain=0.1)
+    assert (replies, time.monotonic() - began < 1.5) == ([], True)
+    assert "401" in said
