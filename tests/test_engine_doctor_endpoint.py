@@ -231,6 +231,11 @@ def vetted(server, *, problems=8, samples=4, **options):
         ("constant", {"seed": 5}, "leave seed out"),
         ("null", {"logprobs": True}, "logprobs gave null: no log-probabilities"),
         ("runs on", {"stop": "Q:"}, "the reply goes on after it"),
+        ("copies", {}, "n=4 at temperature=1.5 gave 4 equal choices"),
+        ("deaf", {"system": "Be brief."}, "a system message .* dropped"),
+        ("no system", {"system": "Be brief."}, r"refused: put it into the prompt"),
+        ("endless", {"max_tokens": 8, "max_tokens_total": 10**6}, "costs have no bound"),
+        ("endless", {"max_tokens": 8, "max_cost": 9, "price_out": 1}, "costs have no bound"),
     ],
 )
 def test_a_run_that_needs_what_a_server_lacks_stops_before_it_pays(defect, options, why):
@@ -246,13 +251,17 @@ def test_a_run_that_needs_what_a_server_lacks_stops_before_it_pays(defect, optio
 @pytest.mark.parametrize(
     ("defect", "options", "most"),
     [
-        ((), {}, 3),
-        ((), {"seed": 1}, 3),
+        ((), {}, 4),
+        ((), {"seed": 1}, 4),
+        (("copies",), {"choices": 1}, 3),
+        (("copies", "endless", "deaf"), {"temperature": 0}, 0),
+        ((), {"system": "Be brief."}, 5),
+        ((), {"mode": "completions", "system": ""}, 4),
         (("greedy", "null"), {"temperature": 0}, 0),
         (("greedy",), {"samples": 1}, 0),
         (("greedy", "completions only"), {}, 2),  # the run says what is wrong
-        (("null", "runs on"), {}, 3),
-        ((), {"logprobs": True, "stop": ["Q:"]}, 5),
+        (("null", "runs on"), {}, 4),
+        ((), {"logprobs": True, "stop": ["Q:"]}, 6),
     ],
 )
 def test_a_run_that_gets_what_it_needs_goes_on(defect, options, most):
@@ -272,9 +281,9 @@ def test_what_vetting_costs_is_taken_off_the_budgets(tmp_path):
         told = attempt(
             listed, solver=f"openai:m@{server.url}", samples=2, run=tmp_path, choices=1, **budgets
         )
-    assert left["max_requests"] == 30 - asked == 27
+    assert left["max_requests"] == 30 - asked == 25
     assert 0.999 < left["max_cost"] < 1
-    assert told["made"] == 27
+    assert told["made"] == 26  # and one probe less: no choices
     assert len(server.bodies) == asked + 30
 
 

@@ -124,8 +124,9 @@ def vet(
 ) -> dict[str, Any]:
     """Ask a server whether it honours what a run needs, before the run pays for anything.
 
-    A run that draws several answers to a problem needs a temperature that works, one with
-    `logprobs` or `stop` needs these. What cannot be told stops nothing.
+    A run that draws several answers to a problem needs a temperature that works and choices that
+    differ, one with a budget in tokens or money a `max_tokens` that cuts; one with `logprobs`,
+    `stop` or `system` needs these. What cannot be told stops nothing.
 
     Args:
         spec, options: of the solver; only openai:MODEL@URL is asked, unless option `probe` is
@@ -155,13 +156,20 @@ def vet(
 
 
 def _needed(talk: Talk, requests: Sequence[Request]) -> list[Probe]:
+    style, line = talk.style, talk.line
     several = any(request.n > 1 or request.first > 0 for request in requests)
+    at_once = line.choices > 1 and any(request.n > 1 for request in requests)
+    cut = style.max_tokens is not None or INSTEAD in style.body
+    counted = line.max_tokens_total is not None or line.max_cost is not None
     return [
         probe
         for probe, wanted in (
             (probes.draws, several and probes.samples(talk)),
-            (probes.log_probabilities, talk.line.logprobs),
-            (probes.stop, bool(talk.style.stop)),
+            (probes.choices, at_once and probes.samples(talk)),
+            (probes.log_probabilities, line.logprobs),
+            (probes.stop, bool(style.stop)),
+            (probes.system, bool(style.system)),
+            (probes.length, cut and counted),
         )
         if wanted
     ]
