@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from gradatim.engine.grade import grade
 from gradatim.errors import ArgumentError, FormatError, MissingExtra
 from gradatim.families.generation import generate
 from gradatim.integrations import trl, trl_checks, trl_feedback, trl_loss, trl_rows
 from gradatim.learning.advantages import grpo
 from gradatim.learning.objectives_parts import Scale
 from gradatim.recipes.curriculum import Curriculum
-from gradatim.store.run import Run
 from gradatim.types import Problem, Use
 
 SUM = Problem(id="7", prompt="6 * 7?", answer="42", verifier="number")
@@ -78,20 +76,6 @@ def test_the_reward_says_which_column_it_lacks():
     damaged = trl.problem_row(SUM)["problem"].replace('"42"', "[42]")
     with pytest.raises(FormatError, match="column 'problem'"):
         trl_rows.problem_of(damaged)
-
-
-@pytest.mark.parametrize("value", ["Find $x$.", "{x} + 1", '{"prompt": "1 + 1"}', ["x"], None])
-def test_a_column_named_problem_may_be_another(tmp_path, value):
-    assert trl_rows.problem_of(value) is None
-    logged = trl.reward_logger(score, run=tmp_path / "run")
-    ours = trl.problem_row(SUM)["problem"]
-    said = {"answer": ["2", "42"], "problem": [value, ours]}
-    assert call(logged, ["1 + 1?", "6*7="], ["2", "42"], **said) == [1.0, 1.0]
-    first, second = Run(tmp_path / "run").problems()
-    assert (first.prompt, first.answer, second) == ("1 + 1?", "2", SUM)
-    right = trl.reward_logger(lambda prompts, **_: [1.0], run=tmp_path / "run")
-    with pytest.raises(ArgumentError, match=r"none named 'answer' \(they have .*, problem, solut"):
-        call(right, ["1 + 1?"], ["2"], problem=[value], solution=["2"])
 
 
 # -- feedback -------------------------------------------------------------------------------------
@@ -311,6 +295,19 @@ def test_a_generation_pays_for_a_group():
         trl_checks.affordable(Curriculum(range(9), "grpo"), range(8), Config())
 
 
+def test_what_passed_is_said_before_a_generation():
+    two = ["right", "form"]
+    with pytest.raises(
+        ArgumentError, match=r"2 reward functions \(right, form\) and no `solved`: "
+    ):
+        trl_checks.judged(two, [1.0, 1.0], None)
+    with pytest.raises(ArgumentError, match="`solved` must be one of form, right; got 'rigth'"):
+        trl_checks.judged(two, [1.0, 1.0], "rigth")
+    trl_checks.judged(two, [1.0, 1.0], "right")
+    trl_checks.judged(two, np.float32([0.8, 0.2]).tolist(), None)
+    trl_checks.judged(["right"], [2.0], None)  # its rewards may be halves
+
+
 def test_an_epoch_tries_every_problem():
     # 10 problems, 4 a generation: 3 generations, each drawn 2 x 8 times
     ticks = trl_rows.Ticks(10, 4, 16)
@@ -319,6 +316,9 @@ def test_an_epoch_tries_every_problem():
 
 def test_only_the_same_recipe_goes_on(tmp_path):
     curriculum, plan = planned()
+    with pytest.raises(ArgumentError, match="holds a model only, neither its opt"):
+        trl_checks.resumed(curriculum, tmp_path)
+    (tmp_path / "rng_state.pth").touch()
     with pytest.raises(ArgumentError, match=r"has no gradatim\.npz, so another trainer wrote it"):
         trl_checks.resumed(curriculum, tmp_path)
     curriculum.observe(plan, np.ones(12))
@@ -330,92 +330,6 @@ def test_only_the_same_recipe_goes_on(tmp_path):
         trl_checks.resumed(planned(budget={"size": 3})[0], tmp_path)
     with pytest.raises(FormatError, match="the problems it was saved with"):
         trl_checks.resumed(planned(problems=31)[0], tmp_path)
-
-
-# -- the logger -----------------------------------------------------------------------------------
-
-
-class State:
-    global_step = 3
-
-
-def score(prompts, completions, answer, **_):
-    """Half for any digit."""
-    pairs = zip(completions, answer, strict=True)
-    return [None if text == "" else 1.0 if text == a else 0.5 for text, a in pairs]
-
-
-def call(function, prompts, completions, **columns):
-    ids = [[1, END if text != "cut" else OTHER] for text in completions]
-    more = {"completion_ids": ids, "trainer_state": State(), **columns}
-    return function(prompts=prompts, completions=completions, **more)
-
-
-def test_scored_attempts_are_in_the_ledger(tmp_path):
-    logged = trl.reward_logger(score, run=tmp_path / "run", ends=[END])
-    assert logged.__name__ == "score"  # TRL's metrics bear it
-    prompts, said = ["1 + 1?", "1 + 1?", "2 + 2?"], ["2", "3", "cut"]
-    assert call(logged, prompts, said, answer=["2", "2", "4"]) == [1.0, 0.5, 0.5]
-    call(logged, prompts[:2], ["2", ""], answer=["2", "2"])  # once more at the same step
-    run = Run(tmp_path / "run", create=False)
-    with run.ledger() as ledger:
-        rows = list(ledger.attempts())
-    assert [(r.sample, r.status, r.reward, r.solved, r.text) for r in rows] == [
-        (0, "finished", 1.0, True, "2"),
-        (1, "finished", 0.5, False, "3"),
-        (0, "truncated", 0.5, False, "cut"),
-        (2, "finished", 1.0, True, "2"),
-        (3, "finished", None, None, ""),
-    ]
-    assert {(r.setting.solver, r.setting.policy, r.step) for r in rows} == {("trl", "0000003", 3)}
-    assert [(p.prompt, p.answer) for p in run.problems()] == [("1 + 1?", "2"), ("2 + 2?", "4")]
-
-
-def test_the_logger_knows_problems_and_chats(tmp_path):
-    logged = trl.reward_logger(score, run=Run(tmp_path / "run"))
-    chat = [{"role": "user", "content": "6 * 7?"}]
-    reply = [{"role": "assistant", "content": "42"}]
-    call(logged, [chat], [reply], answer=["42"])
-    text = trl.problem_row(SUM)["problem"]
-    call(logged, ["6*7="], ["42"], answer=["42"], problem=[text])
-    first, second = Run(tmp_path / "run").problems()
-    assert first.prompt == tuple(chat)
-    assert second == SUM
-
-
-def test_given_rewards_are_kept_when_the_run_is_graded(tmp_path):
-    form = lambda completions, **_: [None if c == "4" else float("<b>" in c) for c in completions]  # noqa: E731
-    call(trl.reward_logger(form, run=tmp_path), ["2+2"] * 3, ["<b>5", "5", "4"], answer=["4"] * 3)
-    assert grade(run=tmp_path)["regraded"] == 1  # the one that it did not score
-    with Run(tmp_path).ledger() as ledger:
-        assert [r.solved for r in ledger.attempts()] == [True, False, True]
-
-
-def test_rewards_are_brought_to_one_scale(tmp_path):
-    wide = lambda prompts, **_: [-1.0, 2.0]  # noqa: E731
-    logged = trl.reward_logger(wide, run=tmp_path / "run", span=(-1.0, 2.0))
-    assert call(logged, ["a", "b"], ["x", "y"], answer=["1", "2"]) == [-1.0, 2.0]
-    with Run(tmp_path / "run").ledger() as ledger:
-        assert [(r.reward, r.solved) for r in ledger.attempts()] == [(0.0, False), (1.0, True)]
-    narrow = trl.reward_logger(wide, run=tmp_path / "run")
-    with pytest.raises(ArgumentError, match=r"gave -1, outside of `span` \(0, 1\)"):
-        call(narrow, ["a", "b"], ["x", "y"], answer=["1", "2"])
-
-
-def test_the_logger_says_what_it_lacks(tmp_path):
-    async def later(**_):
-        return []
-
-    with pytest.raises(ArgumentError, match="`function` is asynchronous"):
-        trl.reward_logger(later, run=tmp_path)
-    with pytest.raises(ArgumentError, match=r"`span` must be \(worst, best\) reward"):
-        trl.reward_logger(score, run=tmp_path, span=(1.0, 0.0))
-    with pytest.raises(ArgumentError, match="`verifier` must be one of"):
-        trl.reward_logger(score, run=tmp_path, verifier="maths")
-    anything = trl.reward_logger(lambda prompts, **_: [1.0], run=tmp_path / "run")
-    line = r"none named 'answer' \(they have completion_ids, gold\): say which holds the answer"
-    with pytest.raises(ArgumentError, match=line):
-        call(anything, ["1 + 1?"], ["2"], gold=["2"])
 
 
 def test_the_filter_takes_groups_of_any_size():

@@ -48,7 +48,7 @@ class Planned(Base):
         curriculum: a Curriculum over the same problems instead.
         reward_funcs: as for GRPOTrainer; default: each problem's own verifier.
         solved: name of the reward function that is 1 where an attempt passed; default: their
-            weighted sum.
+            weighted sum, of weights that add up to 1.
         loss: "recipe" for the recipe's objective, "trl" for TRL's loss with the settings of
             `args` and the recipe's advantages.
         prompt: problem -> text or messages to send; default: the problem's own, as a message
@@ -99,6 +99,7 @@ class Planned(Base):
             train_dataset=self._dataset(problems),
             **theirs,
         )
+        before.judged(self.reward_func_names, self.reward_weights.tolist(), solved)
         self._objective = None
         if loss == "recipe":
             use, processes = curriculum.recipe.objective, self.accelerator.num_processes
