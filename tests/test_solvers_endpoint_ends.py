@@ -1,14 +1,17 @@
 """How a run against a server ends: whose fault it is, what is kept, and what is said."""
 
 import asyncio
+import json
 import time
 
 import pytest
 from fake_server import Bad, FakeServer, error
 
-from gradatim.errors import SolverError
+from gradatim.errors import ArgumentError, SolverError
 from gradatim.solvers import gate
 from gradatim.solvers.endpoint import open_endpoint
+from gradatim.solvers.line import Line
+from gradatim.solvers.wire import Answered, read_response
 from gradatim.types import Problem, Request
 
 
@@ -79,3 +82,23 @@ def test_what_hangs_when_the_run_fails_has_drain_seconds():
         replies, said = ask(server, count=4, in_flight=2, stop_after=1, drain=0.1)
     assert (replies, time.monotonic() - began < 1.5) == ([], True)
     assert "401" in said
+
+
+# -- what comes in, and what must not get out ---------------------------------------------------
+
+
+@pytest.mark.parametrize("said", [2**63, 10**30, 2**53, -1, True, 7.0, "7"])
+def test_a_count_that_cannot_be_one_is_unknown(said):
+    value = {"choices": [{"message": {"content": "4"}}], "usage": {"completion_tokens": said}}
+    got = read_response(200, {}, json.dumps(value).encode(), mode="chat", asked=1)
+    assert isinstance(got, Answered)
+    assert (got.answer_tokens, got.choices[0].tokens) == (-1, -1)
+
+
+@pytest.mark.parametrize("given", ["gsk_abcDEF123", "sk-1", "a" * 40])
+def test_a_key_that_looks_like_a_name_is_refused_and_not_repeated(given, monkeypatch):
+    with pytest.raises(ArgumentError, match="name of the environment variable") as caught:
+        Line(key=given)
+    assert given not in str(caught.value)
+    monkeypatch.setenv("groq_key", "x")
+    assert [Line(key=name).key for name in ("groq_key", "GROQ_KEY_2")] == ["groq_key", "GROQ_KEY_2"]

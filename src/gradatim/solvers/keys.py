@@ -37,11 +37,18 @@ def check_name(variable: str) -> None:
     Raises:
         ArgumentError: no name of an environment variable.
     """
-    if variable and not re.fullmatch(r"[A-Za-z_]\w{0,63}", variable):
+    # keys look like names too (gsk_...): capitals are a name, and so is what is set
+    if variable and not (re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", variable) or _is_set(variable)):
         raise ArgumentError(
-            "`key` must be the name of the environment variable that holds the key (what was "
-            "given is no such name and is not repeated here)"
+            "`key` must be the name of the environment variable that holds the key, in capitals "
+            "unless it is set (what was given is no such name and is not repeated here)"
         )
+
+
+def _is_set(variable: str) -> bool:
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", variable) is not None and (
+        variable in os.environ
+    )
 
 
 class Hider:

@@ -297,7 +297,9 @@ def _excerpt(raw: bytes) -> str:
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else -1
+    """A count that can be one: larger ones than 2^53 fit no column and are no tokens."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value < 2**53 else -1
 
 
 def _clean(text: str) -> str:
