@@ -102,3 +102,26 @@ def test_a_key_that_looks_like_a_name_is_refused_and_not_repeated(given, monkeyp
     assert given not in str(caught.value)
     monkeypatch.setenv("groq_key", "x")
     assert [Line(key=name).key for name in ("groq_key", "GROQ_KEY_2")] == ["groq_key", "GROQ_KEY_2"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"extra": {"api_key": "k"}},
+        {"headers": {"X-Auth": "k"}},
+        {"token": "k"},
+        {"list": [{"Authorization": "Bearer k"}]},
+        {"user": "me", "odd": ["a sk-secret-123 b"]},
+    ],
+)
+def test_a_key_deep_in_the_body_is_refused(body, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-123")
+    with pytest.raises(ArgumentError, match="`body` must not carry a key") as caught:
+        open_endpoint("m@http://h", body=body)
+    assert "secret" not in str(caught.value)
+
+
+def test_fields_that_only_sound_like_keys_are_sent():
+    schema = {"properties": {"password": {"type": "string"}}, "required": ["password"]}
+    body = {"max_completion_tokens": 8, "return_token_ids": True, "tools": [{"function": schema}]}
+    assert open_endpoint("m@http://h", body=body).params["body"] == body

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from gradatim import checks, files
 from gradatim.errors import ArgumentError, SolverError
+from gradatim.solvers.keys import read_key, refuse_keys
 from gradatim.solvers.line import Line
 from gradatim.solvers.traffic import TIMEOUT, Arrival, Server, cancel, give_back, work
 from gradatim.solvers.wire import OF_REQUEST, OF_SERVER, Fault, Style, render
@@ -96,6 +97,8 @@ def endpoint(
             "`max_tokens_total` and `max_cost` need `max_tokens`: without it nobody knows what a "
             "request may cost"
         )
+    if style.body:
+        refuse_keys(style.body, read_key(line.key))
     # without a scope nothing outlives this process, and no two runs share an answer
     server = Server(model, bases, style, line, scope=line.scope or secrets.token_hex(8))
 

@@ -8,12 +8,19 @@ import html
 import json
 import os
 import re
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from gradatim.errors import ArgumentError
 
 LEAST = 8  # shorter ones are words that servers without keys ask for, such as EMPTY
 HIDDEN = "[key]"
+SECRET = re.compile(
+    "api[_-]?key|authorization|(access|auth)[_-]?token|secret|password|bearer|x[_-]auth"
+    "|^(x-)?token$",
+    re.IGNORECASE,
+)
 
 
 def read_key(variable: str) -> str:
@@ -49,6 +56,37 @@ def _is_set(variable: str) -> bool:
     return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", variable) is not None and (
         variable in os.environ
     )
+
+
+def refuse_keys(body: Any, key: str = "", *, arguments: bool = False) -> None:
+    """Refuse a key anywhere in fields of a request, which are kept in the run and the ledger.
+
+    Args:
+        body: JSON; fields are judged by their names.
+        key: if given, no text may hold it either.
+        arguments: the names of `body` are those of a tool's arguments, which may be any.
+
+    Raises:
+        ArgumentError: it holds a key; the key is not repeated.
+
+    >>> refuse_keys({"max_tokens": 8, "tools": [{"properties": {"token": {"type": "string"}}}]})
+    """
+    found = ""
+    if isinstance(body, Mapping):
+        for name, value in body.items():
+            if not arguments and SECRET.search(str(name)):
+                found = f" ({name})"
+            refuse_keys(value, key, arguments=name == "properties")
+    elif isinstance(body, list | tuple):
+        for value in body:
+            refuse_keys(value, key)
+    elif isinstance(body, str) and len(key) >= LEAST and key in body:
+        found = " (the one in the environment)"
+    if found:
+        raise ArgumentError(
+            f"`body` must not carry a key{found}: put it in the environment variable "
+            "OPENAI_API_KEY (option `key` names another)"
+        )
 
 
 class Hider:

@@ -5,7 +5,6 @@ Fault. Servers differ silently, so nothing that comes back is believed before it
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.solvers import refusals
 from gradatim.solvers.headers import asked_wait, request_id
+from gradatim.solvers.keys import refuse_keys
 from gradatim.types import Message, Problem
 
 PATHS = {"chat": "/chat/completions", "completions": "/completions"}
@@ -24,7 +24,6 @@ ENDS = {
     **dict.fromkeys(("length", "max_tokens", "model_length"), "truncated"),
     **dict.fromkeys(("content_filter", "error", "abort"), "provider_error"),
 }
-SECRET = re.compile("api_?key|authorization|access_token|auth_token|secret|password", re.I)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +64,7 @@ class Style:
             checks.within(0, 100, temperature=self.temperature)
         if self.max_tokens is not None:
             checks.whole(1, 10**9, max_tokens=self.max_tokens)
-        for name in self.body:  # it is kept in the run and the ledger
-            if SECRET.search(name):
-                raise ArgumentError(
-                    f"`body` must not carry a key ({name}): put it in the environment variable "
-                    "OPENAI_API_KEY (option `key` names another)"
-                )
+        refuse_keys(self.body)
 
     @property
     def longest(self) -> int | None:
