@@ -95,3 +95,11 @@ def test_the_command_lists_kinds_and_options(capsys):
     assert command(["solvers", "openai"]) == 0
     assert "--set temperature" in capsys.readouterr().out
     assert command(["solvers", "nobody"]) == 2
+
+
+def test_a_budget_is_not_spent_twice_by_a_route():
+    spec = "route(openai:a@http://127.0.0.1:1, vote-2(openai:b@http://127.0.0.1:1))"
+    with pytest.raises(ArgumentError, match=r"`max_requests` .* each its own, as in easy="):
+        open_solver(spec, max_requests=5)
+    open_solver(spec, easy={"max_requests": 5}, hard={"max_requests": 2}).close()
+    open_solver("route(sim:2pl, openai:b@http://127.0.0.1:1)", max_requests=5).close()

@@ -18,7 +18,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from gradatim.files import read_text
 from gradatim.types import Solver
 
 GROUP = "gradatim.solvers"
+BUDGETS = ("max_requests", "max_tokens_total", "max_cost")  # each solver counts its own
 
 
 class Kind(NamedTuple):
@@ -279,6 +280,7 @@ def _open_controller(spec: str, opener: Callable[..., Solver], options: dict[str
     if own.get("by", known.get("by")) == "certainty":
         for part in parts:
             _need_certainty(spec, part)
+    _once(spec, parts, options)
     inner: list[Solver] = []
     try:
         for role, part in zip(kind.inner, parts, strict=True):
@@ -293,6 +295,16 @@ def _open_controller(spec: str, opener: Callable[..., Solver], options: dict[str
         for solver in inner:
             solver.close()
         raise
+
+
+def _once(spec: str, parts: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Refuse a budget that each of several solvers would spend for itself."""
+    for name in (n for n in BUDGETS if options.get(n) is not None):
+        if sum(name in solver_options(part) for part in parts) > 1:
+            raise ArgumentError(
+                f"`{name}` would be spent by each solver of {spec}: give each its own, as in "
+                f'easy={{"{name}": ...}}'
+            )
 
 
 def _need_certainty(spec: str, part: str) -> None:
