@@ -220,7 +220,8 @@ def test_choices_are_asked_for_with_a_seed_where_the_run_has_one():
 def vetted(server, *, problems=8, samples=4, **options):
     """The options that vetting a run of this size changes."""
     listed = [Problem(id=str(i), prompt="2+2", answer="4") for i in range(problems)]
-    return vet(f"openai:m@{server.root}", options, [Request(p, 0, samples) for p in listed])
+    requests = [Request(p, 0, samples) for p in listed]
+    return vet(f"openai:m@{server.root}", options, requests).options
 
 
 @pytest.mark.parametrize(
@@ -284,7 +285,18 @@ def test_what_vetting_costs_is_taken_off_the_budgets(tmp_path):
     assert left["max_requests"] == 30 - asked == 25
     assert 0.999 < left["max_cost"] < 1
     assert told["made"] == 26  # and one probe less: no choices
+    assert told["spent"]["requests"] == 30
+    assert told["spent"]["cost"] > 26 * 100 / 1e6  # a hundred words each, and the probes'
     assert len(server.bodies) == asked + 30
+
+
+@pytest.mark.parametrize("budget", [{"max_requests": 3}, {"max_tokens_total": 900}])
+def test_a_budget_that_asking_could_use_up_is_left_to_the_run(budget, tmp_path):
+    listed = [Problem(id=str(i), prompt="2+2", answer="4", verifier="number") for i in range(40)]
+    options = {"samples": 2, "max_tokens": 100, "choices": 1, **budget}
+    with DefectServer() as server:
+        told = attempt(listed, solver=f"openai:m@{server.url}", run=tmp_path, **options)
+    assert told["made"] == len(server.bodies) == told["spent"]["requests"] >= 3
 
 
 def test_attempt_stops_before_it_pays_and_goes_on_when_told(tmp_path, capsys):

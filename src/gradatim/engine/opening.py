@@ -42,10 +42,12 @@ def in_run(
         created = config.load(run.path / "run.toml").get("created", "")
         named["scope"] = digest("scope", str(run.path.resolve()), created, size=8).hex()
     ready: list[Solver] = []  # the solver that answers, once the server was asked
+    asking: dict[str, Any] = {}  # what that spent
 
     def answer(requests: Sequence[Request]) -> Iterator[list[Reply]]:
         if not ready:
-            left = vet(spec, named, requests, attempts=attempts)
+            left, spent = vet(spec, named, requests, attempts=attempts)
+            asking.update(spent)
             ready.append(open_solver(spec, **(named | left)))
         return ready[0].answer(requests)
 
@@ -54,6 +56,7 @@ def in_run(
             solver.close()
 
     def report() -> Mapping[str, Any]:
-        return (ready or [opened])[0].report()
+        told = (ready or [opened])[0].report()
+        return {**told, **{k: told[k] + asked for k, asked in asking.items() if k in told}}
 
     return replace(opened, answer=answer, close=close, report=report)

@@ -80,6 +80,12 @@ class Spending:
             self.stopped_by = "max_cost"
         return not self.stopped_by
 
+    def affords(self, requests: int, cost: Cost) -> bool:
+        """Whether so many requests that cost so much together are within every limit."""
+        return (self.limits.requests is None or requests <= self.limits.requests) and self.fits(
+            cost
+        )
+
     def take(self, bound: Cost) -> None:
         """A request goes."""
         self.requests += 1
