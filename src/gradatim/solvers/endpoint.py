@@ -299,9 +299,13 @@ def _last(server: Server, held: _Held) -> list[Reply]:
 
 
 def _failure(server: Server, fault: Fault, times: int) -> SolverError:
-    advice = "; raise `timeout`, or ask for fewer at once (`in_flight`)"
+    advice = ""
+    if fault.cause == TIMEOUT:
+        advice = "; raise `timeout`, or ask for fewer at once (`in_flight`)"
+    elif fault.cause == "connection" and not server.answered:
+        advice = "; start the server, or check host and port"
     return SolverError(
         f"{server.url} gave no answer {times} times in a row (it may do so up to `stop_after` "
-        f"{server.line.stop_after} times): {fault.detail}{advice * (fault.cause == TIMEOUT)}; "
+        f"{server.line.stop_after} times): {fault.detail}{advice}; "
         "the same command resumes"
     )

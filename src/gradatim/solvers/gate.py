@@ -19,7 +19,7 @@ from gradatim.solvers.wire import Answered, Fault
 BACKOFF, BACKOFF_MOST = 0.5, 30.0  # seconds; full jitter over min(most, first * 2^trial)
 PATIENCE = 300.0  # a longer wish to wait is not granted
 NAP = 0.25  # how often one who waits looks whether all is over
-REFUSED = ("429", "quota")  # the server is well and wants less
+REFUSED = ("429",)  # the server is well and wants less; a spent quota does not come back
 HEALTH = ("timeout", "spent")  # faults that say nothing of the server's health
 
 

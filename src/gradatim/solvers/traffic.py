@@ -43,6 +43,7 @@ class Server:
     single: bool = False  # it gives one choice whatever n says
     answered: bool = False
     stopping: bool = False
+    unheard: int = 0  # connections that failed before there was any answer
     hopeless: bool = False  # too many faults of one cause since the last answer
     causes: Counter[str] = field(default_factory=Counter)
     longest: int | None = None  # tokens of an answer
@@ -128,6 +129,7 @@ async def _ask_all(server: Server, requests: Sequence[Request], put: _Outbox) ->
     line = server.line
     key = read_key(line.key)
     server.causes.clear()
+    server.unheard = 0
     server.hopeless = False
     server.permits = asyncio.Semaphore(line.in_flight)
     server.gate.begin()
@@ -177,7 +179,7 @@ class _Got(NamedTuple):
 async def _ask_unit(asker: _Asker, request: Request, samples: range, put: _Outbox) -> None:
     """Ask until every sample has a reply; each response is put as one Arrival."""
     server = asker.server
-    alone = False  # this unit's `n` was refused: ask one by one
+    alone = False  # this unit's `n` was refused or took too long: ask one by one
     most = len(samples)
     while samples:
         await server.permits.acquire()  # given back by the caller's thread, after each Arrival
@@ -193,7 +195,7 @@ async def _ask_unit(asker: _Asker, request: Request, samples: range, put: _Outbo
             continue
         outcome, seconds = got
         if isinstance(outcome, Fault):
-            if n > 1 and outcome.cause in ("400", "422"):
+            if n > 1 and outcome.cause in ("400", "422", TIMEOUT):  # n may be what is too much
                 alone = True
                 server.permits.release()
                 continue
@@ -254,6 +256,9 @@ async def _persist(asker: _Asker, request: Request, samples: range) -> _Got | No
         if WHERE in got.detail and _moved(server, base):  # a 404 that names no model, no mode
             continue
         tired = trial >= server.line.retries and not gate.breaker.opened
+        if got.cause == "connection" and not server.answered:  # nobody listens, as it seems
+            server.unheard += 1
+            tired |= server.unheard >= server.line.stop_after
         if not got.passing or tired or (got.wait or 0) > PATIENCE:
             return _Got(got._replace(detail=_public(asker, got.detail)), seconds)
         if got.wait is None and got.cause != "429":  # other waits are everybody's: the gate's
