@@ -160,3 +160,22 @@ def test_nobody_listening_ends_after_stop_after_connections(monkeypatch):
     assert time.monotonic() - began < 2
     assert "8 times in a row" in said
     assert "start the server, or check host and port" in said
+
+
+# -- where it points ------------------------------------------------------------------------------
+
+
+def test_a_404_that_speaks_of_a_model_is_no_wrong_path():
+    with FakeServer(lambda body, number: Bad(404, error("Unable to access model zz"))) as server:
+        _, said = ask(server, url=server.url.removesuffix("/v1"), stop_after=1)
+    assert "/v1/chat/completions gave no answer" in said
+    assert "Unable to access model zz; check the model's name: the spec" in said
+
+
+def test_a_key_is_hidden_before_a_place_is_cut(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-123")
+    place = "https://elsewhere/" + "a" * 172 + "sk-secret-123"
+    with FakeServer(lambda body, number: Bad(308, "", {"Location": place})) as server:
+        _, said = ask(server, stop_after=1)
+    assert "points to: https://elsewhere/" in said
+    assert "sk-" not in said

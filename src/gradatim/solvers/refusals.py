@@ -46,6 +46,9 @@ SPENT = re.compile(
 )
 
 
+OF_MODEL = re.compile(r'"(message|detail|error)"\s*:\s*"[^"]*\bmodel\b', re.IGNORECASE)
+
+
 def is_spent(code: int, text: str) -> bool:
     """Whether a 429 is for a quota, which does not come back, and not for a rate, which does.
 
@@ -67,4 +70,6 @@ def hint(code: int, text: str, mode: str) -> str:
         for words, what in SAID:
             if words.search(text) and what != f"set mode={mode}":
                 return what
+    if code == 404 and OF_MODEL.search(text):  # the path is right, or nobody would speak of models
+        return "check the model's name: the spec is openai:MODEL@URL"
     return HINTS.get(code, "")

@@ -326,6 +326,8 @@ async def _once(asker: _Asker, raw: bytes, headers: dict[str, str], asked: int) 
         return Fault("lost", f"{type(error).__name__}: {error}", True)
     if dry := dry_for(response.headers):
         server.gate.pause(dry)
-    return read_response(
-        response.status, response.headers, body, mode=server.style.mode, asked=asked
-    )
+    # before anything is cut short: half a key is no longer found
+    shown = response.headers.copy()
+    for name, value in response.headers.items():
+        shown[name] = asker.hide(value)
+    return read_response(response.status, shown, body, mode=server.style.mode, asked=asked)
