@@ -12,6 +12,15 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from gradatim.types import Problem
+
+
+def problems(n):
+    return [
+        Problem(id=f"p{i}", prompt=f"question {i}", answer="42", verifier="number")
+        for i in range(n)
+    ]
+
 
 class Bad(NamedTuple):
     """A response that is not an answer.

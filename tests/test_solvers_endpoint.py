@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from fake_server import Bad, FakeServer, error
+from fake_server import Bad, FakeServer, error, problems
 
 from gradatim.errors import ArgumentError, SolverError
 from gradatim.solvers import gate
@@ -20,13 +20,6 @@ from gradatim.types import Problem, Request
 def _fast(monkeypatch):
     monkeypatch.setattr(gate, "BACKOFF", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-
-def problems(n):
-    return [
-        Problem(id=f"p{i}", prompt=f"question {i}", answer="42", verifier="number")
-        for i in range(n)
-    ]
 
 
 def ask(server, *, n=1, count=1, url=None, **options):

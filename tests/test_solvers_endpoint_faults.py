@@ -7,14 +7,14 @@ import time
 from urllib.parse import quote
 
 import pytest
-from fake_server import FINAL, ODD, PASSING, SLOW, Bad, FakeServer, answer, error
+from fake_server import FINAL, ODD, PASSING, SLOW, Bad, FakeServer, answer, error, problems
 
 from gradatim.engine import attempt as engine
 from gradatim.errors import ArgumentError, SolverError
 from gradatim.solvers import gate, pace
 from gradatim.solvers.endpoint import open_endpoint
 from gradatim.store.run import Run
-from gradatim.types import Problem, Request
+from gradatim.types import Request
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +29,6 @@ def attempt(listed, server, **options):
     """Attempts without the doctor's probes: what the server meets is what the run asks."""
     spec = f"openai:m@{server.url}"
     return engine.attempt(listed, solver=spec, probe=False, **options)
-
-
-def problems(n):
-    return [
-        Problem(id=f"p{i}", prompt=f"question {i}", answer="42", verifier="number")
-        for i in range(n)
-    ]
 
 
 def ask(server, *, n=1, count=1, url=None, **options):
