@@ -4,12 +4,13 @@ import asyncio
 import json
 import socket
 import time
+from collections import Counter
 
 import pytest
 from fake_server import Bad, FakeServer, error
 
 from gradatim.errors import ArgumentError, SolverError
-from gradatim.solvers import gate
+from gradatim.solvers import gate, traffic
 from gradatim.solvers.endpoint import open_endpoint
 from gradatim.solvers.line import Line
 from gradatim.solvers.wire import Answered, read_response
@@ -141,6 +142,31 @@ def test_several_answers_that_take_too_long_are_asked_for_one_by_one():
     assert [body.get("n", 1) for body in server.bodies] == [4, 1, 1, 1, 1]
 
 
+def test_one_slow_batch_does_not_make_a_server_single_for_good(monkeypatch):
+    monkeypatch.setattr(traffic, "ALONE", 6)
+    slow = []
+
+    def once(body, number):  # the first batch hangs, and the second that is tried later
+        batch = body.get("n", 1) > 1
+        slow.extend([1] * batch)
+        return Bad(hang=3) if batch and len(slow) <= 2 else None
+
+    with FakeServer(once) as server:
+        replies, said = ask(server, n=4, count=12, timeout=0.2, in_flight=1)
+    assert (Counter(r.status for r in replies), said) == ({"finished": 48}, "")
+    sizes = [body.get("n", 1) for body in server.bodies]
+    # one by one for 6 answers, then for 12, then several at once to the end
+    assert sizes == [4, *[1] * 6, 2, *[1] * 12, 2, *[4] * 7]
+
+
+def test_a_server_that_refuses_n_is_asked_one_by_one_to_the_end():
+    no = Bad(400, error("n must be 1"))
+    with FakeServer(lambda body, number: no if body.get("n", 1) > 1 else None) as server:
+        replies, said = ask(server, n=4, count=12, in_flight=1)
+    assert (Counter(r.status for r in replies), said) == ({"finished": 48}, "")
+    assert [body.get("n", 1) for body in server.bodies] == [4, *[1] * 48]
+
+
 def test_a_spent_quota_stops_without_pauses():
     with FakeServer(lambda body, number: SPENT) as server:
         solver = open_endpoint(f"m@{server.url}", in_flight=16)
@@ -170,6 +196,15 @@ def test_a_404_that_speaks_of_a_model_is_no_wrong_path():
         _, said = ask(server, url=server.url.removesuffix("/v1"), stop_after=1)
     assert "/v1/chat/completions gave no answer" in said
     assert "Unable to access model zz; check the model's name: the spec" in said
+
+
+def test_a_path_that_is_at_neither_address_names_both_and_what_the_first_said():
+    with FakeServer(path="/elsewhere") as server:
+        _, said = ask(server, url=server.root, count=3, in_flight=2)
+    first, second = f"{server.root}/v1/chat/completions", f"{server.root}/chat/completions"
+    assert said.startswith(f"{second} gave no answer")
+    assert f"check the model's name and the URL; {first} before it said HTTP 404: '404" in said
+    assert said.count("before it said") == 1
 
 
 def test_a_key_is_hidden_before_a_place_is_cut(monkeypatch):

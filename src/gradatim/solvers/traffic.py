@@ -26,6 +26,7 @@ from gradatim.types import Reply, Request
 
 WHERE = HINTS[404]
 TIMEOUT = "timeout"  # the cause of a fault that is an outcome: the server may have worked
+ALONE, ALONE_MOST = 32, 4096  # answers asked for one by one after several at once were too slow
 
 Arrival = tuple[list[Reply], Fault | None]
 Put = Callable[[list[Arrival] | BaseException | None], None]
@@ -40,7 +41,10 @@ class Server:
     style: Style
     line: Line
     scope: str  # of the names of requests: a run's, or of this process
-    single: bool = False  # it gives one choice whatever n says
+    single: bool = False  # it gives one choice whatever n says, or refuses n
+    alone: int = 0  # answers to be asked for one by one, since several at once took too long
+    alone_next: int = 0  # so many the next time; more each time that several are too slow
+    passed: str = ""  # what the first base said, where the path was not there
     answered: bool = False
     stopping: bool = False
     unheard: int = 0  # connections that failed before there was any answer
@@ -64,6 +68,27 @@ class Server:
     def ending(self) -> bool:
         """Whether nothing more is to be asked."""
         return self.stopping or self.hopeless or bool(self.gate.over)
+
+    @property
+    def several(self) -> bool:
+        """Whether several answers may be asked for in one request."""
+        return not (self.single or self.alone)
+
+    def too_slow(self) -> None:
+        """Several answers at once did not come in time: for a while one by one, longer each time.
+
+        One slow batch may be the prompt's fault or the moment's, so it is tried again.
+        """
+        if not self.alone:  # others in flight were sent before this was known
+            self.alone = self.alone_next or ALONE
+            self.alone_next = min(ALONE_MOST, 2 * self.alone)
+
+    def in_time(self, asked: int) -> None:
+        """So many answers were asked for and came in time."""
+        if asked > 1:
+            self.alone_next = 0
+        elif self.alone:
+            self.alone -= 1
 
     def most(self, cause: str) -> int:
         """Faults of a cause in a row that stop the run; slow answers may come in a bunch."""
@@ -156,7 +181,7 @@ def _units(server: Server, requests: Sequence[Request]) -> Iterator[tuple[Reques
     for request in requests:
         start, end = request.first, request.first + request.n
         while start < end and not server.ending:
-            size = 1 if server.single else server.line.choices
+            size = server.line.choices if server.several else 1
             yield request, range(start, min(end, start + size))
             start += size
 
@@ -179,13 +204,13 @@ class _Got(NamedTuple):
 async def _ask_unit(asker: _Asker, request: Request, samples: range, put: _Outbox) -> None:
     """Ask until every sample has a reply; each response is put as one Arrival."""
     server = asker.server
-    alone = False  # this unit's `n` was refused or took too long: ask one by one
+    alone = refused = False  # this unit's `n` took too long, or was refused: ask one by one
     most = len(samples)
     while samples:
         await server.permits.acquire()  # given back by the caller's thread, after each Arrival
         if server.ending:
             return
-        n = 1 if alone or server.single else min(most, len(samples))
+        n = min(most, len(samples)) if server.several and not alone else 1
         got = await _persist(asker, request, samples[:n])
         if got is None:  # no more of this size, or no more at all
             if n == 1:
@@ -197,14 +222,19 @@ async def _ask_unit(asker: _Asker, request: Request, samples: range, put: _Outbo
         if isinstance(outcome, Fault):
             if n > 1 and outcome.cause in ("400", "422", TIMEOUT):  # n may be what is too much
                 alone = True
+                if outcome.cause == TIMEOUT:
+                    server.too_slow()
+                else:
+                    refused = True
                 server.permits.release()
                 continue
             server.note(outcome)
             put((_failed(request, samples[:n], outcome, seconds), outcome))
             samples = samples[n:]
             continue
-        if alone or len(outcome.choices) < n:
+        if refused or len(outcome.choices) < n:
             server.single = True
+        server.in_time(n)
         replies = _replies(asker.hide, request, samples[:n], got)
         server.note(None)
         put((replies, None))
@@ -253,8 +283,10 @@ async def _persist(asker: _Asker, request: Request, samples: range) -> _Got | No
         gate.leave(ticket, got, seconds, spending.cost(got, bound, len(raw), n))
         if not isinstance(got, Fault):
             return _Got(got, seconds)
-        if WHERE in got.detail and _moved(server, base):  # a 404 that names no model, no mode
+        if WHERE in got.detail and _moved(server, base, got):  # it names no model, no mode
             continue
+        if got.cause == "404" and server.passed and not server.answered:
+            got = got._replace(detail=f"{got.detail}; {server.passed}")
         tired = trial >= server.line.retries and not gate.breaker.opened
         if got.cause == "connection" and not server.answered:  # nobody listens, as it seems
             server.unheard += 1
@@ -286,9 +318,10 @@ def _public(asker: _Asker, detail: str) -> str:
     return asker.hide(detail).replace("{key}", line.key or "of your key")
 
 
-def _moved(server: Server, base: str) -> bool:
+def _moved(server: Server, base: str, got: Fault) -> bool:
     """Whether another base URL is to be tried: the URL was given without /v1, and means it."""
     if base == server.bases[0] and len(server.bases) > 1 and not server.answered:
+        server.passed = f"{server.url} before it said {got.detail.removesuffix(f'; {WHERE}')}"
         server.bases.pop(0)
     return base != server.bases[0]
 
