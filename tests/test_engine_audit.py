@@ -243,12 +243,12 @@ def test_what_is_no_subject_is_refused():
     ("argv", "said"),
     [
         (["--all", "-n", "3"], "`n` must be a whole number of at least 20, got 3"),
-        (["lists"], "`subject` must be family:NAME or verifier:NAME, got 'lists'"),
+        (["lists"], "verifier:NAME, or a file or run folder that is there"),
         (["family:list"], "did you mean 'lists'"),
         (["verifier:numbers"], "did you mean 'number'"),
         (["family:lists", "-n", "3"], "`n` must be a whole number of at least 20, got 3"),
-        ([], "give one of family:NAME, verifier:NAME or --all"),
-        (["family:lists", "--all"], "give one of family:NAME, verifier:NAME or --all"),
+        ([], "give one of FILE, family:NAME, verifier:NAME or --all"),
+        (["family:lists", "--all"], "give one of FILE, family:NAME, verifier:NAME or --all"),
     ],
 )
 def test_mistakes_are_one_line(argv, said, capsys):

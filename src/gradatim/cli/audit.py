@@ -1,34 +1,71 @@
-"""The verb `audit`: does a family or a verifier judge as it should?"""
+"""The verb `audit`: does a family or a verifier judge as it should? Is a benchmark's score real?"""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gradatim.cli.logs import Columns, Format, Score, Span, reading
 from gradatim.cli.output import Json, Quiet, emit, reporter
 from gradatim.engine import audit as engine
 from gradatim.errors import ArgumentError
 
+SHOWN = 8  # findings of a section that are printed
+
 
 def audit(
     subject: Annotated[
-        str | None, typer.Argument(help="family:NAME or verifier:NAME; or --all.")
+        str | None,
+        typer.Argument(
+            help="A file of problems or results, or a run; family:NAME; verifier:NAME; or --all."
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Every family and every verifier.")
     ] = False,
     n: Annotated[int, typer.Option("-n", help="Problems of each, over levels 1 to 10.")] = 200,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="Problems that the file must not share, say those trained on."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A section of a file's audit; repeatable.")
+    ] = None,
+    alarm: Annotated[
+        float, typer.Option(help="Chance of any false finding in a sound file.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(help="Of simulations.")] = 0,
+    score: Score = None,
+    format: Format = None,
+    column: Columns = None,
+    span: Span = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Try to fool a verifier, and measure what its family promises.
+    """Is the score real? Of a benchmark or its results; or does a verifier judge as it should?
 
-    Ends with 1 where something fails a gate, and says which gate, item and text.
+    A file is searched for faults, section by section: rows that are one system twice, wrong
+    answer keys, leaks, a verifier that drifts, problems given twice. A family's verifier is
+    fooled, and what it promises measured. Ends with 1 where something is found.
 
-    Example: gradatim audit family:sat
+    Example: gradatim audit results.npz
     """
     if everything == (subject is not None):
-        raise ArgumentError("give one of family:NAME, verifier:NAME or --all")
+        raise ArgumentError("give one of FILE, family:NAME, verifier:NAME or --all")
+    options = reading(score=score, format=format, column=column, span=span)
+    options |= {"against": against} if against else {}
+    options |= {"only": only} if only else {}
+    if engine.is_file(subject):
+        found = engine.audit_file(
+            Path(str(subject)), alarm=alarm, seed=seed, progress=reporter(quiet), **options
+        )
+        emit(found, as_json=as_json, text=sections(found))
+        if not found["passed"]:
+            raise typer.Exit(1)
+        return
+    if options:
+        raise ArgumentError(f"`{next(iter(options))}` is for files, got {subject or '--all'}")
     if subject is not None:
         found = engine.audit(subject, n=n)
         emit(found, as_json=as_json, text=describe(found))
@@ -47,6 +84,33 @@ def audit(
     emit(rows, as_json=as_json, text=text)
     if failed:
         raise typer.Exit(1)
+
+
+def sections(found: dict[str, Any]) -> str:
+    """A file's audit for people, what fails first."""
+    failed = [row["section"] for row in found["sections"] if not row["passed"]]
+    sizes = ", ".join(
+        f"{found[what]:,} {what}"
+        for what in ("solvers", "items", "attempts", "problems")
+        if found[what]
+    )
+    state = f"FAILS {', '.join(failed)}" if failed else "nothing found"
+    lines = [f"{found['subject']}: {state} ({sizes})"]
+    for row in sorted(found["sections"], key=lambda row: row["passed"]):
+        many = len(row["findings"])
+        state = "ok" if row["passed"] else f"{many} finding{'s' if many > 1 else ''}"
+        lines.append(f"  {row['section']:<12} {state}; looked at {row['looked_at']}")
+        for one in row["findings"][:SHOWN]:
+            lines.append(f"      {one['words']}")
+            lines.append(f"      -> {one['remedy']}")
+        if many > SHOWN:
+            lines.append(f"      and {many - SHOWN} more: --json lists them")
+        lines += [f"      note: {note}" for note in row["notes"]]
+    lines += [
+        f"  {row['section']:<12} not looked at: needs {row['needs']}" for row in found["skipped"]
+    ]
+    lines += [f"  note: {note}" for note in found["notes"]]
+    return "\n".join(lines)
 
 
 def _line(text: str, *, over_progress: bool) -> None:

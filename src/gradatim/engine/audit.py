@@ -11,11 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from gradatim.checkers import registry as checkers
+from gradatim.engine.audit_file import audit_file
 from gradatim.engine.probes import NOT_TAKEN, PROBES, probe
 from gradatim.errors import ArgumentError, MissingExtra
 from gradatim.families import gate, registry, stock, templates
@@ -24,7 +26,8 @@ from gradatim.families.generation import LEVELS, generate
 from gradatim.families.verify import need_verifier
 from gradatim.progress import Progress, Tick, silent
 from gradatim.scale.rates import pass_rate
-from gradatim.types import Estimate, Family, Problem
+from gradatim.store.run import Run
+from gradatim.types import Estimate, Family, Matrix, Problem, Responses
 
 KINDS = ("family", "verifier")
 SHOWN = (1, 5, 10)  # levels whose floor and space are shown
@@ -47,39 +50,59 @@ def names(kind: str) -> list[str]:
     return [f"{kind}:{name}" for name in known]
 
 
-def audit(subject: str | Family | templates.Template, *, n: int = 200) -> dict[str, Any]:
-    """Judge a family or a verifier by adversarial answers, solvers and its own ladder.
+def audit(
+    subject: str | Path | Family | templates.Template, *, n: int = 200, **options: Any
+) -> dict[str, Any]:
+    """Judge a family or a verifier by adversarial answers; a benchmark by its problems and results.
 
     Args:
-        subject: "family:NAME", "verifier:NAME" (a checker, or a family's check), or a record.
-        n: problems over levels 1..10 that the gates look at.
+        subject: "family:NAME", "verifier:NAME" (a checker, or a family's check), or a record; or
+            a file of problems or results, or a run's folder, see `engine.audit_file`.
+        n: problems over levels 1..10 that the gates of a family or verifier look at.
+        options: of `engine.audit_file.audit_file`, for files: against, only, alarm, seed ...
 
     Returns:
-        subject, passed, items; false_positive and false_negative: shares of items on which a
-        wrong text passed or raised, and a right one did not pass (Estimate; texts on one item are
-        not independent, items are); gates: a row each with tried and failed texts and the first
-        findings; for families also floor, effort, unique, speed.
+        Of files what `audit_file` does. Of the others subject, passed, items; false_positive and
+        false_negative: shares of items on which a wrong text passed or raised, and a right one did
+        not pass (Estimate; texts on one item are not independent, items are); gates: a row each
+        with tried and failed texts and the first findings; for families also floor, effort,
+        unique, speed.
 
     Raises:
         ArgumentError: an unknown subject, or n out of range.
+        FormatError: a file that is not what it should be.
         MissingExtra: a checker's package is not installed.
 
     >>> audit("verifier:number", n=20)["false_positive"].value
     0.0
     """
     _enough(n)
+    if is_file(subject):
+        return audit_file(subject, **options)
+    if options:
+        raise ArgumentError(f"`{next(iter(options))}` is for files, got the subject {subject!r}")
     if not isinstance(subject, str):
         if not isinstance(subject, Family | templates.Template):
-            kinds = "family:NAME, verifier:NAME, a Family or a Template"
+            kinds = "family:NAME, verifier:NAME, a file, a Family or a Template"
             raise ArgumentError(f"`subject` must be {kinds}, got {subject!r}")
         return _family(subject.name, subject, n, named=False)
     kind, _, name = subject.partition(":")
     if kind not in KINDS or not name:
-        raise ArgumentError(f"`subject` must be family:NAME or verifier:NAME, got {subject!r}")
+        wanted = "family:NAME, verifier:NAME, or a file or run folder that is there"
+        raise ArgumentError(f"`subject` must be {wanted}; got {subject!r}")
     if kind == "family":
         listed = name in registry.names()  # a bridge's families are not
         return _family(name, registry.found(name) if listed else registry.get(name), n, named=True)
     return _verifier(name, n)
+
+
+def is_file(subject: Any) -> TypeGuard[str | Path | Run | Responses | Matrix]:
+    """Whether a subject is a benchmark: results, or a path, which may be missing."""
+    if not isinstance(subject, str):
+        return isinstance(subject, Path | Run | Responses | Matrix)
+    if subject.partition(":")[0] in KINDS and ":" in subject:
+        return False
+    return Path(subject).exists() or "/" in subject or bool(Path(subject).suffix)
 
 
 def audit_all(*, n: int = 200, progress: Progress = silent) -> Iterator[dict[str, Any]]:

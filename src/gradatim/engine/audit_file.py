@@ -1,0 +1,105 @@
+"""Can this score be believed? A benchmark, its results and attempts, section by section.
+
+Each section gives what it looked at, its findings with their size and what to do, or nothing where
+the data do not allow it. A finding fails the audit.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gradatim import checks
+from gradatim.engine.audit_rows import find_rows
+from gradatim.engine.audit_subject import Subject, open_subject
+from gradatim.progress import Progress, Tick, silent
+from gradatim.store.run import Run
+from gradatim.types import Matrix, Responses
+
+Look = Callable[[Subject], dict[str, Any] | None]
+
+
+class Section(NamedTuple):
+    """One part of the audit.
+
+    Attributes:
+        name: as printed, and as `only` names it.
+        look: Subject -> None where the data do not allow it, or a mapping with `looked_at` (a
+            phrase), `findings` (see `finding`), `notes` (what is worth knowing but no fault) and
+            any further numbers, estimates as Estimate.
+        needs: what must be in the file, as a phrase.
+    """
+
+    name: str
+    look: Look
+    needs: str
+
+
+SECTIONS: tuple[Section, ...] = (Section("rows", find_rows, "results of at least two solvers"),)
+
+
+def audit_file(
+    source: str | Path | Run | Responses | Matrix,
+    *,
+    against: Sequence[str | Path] = (),
+    only: Sequence[str] = (),
+    alarm: float = 0.05,
+    seed: int = 0,
+    progress: Progress = silent,
+    **reading: Any,
+) -> dict[str, Any]:
+    """Audit a benchmark: its problems, its results, or both.
+
+    Args:
+        source: a file of problems, a matrix, logs, a table of attempts, a run or its folder.
+        against: files of problems that must not be among those of `source`, say what was trained
+            on.
+        only: names of SECTIONS; none: all.
+        alarm: chance of any false finding in sound data, over all sections.
+        seed: of simulations.
+        progress: told before each section.
+        reading: format, score, columns, span of `store.logs.read_files`.
+
+    Returns:
+        subject; passed: whether no section has a finding; solvers, items, attempts, problems:
+        how many there are; sections: a row each with section, passed, looked_at, findings (kind,
+        names, words, remedy, evidence), notes and numbers; skipped: section and what it needs;
+        notes: what was not read.
+
+    Raises:
+        ArgumentError: an unknown section, or an alarm out of range.
+        FormatError: a file that is not what it should be.
+    """
+    checks.within(1e-6, 0.5, alarm=alarm)
+    for name in only:
+        checks.one_of("only", name, [section.name for section in SECTIONS])
+    wanted = [section for section in SECTIONS if not only or section.name in only]
+    share = alarm / len(SECTIONS)  # a section alone is as strict as among all
+    subject = open_subject(source, against=against, alarm=share, seed=seed, **reading)
+    rows, skipped = [], []
+    for at, section in enumerate(wanted):
+        progress(Tick("audit", at, len(wanted), {"now": section.name}))
+        found = section.look(subject)
+        if found is None:
+            skipped.append({"section": section.name, "needs": section.needs})
+            continue
+        head = {"section": section.name, "passed": not found["findings"]}
+        rows.append({**head, "notes": [], **found})
+    progress(Tick("audit", len(wanted), len(wanted)))
+    return {
+        "subject": subject.name,
+        "passed": all(row["passed"] for row in rows),
+        **_sizes(subject),
+        "sections": rows,
+        "skipped": skipped,
+        "notes": list(subject.notes),
+    }
+
+
+def _sizes(subject: Subject) -> dict[str, int]:
+    matrix = subject.matrix
+    return {
+        "solvers": 0 if matrix is None else len(matrix.solvers),
+        "items": 0 if matrix is None else len(matrix.items),
+        "attempts": 0 if matrix is None else int(matrix.tried.sum()),  # pyright: ignore
+        "problems": len(subject.questions),
+    }

@@ -1,0 +1,369 @@
+"""What `audit FILE` looks at, read once: results, their order, what is known beside them, texts.
+
+Axes: `solver`, `item`, `attempt` (in the order made).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradatim.engine.audit_questions import (
+    ANSWERS,
+    PROMPTS,
+    SPLITS,
+    Question,
+    answer_of,
+    holds_problems,
+    read_questions,
+    words_of,
+)
+from gradatim.engine.sources import open_source
+from gradatim.store import logs_tables
+from gradatim.store.formats import responses_of
+from gradatim.store.logs import is_matrix, read_files
+from gradatim.store.run import Run
+from gradatim.store.sums import Log
+from gradatim.store.tables import open_table, read_columns
+from gradatim.types import Matrix, Responses
+
+CELLS = 40_000_000  # size of the table; with more, the most answered items
+TIMES = ("time", "created", "timestamp", "started", "completed", "date")
+
+
+class Attempts(NamedTuple):
+    """Attempts one by one, in the order made.
+
+    Attributes:
+        solver, item: (attempt,) int, indices into the matrix.
+        score: (attempt,) float in [0, 1].
+        columns: name -> (attempt,) numbers or texts, everything else that the file says of each.
+        ordered: whether a time says the order; otherwise it is the file's.
+    """
+
+    solver: np.ndarray
+    item: np.ndarray
+    score: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    ordered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A file under audit.
+
+    Attributes:
+        name: as given.
+        matrix: solved and tried by solver and item (tried always a table); None: no results.
+        of_item: name -> (item,) what the file says of items: split, date_ms, subtask, difficulty.
+        of_solver: name -> (solver,) what it says of solvers: seed, run, step, family.
+        attempts: None where the file has sums only.
+        questions: texts of problems; `against`: those that no question should be among.
+        alarm: chance of a false finding that one section may take.
+        seed: of simulation.
+        notes: what was not read, and why.
+    """
+
+    name: str
+    matrix: Matrix | None = None
+    of_item: Mapping[str, np.ndarray] = field(default_factory=dict)
+    of_solver: Mapping[str, np.ndarray] = field(default_factory=dict)
+    attempts: Attempts | None = None
+    questions: tuple[Question, ...] = ()
+    against: tuple[Question, ...] = ()
+    alarm: float = 0.01
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def pick(columns: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """The first column that goes by one of these names, whatever its case.
+
+    >>> pick({"Step": np.array([1, 2])}, ("step",))
+    array([1, 2])
+    """
+    known = {name.strip().lower().replace(" ", "_").replace("-", "_"): name for name in columns}
+    return next((columns[known[name]] for name in names if name in known), None)
+
+
+def finding(
+    kind: str, names: Sequence[str], words: str, *, remedy: str, **evidence: Any
+) -> dict[str, Any]:
+    """One finding of a section: what it is, about whom, in a sentence, and what to do."""
+    return {
+        "kind": kind,
+        "names": list(names),
+        "words": words,
+        "remedy": remedy,
+        "evidence": evidence,
+    }
+
+
+def open_subject(
+    source: str | Path | Run | Responses | Matrix,
+    *,
+    against: Sequence[str | Path] = (),
+    alarm: float = 0.01,
+    seed: int = 0,
+    **reading: Any,
+) -> Subject:
+    """Read what there is.
+
+    Args:
+        source: a file of problems, a matrix, logs, a table of attempts, a run or its folder.
+        against: files of problems that must not be among those of `source`: what was trained on.
+        alarm, seed: as in Subject.
+        reading: format, score, columns, span of `store.logs.read_files`.
+
+    Raises:
+        FormatError: neither problems nor results are in it; says the columns there are.
+        ArgumentError: an option that the source has no use for.
+    """
+    others = tuple(question for path in against for question in read_questions(Path(path)))
+    about = {"against": others, "alarm": alarm, "seed": seed}
+    if isinstance(source, Run) or (isinstance(source, str | Path) and _is_run(Path(source))):
+        return _of_run(source if isinstance(source, Run) else Run(source, create=False), about)
+    if isinstance(source, Responses | Matrix):
+        matrix, notes = _table(source)
+        return Subject(name="responses", matrix=matrix, notes=notes, **about)
+    path = Path(source)
+    if holds_problems(path, reading):
+        return Subject(name=str(path), questions=tuple(read_questions(path)), **about)
+    return _of_logs(path, about, reading)
+
+
+# -- results ----------------------------------------------------------------------------------
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "run.toml").exists()
+
+
+def _table(responses: Responses | Matrix) -> tuple[Matrix, tuple[str, ...]]:
+    """Counts as a table whose `tried` has an entry per cell."""
+    n_solvers, n_items = len(responses.solvers), len(responses.items)
+    most = max(1, CELLS // max(1, n_solvers))
+    if isinstance(responses, Matrix):
+        tried = np.broadcast_to(np.asarray(responses.tried), responses.solved.shape)
+        if n_items <= most:
+            whole = np.where(tried > 0, responses.solved, 0).astype(float)
+            names = {"solvers": responses.solvers, "items": responses.items}
+            return Matrix(solved=whole, tried=tried.astype(np.int64), **names), ()
+        responses = responses_of(responses)
+    answered = np.bincount(responses.item, minlength=n_items)
+    chosen = np.sort(np.argsort(-answered, kind="stable")[:most])
+    place = np.full(n_items, -1)
+    place[chosen] = np.arange(len(chosen))
+    kept = place[responses.item] >= 0
+    where = responses.solver[kept], place[responses.item[kept]]
+    solved = np.zeros((n_solvers, len(chosen)))
+    tried = np.zeros(solved.shape, dtype=np.int64)
+    solved[where], tried[where] = responses.solved[kept], responses.tried[kept]
+    items = tuple(responses.items[i] for i in chosen)
+    notes = (
+        (f"the {len(chosen):,} most answered of {n_items:,} items were looked at",)
+        if len(chosen) < n_items
+        else ()
+    )
+    return Matrix(solved=solved, tried=tried, solvers=responses.solvers, items=items), notes
+
+
+def _of_run(run: Run, about: Mapping[str, Any]) -> Subject:
+    matrix, notes = _table(open_source(run).responses)
+    seat = {name: i for i, name in enumerate(matrix.solvers)}
+    place = {name: i for i, name in enumerate(matrix.items)}
+    rows: list[tuple[int, int, float, float, int, str, float]] = []
+    with run.ledger() as ledger:
+        for record in ledger.attempts(text=False):
+            name = record.setting.solver + f"@{record.setting.policy}" * bool(record.setting.policy)
+            if record.solved is None or name not in seat or record.problem not in place:
+                continue
+            row = (seat[name], place[record.problem], float(record.solved))
+            logp = np.nan if record.logp is None else record.logp
+            rows.append((*row, record.created, record.step, record.verifier or "", logp))
+    attempts = None
+    if rows:
+        solver, item, score, created, step, verifier, logp = map(np.array, zip(*rows, strict=True))
+        beside = {"created": created, "step": step, "verifier": verifier, "logp": logp}
+        attempts = _ordered(Attempts(solver, item, score, beside, ordered=False))
+    problems = run.problems()
+    questions = tuple(
+        Question(p.id, words_of(p.prompt), p.answer, p.split, f"{run.path} {p.id}")
+        for p in problems
+    )
+    known = {p.id: p for p in problems}
+    of_item = {
+        name: np.array([str(getattr(known.get(i), name, "") or "") for i in matrix.items])
+        for name in ("family", "split", "level")
+    }
+    return Subject(
+        name=str(run.path),
+        matrix=matrix,
+        of_item=_informative(of_item),
+        attempts=attempts,
+        questions=questions,
+        notes=notes,
+        **about,
+    )
+
+
+def _of_logs(path: Path, about: Mapping[str, Any], reading: Mapping[str, Any]) -> Subject:
+    reading = {name: value for name, value in reading.items() if value is not None}
+    opened = open_source(path, **reading)
+    matrix, notes = _table(opened.responses)
+    notes = (*notes, *opened.notes)
+    of_item: dict[str, np.ndarray] = {}
+    of_solver: dict[str, np.ndarray] = {}
+    attempts = None
+    if is_matrix(path, reading.get("format")):
+        beside = _arrays(path)
+        full = opened.responses.items
+        place = {name: i for i, name in enumerate(full)}
+        chosen = np.array([place[name] for name in matrix.items], dtype=int)
+        of_item = {n: v[chosen] for n, v in beside.items() if v.shape == (len(full),)}
+        of_solver = {n: v for n, v in beside.items() if v.shape == (len(matrix.solvers),)}
+        of_solver = {n: v for n, v in of_solver.items() if n not in of_item}
+    else:
+        attempts = _attempts(read_files(path, **reading), matrix, reading.get("columns") or {})
+        if attempts is not None:
+            columns = attempts.columns
+            of_item = _constant(columns, attempts.item, len(matrix.items))
+            of_solver = _constant(columns, attempts.solver, len(matrix.solvers))
+    questions = tuple(
+        Question(item, words_of(told["prompt"]), answer_of(told), "", f"{path} {item}")
+        for item, told in opened.about.items()
+        if told.get("prompt")
+    )
+    return Subject(
+        name=str(path),
+        matrix=matrix,
+        of_item=_informative(of_item),
+        of_solver=_informative(of_solver),
+        attempts=attempts,
+        questions=questions or _words_of_items(of_item, matrix, path),
+        notes=notes,
+        **about,
+    )
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """Rows of numbers or texts that a matrix file has beside its results."""
+    found = {}
+    with np.load(path, allow_pickle=False) as archive:
+        for name in archive.files:
+            try:
+                array = archive[name]
+            except ValueError:  # Python objects, which are never loaded
+                continue
+            if array.ndim == 1 and name not in ("solvers", "items"):
+                found[name] = array
+    return found
+
+
+def _attempts(logs: Sequence[Log], matrix: Matrix, named: Mapping[str, str]) -> Attempts | None:
+    """Rows of logs as attempts, where each row is one."""
+    if any(len(log.tried) and log.tried.max() > 1 for log in logs):
+        return None
+    seat = {name: i for i, name in enumerate(matrix.solvers)}
+    place = {name: i for i, name in enumerate(matrix.items)}
+    parts, tables = [], []
+    for log in logs:
+        solver = np.array([seat[n] for n in log.solvers], dtype=np.int64)[log.solver]
+        item = np.array([place.get(n, -1) for n in log.items], dtype=np.int64)[log.item]
+        parts.append((solver, item, np.asarray(log.solved, dtype=float)))
+        tables.append(_beside(log, named))
+    solver, item, score = (np.concatenate(x) for x in zip(*parts, strict=True))
+    shared = set(tables[0]).intersection(*tables[1:])
+    columns = {n: np.concatenate([t[n] for t in tables]) for n in tables[0] if n in shared}
+    kept = item >= 0
+    columns = {name: value[kept] for name, value in columns.items()}
+    return _ordered(Attempts(solver[kept], item[kept], score[kept], columns, ordered=False))
+
+
+def _beside(log: Log, named: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Further columns of a table, one entry per row that has a score; see `read_files`."""
+    if log.format not in ("table", "rollouts", "trl", "verl"):
+        return {}
+    opened = open_table(Path(log.path))
+    names = [n for n in opened.names if str(n).strip()]
+    table = read_columns(opened, names)
+    values = {n: _listed(table.columns[n]) for n in names}
+    scored = np.array([v is not None and v != "" and v == v for v in values[log.score]])
+    if scored.sum() != len(log.solver):
+        return {}
+    own = {log.score}
+    for role in ("solver", "item"):  # the matrix has these
+        own.add(named.get(role) or str(pick({n: n for n in names}, logs_tables.ROLES[role])))
+    return {
+        n: _typed([v for v, k in zip(x, scored, strict=True) if k])
+        for n, x in values.items()
+        if n not in own
+    }
+
+
+def _listed(column: Any) -> list[Any]:
+    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)
+
+
+def _typed(values: Iterable[Any]) -> np.ndarray:
+    """Numbers where all are, with NaN for what is empty; texts otherwise."""
+    values = list(values)
+    try:
+        return np.array([np.nan if v is None or v == "" else float(v) for v in values])
+    except (TypeError, ValueError):
+        return np.array(["" if v is None else v if isinstance(v, str) else str(v) for v in values])
+
+
+def _ordered(attempts: Attempts) -> Attempts:
+    """By time where there is one, and as they came where there is none."""
+    time = pick(attempts.columns, TIMES)
+    if time is None or (time.dtype.kind == "f" and np.isnan(time).any()):
+        return attempts
+    order = np.argsort(time, kind="stable")
+    columns = {name: value[order] for name, value in attempts.columns.items()}
+    solver, item, score = (x[order] for x in attempts[:3])
+    return Attempts(solver, item, score, columns, ordered=True)
+
+
+def _constant(
+    columns: Mapping[str, np.ndarray], code: np.ndarray, size: int
+) -> dict[str, np.ndarray]:
+    """Columns that say one thing of each item (or solver), one entry for each."""
+    found = {}
+    first = np.full(size, -1)
+    first[code[::-1]] = np.arange(len(code))[::-1]
+    if (first < 0).any():
+        return found
+    for name, value in columns.items():
+        same = value == value[first][code]
+        if value.dtype.kind == "f":
+            same |= np.isnan(value) & np.isnan(value[first][code])
+        if same.all():
+            found[name] = value[first]
+    return found
+
+
+def _informative(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Columns that tell anything apart."""
+    return {n: v for n, v in columns.items() if len(v) and (v != v[0]).any()}
+
+
+def _words_of_items(
+    of_item: Mapping[str, np.ndarray], matrix: Matrix, path: Path
+) -> tuple[Question, ...]:
+    """Texts that a table of attempts repeats on each row of an item."""
+    text, answer, split = (pick(of_item, names) for names in (PROMPTS, ANSWERS, SPLITS))
+    if text is None or text.dtype.kind != "U":
+        return ()
+    return tuple(
+        Question(
+            item,
+            str(text[i]),
+            None if answer is None else str(answer[i]),
+            "" if split is None else str(split[i]),
+            f"{path} {item}",
+        )
+        for i, item in enumerate(matrix.items)
+    )
