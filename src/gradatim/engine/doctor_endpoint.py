@@ -8,13 +8,14 @@ asks by itself.
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gradatim.engine import doctor_probes as probes
 from gradatim.engine.doctor_probes import Finding, Probe
 from gradatim.engine.doctor_talk import INSTEAD, Said, Talk, opened
 from gradatim.errors import SolverError
 from gradatim.solvers import endpoint
+from gradatim.solvers.account import Account, Paid
 from gradatim.solvers.spending import Cost, Spending
 from gradatim.solvers.wire import PATHS
 from gradatim.types import Request
@@ -22,13 +23,6 @@ from gradatim.types import Request
 FEW = 16  # attempts of a run that are not worth asking first
 MOST = 20  # requests of `vet`, if none has to be sent again
 MOST_COST = Cost(MOST * 40, MOST * 40)  # theirs: short questions, 16 or 32 tokens of reply
-
-
-class Vetted(NamedTuple):
-    """What `vet` leaves: options that change, and what it spent."""
-
-    options: dict[str, Any]
-    spent: dict[str, Any]
 
 
 def examine(argument: str, **options: Any) -> dict[str, Any]:
@@ -131,7 +125,7 @@ async def _advice(talk: Talk, said: Said) -> str:
 
 def vet(
     spec: str, options: dict[str, Any], requests: Sequence[Request], *, attempts: int = 0
-) -> Vetted:
+) -> dict[str, Any]:
     """Ask a server whether it honours what a run needs, before the run pays for anything.
 
     A run that draws several answers to a problem needs a temperature that works and choices that
@@ -145,26 +139,32 @@ def vet(
         attempts: of the run, where these requests are the first of more.
 
     Returns:
-        Budgets less what this took of them, and what it took, as in a solver's report. A budget
-        that asking could use up is left to the run: nothing is asked then.
+        What it took, as in a solver's report; it is in the account that the options name, if any.
+        A budget that asking could use up is left to the run: nothing is asked then.
 
     Raises:
         SolverError: the server lacks something; says what, and what to set.
     """
     kind, _, argument = spec.partition(":")
     if kind != "openai" or max(attempts, sum(request.n for request in requests)) < FEW:
-        return Vetted({}, {})
+        return {}
     talk = _talk(argument, options)
-    affords = Spending(talk.line.limits).affords(MOST, MOST_COST)
+    spending = Spending(talk.line.limits, Account(talk.line.account))
+    affords = spending.affords(MOST, MOST_COST)
     needed = _needed(talk, requests) if talk.line.probe and affords else []
-    found = asyncio.run(_ask(talk, needed)) if needed else []
+    try:
+        found = asyncio.run(_ask(talk, needed)) if needed else []
+    finally:
+        spending.account.add(Paid(talk.requests, talk.read, talk.tokens))
     if lacking := [finding for finding in found if finding.harm]:
         said = "; ".join(f"{f.name}: {f.asked} gave {f.got}: {f.means}" for f in lacking)
         raise SolverError(
-            f"{talk.url} lacks what this run needs, nothing was attempted. {said} (`gradatim "
-            f"doctor {spec}` says more, --set probe=false goes on regardless)"
+            f"openai:{talk.model} at {talk.url} lacks what this run needs, nothing was attempted. "
+            f"{said} (`gradatim doctor {spec}` says more, --set probe=false goes on regardless)"
         )
-    return _left(talk)
+    cost = spending.price(Cost(talk.read, talk.tokens))
+    told = {"requests": talk.requests, "prompt_tokens": talk.read, "answer_tokens": talk.tokens}
+    return told | {"cost": cost}
 
 
 def _needed(talk: Talk, requests: Sequence[Request]) -> list[Probe]:
@@ -193,17 +193,3 @@ async def _ask(talk: Talk, needed: list[Probe]) -> list[Finding]:
         if first is None:  # the run says this better, once it has asked as often as it may
             return []
         return [finding for probe in needed for finding in await probe(talk, first)]
-
-
-def _left(talk: Talk) -> Vetted:
-    """Budgets less what was spent here."""
-    line, took = talk.line, Cost(talk.read, talk.tokens)
-    cost = Spending(line.limits).price(took)
-    spent = {"max_requests": talk.requests, "max_tokens_total": sum(took), "max_cost": cost}
-    left = {
-        name: max(0, getattr(line, name) - spent[name])
-        for name in spent
-        if getattr(line, name) is not None
-    }
-    told = {"requests": talk.requests, "prompt_tokens": took.prompt, "answer_tokens": took.answer}
-    return Vetted(left, told | {"cost": cost})

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from gradatim.solvers.account import Account
 from gradatim.solvers.line import Line
 from gradatim.solvers.pace import Breaker, Pace
 from gradatim.solvers.spending import Cost, Spending
@@ -43,7 +44,7 @@ class Gate:
         self.ending = ending
         self.pace = Pace(line.in_flight)
         self.breaker = Breaker(line.error_share)
-        self.spending = Spending(line.limits)
+        self.spending = Spending(line.limits, Account(line.account))
         self.over = ""
         self.waited = 0.0
         self._active = 0

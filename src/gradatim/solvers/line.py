@@ -23,12 +23,17 @@ class Line:
         error_share: of responses, above which the run pauses, and ends where pauses do not help.
         drain: seconds given to requests in flight after Ctrl-C.
         logprobs: ask for log-probabilities, which also give exact token counts.
-        max_requests, max_tokens_total, max_cost: budgets of this call; the run stops before one
-            is exceeded, requests in flight counted. Tokens are those read and written.
+        max_requests, max_tokens_total, max_cost: budgets of a run over all its sessions: what it
+            paid this server before, under whatever settings, counts too. It stops before one is
+            exceeded, requests in flight counted at their most, as those are that a kill cut off.
+            Tokens are those read and written, money is theirs at today's prices. Of a solver that
+            is opened without a run: of as long as it is open.
         price_in, price_out: money per million tokens read and written.
         trust_usage: the server's `usage` counts all answers of a request, not one of them.
         probe: ask first whether the server honours what the run needs; see engine.doctor_endpoint.
         scope: with it, requests repeated after a crash carry the same Idempotency-Key.
+        account: file in which what is spent is kept from one session to the next; a run names its
+            own.
     """
 
     key: str = "OPENAI_API_KEY"
@@ -50,6 +55,7 @@ class Line:
     trust_usage: bool = False
     probe: bool = True
     scope: str = ""
+    account: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.key)

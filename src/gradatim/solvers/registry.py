@@ -20,113 +20,23 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gradatim import checks
 from gradatim.errors import ArgumentError, MissingExtra, nearest
 from gradatim.files import read_text
+from gradatim.solvers.kinds import KINDS, Kind
 from gradatim.types import Solver
 
 GROUP = "gradatim.solvers"
-BUDGETS = ("max_requests", "max_tokens_total", "max_cost")  # each solver counts its own
-
-
-class Kind(NamedTuple):
-    """One kind of solver: where it lives, how its spec looks, what it needs installed."""
-
-    where: str
-    form: str
-    doc: str
-    packages: tuple[str, ...] = ()
-    extra: str = ""
-    inner: tuple[str, ...] = ()  # of a controller: what its solvers are called
-    counted: bool = False  # whether its name carries a number
-    certainty: bool | None = None  # whether replies carry self-certainty; None is unknown
-
-
-KINDS: dict[str, Kind] = {
-    "tiny": Kind(
-        "gradatim.solvers.tiny:open_tiny",
-        "tiny | tiny:FILE",
-        "the shipped character transformer, or a checkpoint of it",
-        ("torch",),
-        "tiny",
-        certainty=True,
-    ),
-    "openai": Kind(
-        "gradatim.solvers.endpoint:open_endpoint",
-        "openai:MODEL@URL",
-        "any OpenAI-compatible server; the key comes from the environment",
-        certainty=False,
-    ),
-    "hf": Kind(
-        "gradatim.solvers.transformers:open_transformers",
-        "hf:DIR | hf:FILE.gguf",
-        "a language model in this process, by transformers",
-        ("torch", "transformers"),
-        "hf",
-        certainty=True,
-    ),
-    "gguf": Kind(
-        "gradatim.solvers.gguf:open_gguf",
-        "gguf:FILE",
-        "a GGUF model file, served on loopback for as long as it is needed",
-        ("xllamacpp",),
-        "gguf",
-        certainty=False,
-    ),
-    "sim": Kind(
-        "gradatim.solvers.simulated:open_simulated",
-        "sim:2pl",
-        "a simulated learner of known ability; answers with the gold or a wrong text",
-        certainty=False,
-    ),
-    "recorded": Kind(
-        "gradatim.solvers.recorded:open_recorded",
-        "recorded:FILE",
-        "answers that were made elsewhere: rows of problem (or prompt) and text",
-        certainty=False,
-    ),
-    "python": Kind(
-        "gradatim.solvers.function:open_function",
-        "python:MODULE:FUNCTION",
-        "a Python function from a prompt to a text",
-        certainty=False,
-    ),
-    "best-of": Kind(
-        "gradatim.solvers.controllers:best_of",
-        "best-of-8(SPEC)",
-        "of 8 attempts the one that scores best: by log-probability or a function of yours",
-        inner=("solver",),
-        counted=True,
-    ),
-    "vote": Kind(
-        "gradatim.solvers.controllers:majority",
-        "vote-8(SPEC)",
-        "the answer that most of 8 attempts give",
-        inner=("solver",),
-        counted=True,
-    ),
-    "certain": Kind(
-        "gradatim.solvers.controllers:certain",
-        "certain-8(SPEC)",
-        "a vote of 8 attempts in which surer ones count more (self-certainty)",
-        inner=("solver",),
-        counted=True,
-    ),
-    "route": Kind(
-        "gradatim.solvers.controllers:route",
-        "route(SPEC, SPEC)",
-        "problems believed to be easy to the first solver, the others to the second",
-        inner=("easy", "hard"),
-    ),
-    "stepwise": Kind(
-        "gradatim.solvers.stepwise:stepwise",
-        "stepwise(SPEC)",
-        "arithmetic taken apart, its parts asked one after the other",
-        inner=("solver",),
-    ),
+Leaf = Callable[[str, Mapping[str, Any]], Solver]
+# what a controller that chooses by this needs of the solver inside, and who has it
+NEEDS = {
+    "certainty": "self-certainty needs the full distribution of each token, which {part} does not "
+    "give ({able} do); by=logp is an approximation",
+    "logp": "{part} gives no log-probability of its replies ({able} do): choose another `by`",
 }
+BUDGETS = ("max_requests", "max_tokens_total", "max_cost")  # each solver counts its own
 WRAPPED = re.compile(r"([a-z]+(?:-[a-z]+)*)(?:-(\d+))?\((.*)\)", re.DOTALL)
 
 
@@ -263,23 +173,46 @@ def open_solver(spec: str, **options: Any) -> Solver:
     >>> open_solver("sim:2pl", ability=1.0).params["ability"]
     1.0
     """
+    return open_with(_open_leaf, spec, options)
+
+
+def open_with(leaf: Leaf, spec: str, options: Mapping[str, Any]) -> Solver:
+    """As `open_solver`, with the solvers at the bottom of a controller opened by `leaf`.
+
+    Args:
+        leaf: the spec of a solver that is no controller, and its options -> Solver.
+        spec, options: as there.
+
+    >>> seen = []
+    >>> def leaf(spec, options):
+    ...     seen.append((spec, options))
+    ...     return open_solver(spec, **options)
+    >>> open_with(leaf, "vote-3(sim:2pl)", {"ability": 1.0}).name, seen
+    ('vote-3(sim:2pl)', [('sim:2pl', {'ability': 1.0})])
+    """
+    return (
+        _open_controller(leaf, spec, options) if find_kind(spec)[1].inner else leaf(spec, options)
+    )
+
+
+def _open_leaf(spec: str, options: Mapping[str, Any]) -> Solver:
     name, kind, argument = find_kind(spec)
     opener = _opener(kind)
-    if kind.inner:
-        return _open_controller(spec, opener, options)
     checks.known_keys(f"solver '{name}'", options, _options(opener))
     return opener(argument, **options)
 
 
-def _open_controller(spec: str, opener: Callable[..., Solver], options: dict[str, Any]) -> Solver:
+def _open_controller(leaf: Leaf, spec: str, options: Mapping[str, Any]) -> Solver:
     name, kind, _ = find_kind(spec)
+    opener = _opener(kind)
     n, parts = inner_specs(spec)
     checks.known_keys(f"solver '{name}'", options, solver_options(spec))
     known = _options(opener)
     own = {key: options[key] for key in known if key in options}
-    if own.get("by", known.get("by")) == "certainty":
+    by = own.get("by", known.get("by"))
+    if by in NEEDS:
         for part in parts:
-            _need_certainty(spec, part)
+            _need(spec, part, by)
     _once(spec, parts, options)
     inner: list[Solver] = []
     try:
@@ -289,12 +222,24 @@ def _open_controller(spec: str, opener: Callable[..., Solver], options: dict[str
             }
             if len(parts) > 1:
                 theirs |= _record(role, options.get(role, {}))
-            inner.append(open_solver(part, **theirs))
+            if by == "logp" and "logprobs" in solver_options(part):
+                theirs |= _with_logprobs(spec, theirs)
+            inner.append(open_with(leaf, part, theirs))
         return opener(inner, n, **own) if kind.counted else opener(inner, **own)
     except BaseException:
         for solver in inner:
             solver.close()
         raise
+
+
+def _with_logprobs(spec: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A server sends log-probabilities only where it is asked to."""
+    if options.get("logprobs", True) is not True:
+        raise ArgumentError(
+            f"`logprobs` must not be {options['logprobs']!r}: {spec} ranks replies by them; leave "
+            "it out, or choose another `by`"
+        )
+    return {"logprobs": True}
 
 
 def _once(spec: str, parts: Sequence[str], options: Mapping[str, Any]) -> None:
@@ -307,17 +252,14 @@ def _once(spec: str, parts: Sequence[str], options: Mapping[str, Any]) -> None:
             )
 
 
-def _need_certainty(spec: str, part: str) -> None:
+def _need(spec: str, part: str, by: str) -> None:
     """Refuse what would be refused at the first reply, before it is paid for."""
     _, kind, _ = find_kind(part)
+    if getattr(kind, by) is False:
+        able = ", ".join(k.form for k in KINDS.values() if getattr(k, by))
+        raise ArgumentError(f"`solver` {spec}: {NEEDS[by].format(part=part, able=able)}")
     for inner in inner_specs(part)[1]:
-        _need_certainty(spec, inner)
-    if kind.certainty is False:
-        able = ", ".join(k.form for k in KINDS.values() if k.certainty)
-        raise ArgumentError(
-            f"`solver` {spec}: self-certainty needs the full distribution of each token, which "
-            f"{part} does not give ({able} do); by=logp is an approximation"
-        )
+        _need(spec, inner, by)
 
 
 def _record(name: str, value: Any) -> dict[str, Any]:

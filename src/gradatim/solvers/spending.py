@@ -1,12 +1,14 @@
 """What requests cost, and budgets that are never exceeded: a request goes only if its most fits.
 
-Money and tokens are counted twice: what came back, and the most that requests in flight may cost.
-What a server's `usage` does not say for sure is counted as high as it can be, and said so.
+Requests in flight count at the most that they may cost, until they come back; with an account, on
+top of what earlier sessions of the run paid. What a server's `usage` does not say for sure is
+counted as high as it can be, and said so.
 """
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from gradatim.solvers.account import Account, Paid
 from gradatim.solvers.wire import Answered, Fault
 
 MARGIN = 1.2  # tokens of a prompt per byte, over the most that was seen
@@ -42,6 +44,10 @@ class Limits:
 class Spending:
     """Counts, and says whether one more request fits.
 
+    Args:
+        limits: of all sessions together that use the account.
+        account: where it is counted; None is an account of its own.
+
     >>> spending = Spending(Limits(tokens=100))
     >>> spending.take(Cost(30, 40)), spending.fits(Cost(30, 40))
     (None, False)
@@ -49,11 +55,11 @@ class Spending:
     (None, True)
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, account: Account | None = None) -> None:
         self.limits = limits
-        self.requests = 0
+        self.account = Account() if account is None else account
+        self.requests = 0  # of this session, as `done` is
         self.done = Cost(0, 0)
-        self.open = Cost(0, 0)  # the most that requests in flight may cost
         self.exact = True
         self.stopped_by = ""
         self._seen = 0.0  # most tokens a byte of a request
@@ -67,12 +73,12 @@ class Spending:
     def fits(self, bound: Cost) -> bool:
         """Whether a request may go; if not, `stopped_by` says which limit is in the way."""
         limits = self.limits
-        total = Cost(
-            self.done.prompt + self.open.prompt + bound.prompt,
-            self.done.answer + self.open.answer + bound.answer,
-        )
+        if limits.requests is None and limits.tokens is None and limits.cost is None:
+            return True
+        paid = self.account.paid
+        total = Cost(paid.prompt + bound.prompt, paid.answer + bound.answer)
         self.stopped_by = ""
-        if limits.requests is not None and self.requests >= limits.requests:
+        if limits.requests is not None and paid.requests >= limits.requests:
             self.stopped_by = "max_requests"
         elif limits.tokens is not None and sum(total) > limits.tokens:
             self.stopped_by = "max_tokens_total"
@@ -82,18 +88,18 @@ class Spending:
 
     def affords(self, requests: int, cost: Cost) -> bool:
         """Whether so many requests that cost so much together are within every limit."""
-        return (self.limits.requests is None or requests <= self.limits.requests) and self.fits(
-            cost
-        )
+        most = self.limits.requests
+        enough = most is None or self.account.paid.requests + requests <= most
+        return enough and self.fits(cost)
 
     def take(self, bound: Cost) -> None:
         """A request goes."""
         self.requests += 1
-        self.open = Cost(self.open.prompt + bound.prompt, self.open.answer + bound.answer)
+        self.account.add(Paid(1, *bound))
 
     def settle(self, bound: Cost, cost: Cost) -> None:
         """A request came back."""
-        self.open = Cost(self.open.prompt - bound.prompt, self.open.answer - bound.answer)
+        self.account.add(Paid(0, cost.prompt - bound.prompt, cost.answer - bound.answer))
         self.done = Cost(self.done.prompt + cost.prompt, self.done.answer + cost.answer)
 
     def price(self, cost: Cost) -> float:
@@ -127,12 +133,21 @@ class Spending:
         return max(got.answer_tokens, sum(min(longest, size) for size in texts))
 
     def report(self) -> dict[str, Any]:
-        """Requests, tokens and money so far; `exact` is False where tokens are at most these."""
+        """Requests, tokens and money of this session, and what earlier ones paid.
+
+        `exact` is False where tokens are at most these.
+        """
         priced = bool(self.limits.price_in or self.limits.price_out)
+        before = self.account.before
         return {
             "requests": self.requests,
             "prompt_tokens": self.done.prompt,
             "answer_tokens": self.done.answer,
             **({"cost": self.price(self.done)} if priced else {}),
             "exact": self.exact,
+            **(
+                {"requests_before": before.requests, "tokens_before": sum(before[1:])}
+                if before.requests
+                else {}
+            ),
         }
