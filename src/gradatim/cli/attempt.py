@@ -165,10 +165,17 @@ def _spent(summary: dict[str, Any]) -> list[str]:
     most = "" if spent["exact"] else "at most "
     tokens = f"{most}{spent['prompt_tokens']:,} tokens read, {spent['answer_tokens']:,} written"
     cost = f", {most}{spent['cost']:.4f} spent" if "cost" in spent else ""
-    lines = [f"  {spent['requests']:,} requests, {tokens}{cost}"]
+    before = (
+        f"; {spent['requests_before']:,} requests and {spent['tokens_before']:,} tokens in earlier "
+        "sessions of this run"
+        if "requests_before" in spent
+        else ""
+    )
+    lines = [f"  {spent['requests']:,} requests, {tokens}{cost}{before}"]
     if spent["stopped_by"]:
         lines.append(
-            f"  stopped: one more request might exceed {spent['stopped_by']}; raise it and run the "
-            f"same command for the {summary['left']:,} that are left"
+            f"  stopped: one more request might exceed {spent['stopped_by']}, the budget of all "
+            f"sessions of this run; raise it and run the same command for the {summary['left']:,} "
+            "that are left"
         )
     return lines

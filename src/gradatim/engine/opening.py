@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradatim.engine.doctor_endpoint import vet
+from gradatim.engine.doctor_endpoint import FEW, vet
 from gradatim.errors import SolverError
 from gradatim.rng import digest
 from gradatim.solvers.controllers import mapped
-from gradatim.solvers.registry import open_solver, open_with, solver_options
+from gradatim.solvers.registry import inner_specs, open_solver, open_with, solver_options
 from gradatim.store import config
 from gradatim.store.run import Run
 from gradatim.types import Problem, Reply, Request, Solver
@@ -71,7 +71,7 @@ def in_run(
                     pass
             finally:
                 rehearsal.clear()
-            _vet(servers, requests, attempts)
+            _vet(servers, requests, attempts, few=bool(inner_specs(spec)[1]))
         return inside.answer(requests)
 
     def close() -> None:
@@ -81,14 +81,16 @@ def in_run(
     return replace(inside, answer=answer, close=close)
 
 
-def _vet(servers: "Sequence[_Server]", requests: Sequence[Request], attempts: int) -> None:
+def _vet(
+    servers: "Sequence[_Server]", requests: Sequence[Request], attempts: int, *, few: bool
+) -> None:
     """Ask all before any of them is paid; one error says what each lacks."""
     outer = sum(request.n for request in requests)
     lacking: list[str] = []
     for server in servers:
         inner = sum(request.n for request in server.wanted)
         try:
-            server.vet(attempts * inner // max(outer, 1))
+            server.vet(attempts * inner // max(outer, 1), few=few)
         except SolverError as error:
             lacking.append(str(error))
     if lacking:
@@ -117,9 +119,17 @@ class _Server:
         self.vetted = self.answered = False
         self.asking: dict[str, Any] = {}
 
-    def vet(self, attempts: int) -> None:
-        """Ask what it honours, once, as soon as there is something to ask for."""
+    def vet(self, attempts: int, *, few: bool) -> None:
+        """Ask what it honours, once, as soon as there is something to ask for.
+
+        Args:
+            attempts: that are planned.
+            few: however few they are, where log-probabilities are wanted: a controller that ranks
+                by them could use no reply without.
+        """
         wanted, self.wanted = self.wanted, []
+        if few and self.options.get("logprobs"):
+            attempts = max(attempts, FEW)
         if wanted and not self.vetted:
             self.asking = vet(self.spec, self.options, wanted, attempts=attempts)
             self.vetted = True
