@@ -5,24 +5,24 @@ interrupted or killed at any instant goes on where it was: what is stored is reu
 without a grade is graded, the rest is asked for.
 """
 
-import contextlib
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradatim import checks
+from gradatim.engine.intake import Intake, grade_row, verifier_name
 from gradatim.engine.opening import in_run
 from gradatim.engine.tally import GRADED, Outcome, Tally
-from gradatim.errors import ArgumentError, SolverError
+from gradatim.errors import ArgumentError
 from gradatim.families.read import load
 from gradatim.families.verify import check
 from gradatim.progress import Progress, Tick, silent
 from gradatim.solvers.registry import open_solver
 from gradatim.store.ledger import Ledger
-from gradatim.store.rows import GradeRow, prompt_hash, rows_of, setting_of
+from gradatim.store.rows import prompt_hash, setting_of
 from gradatim.store.run import Run
-from gradatim.types import STATUSES, Problem, Reply, Request, Solver
+from gradatim.types import STATUSES, Problem, Request, Solver
 
 CHUNK = 4096  # attempts handed to a solver at a time: what is in memory is bounded by it
 PAGE = 512  # stored replies graded in one transaction
@@ -139,11 +139,6 @@ def list_problems(problems: Sequence[Problem] | str | Path) -> dict[str, Problem
     return listed
 
 
-def verifier_name(problem: Problem) -> str:
-    """The ledger's name of what grades a problem: a new version grades anew."""
-    return f"{problem.verifier}@{problem.version}"
-
-
 def regrade(
     ledger: Ledger,
     problems: Mapping[str, Problem],
@@ -173,25 +168,13 @@ def regrade(
         records = ledger.attempts(ungraded=verifier, status=GRADED, problem=ids, solver=solver)
         while page := list(islice(records, PAGE)):
             grades = [
-                _grade(problems[record.problem], record.text, record.id)
+                grade_row(problems[record.problem], record.text, record.id)
                 for record in page
                 if not (record.verifier or "").startswith(GIVEN)
             ]
             new += ledger.grade(grades)
             progress(Tick("grade", new, 0))
     return new
-
-
-def _grade(problem: Problem, text: str | None, number: int) -> GradeRow:
-    verdict = check(problem, text)
-    return GradeRow(
-        verifier_name(problem),
-        verdict.reward,
-        verdict.solved,
-        verdict.answer,
-        verdict.reason,
-        number,
-    )
 
 
 # -- what is stored, what is missing ----------------------------------------------------------
@@ -281,18 +264,12 @@ def _fill(
     tally = Tally()
     tally.add(Outcome(row.status, row.reason, row.detail) for row in kept)
 
-    def take(replies: Sequence[Reply]) -> None:
-        reasons = iter(_store(ledger, solver, replies))
-        tally.made += len(replies)
-        tally.tokens += sum(max(0, reply.tokens) for reply in replies)
-        tally.add(
-            Outcome(r.status, next(reasons).reason if r.status in GRADED else None, r.detail)
-            for r in replies
-        )
+    def told() -> None:
         progress(Tick("attempt", tally.made, most, tally.figures()))
 
+    intake = Intake(ledger, solver, tally, most=most, told=told)
     for chunk in _chunks(requests, most):
-        _drive(solver.answer(chunk), take)
+        intake.drain(solver.answer(chunk))
     left = missing - tally.made
     assert len(kept) + missing == tally.cells.total() + left, "an outcome was dropped"
     return {
@@ -304,37 +281,3 @@ def _fill(
         **tally.summary(),
         "spent": dict(solver.report()),
     }
-
-
-def _drive(stream: Iterator[list[Reply]], take: Callable[[Sequence[Reply]], None]) -> None:
-    """Take every batch; at Ctrl-C also those that the solver still has in flight."""
-    replies: list[Reply] = []
-    try:
-        for replies in stream:
-            take(replies)
-    except KeyboardInterrupt:
-        with contextlib.suppress(SolverError):
-            take(replies)  # storing again what is stored changes nothing
-        if isinstance(stream, Generator):
-            with contextlib.suppress(KeyboardInterrupt, StopIteration):
-                replies = stream.throw(KeyboardInterrupt)
-                while True:
-                    take(replies)
-                    replies = next(stream)
-        raise
-
-
-def _store(ledger: Ledger, solver: Solver, replies: Sequence[Reply]) -> list[GradeRow]:
-    """Raw replies first, on disk; then their grades."""
-    if not replies:
-        return []
-    receipt = ledger.append(rows_of(solver, replies))
-    if receipt.made != len(replies):
-        raise SolverError(f"{solver.name} answered an attempt twice, or one that was not asked for")
-    grades = [
-        _grade(reply.request.problem, reply.text, number)
-        for reply, number in zip(replies, receipt.ids, strict=True)
-        if reply.status in GRADED
-    ]
-    ledger.grade(grades)
-    return grades

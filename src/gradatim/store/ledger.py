@@ -22,11 +22,11 @@ from gradatim.types import REASONS, STATUSES, Responses
 
 _STATUS = {name: code for code, name in enumerate(STATUSES)}
 _REASON = {name: code for code, name in enumerate(REASONS)}
-_INSERT = f"INSERT INTO attempt VALUES ({', '.join('?' * 14)})"
 # names the key: a plain OR IGNORE would also drop rows that break any other rule
-_UNLESS_THERE = _INSERT + " ON CONFLICT (setting, question, sample) DO NOTHING"
-_GRADE = "INSERT INTO grade VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (attempt, verifier) DO NOTHING"
+_UNLESS_THERE = "ON CONFLICT (setting, question, sample) DO NOTHING"
+_UNLESS_GRADED = "ON CONFLICT (attempt, verifier) DO NOTHING"
 _FIND = "SELECT id FROM attempt WHERE setting = ? AND question = ? AND sample = ?"
+BLOCKS = (64, 32, 16, 8, 4, 2, 1)  # rows of a statement; SQLite once took 999 values, 14 a row
 
 
 class Ledger:
@@ -98,7 +98,11 @@ class Ledger:
     # -- writing ------------------------------------------------------------------------------
 
     def append(
-        self, attempts: Sequence[AttemptRow], grades: Sequence[GradeRow | None] | None = None
+        self,
+        attempts: Sequence[AttemptRow],
+        grades: Sequence[GradeRow | None] | None = None,
+        *,
+        earlier: Sequence[GradeRow] = (),
     ) -> Receipt:
         """Insert attempts, and their grades where given, as one transaction.
 
@@ -108,6 +112,7 @@ class Ledger:
         Args:
             attempts: any number; 256 or more at a time are fastest.
             grades: as many, None where an attempt is not graded yet.
+            earlier: grades of attempts that are stored already, as for `grade`.
 
         Raises:
             ArgumentError: a row that breaks a rule; nothing of the batch is stored.
@@ -117,7 +122,8 @@ class Ledger:
             raise ArgumentError(
                 f"`grades` must be as many as `attempts` ({len(attempts)}), got {len(grades)}"
             )
-        if not attempts:
+        self._check_stored(earlier)
+        if not attempts and not earlier:
             return Receipt([], 0)
         with self._transaction():
             rows = self._attempt_rows(attempts)
@@ -126,9 +132,11 @@ class Ledger:
                 texts = [a.text for a in attempts]
             else:
                 texts = [attempts[i].text for i in fresh]
-            self._link.executemany("INSERT INTO reply VALUES (?, ?, ?)", pack(self._next, texts))
+            self._insert_all("reply", list(pack(self._next, texts)))
+            pairs = [(row.attempt, row) for row in earlier]
             if grades is not None:
-                self._insert_grades([(ids[i], g) for i in fresh if (g := grades[i]) is not None])
+                pairs += [(ids[i], g) for i in fresh if (g := grades[i]) is not None]
+            self._insert_grades(pairs)
         before, self._next = self._next, self._next + len(fresh)
         self._wrote = True
         if (before - 1) // self._every < (self._next - 1) // self._every:
@@ -137,16 +145,19 @@ class Ledger:
 
     def grade(self, grades: Sequence[GradeRow]) -> int:
         """Add grades to stored attempts; returns how many are new (one per verifier version)."""
+        self._check_stored(grades)
+        with self._transaction():
+            made = self._insert_grades([(row.attempt, row) for row in grades])
+        self._wrote = True
+        return made
+
+    def _check_stored(self, grades: Sequence[GradeRow]) -> None:
         for row in grades:
             if not 0 < row.attempt < self._next:
                 raise ArgumentError(
                     f"`attempt` of a grade must be an id of this ledger (1..{self._next - 1}), "
                     f"got {row.attempt}"
                 )
-        with self._transaction():
-            made = self._insert_grades([(row.attempt, row) for row in grades])
-        self._wrote = True
-        return made
 
     def _attempt_rows(self, attempts: Sequence[AttemptRow]) -> list[tuple]:
         self._name("setting", self._settings, {a.setting for a in attempts})
@@ -179,7 +190,7 @@ class Ledger:
         """Ids of all rows, and which of them are new; new ones get consecutive ids."""
         link = self._link
         link.execute("SAVEPOINT rows")
-        if link.executemany(_UNLESS_THERE, rows).rowcount == len(rows):
+        if self._insert_all("attempt", rows, _UNLESS_THERE) == len(rows):
             return [row[0] for row in rows], range(len(rows))
         link.execute("ROLLBACK TO rows")
         ids: list[int] = []
@@ -188,7 +199,7 @@ class Ledger:
             found = link.execute(_FIND, row[1:4]).fetchone()
             if found is None:
                 found = (self._next + len(fresh),)
-                link.execute(_INSERT, (*found, *row[1:]))
+                self._insert_all("attempt", [(*found, *row[1:])])
                 fresh.append(i)
             ids.append(found[0])
         return ids, fresh
@@ -210,17 +221,33 @@ class Ledger:
             ]
         except KeyError as error:
             raise _unknown("reason", error, REASONS) from None
-        return max(0, self._link.executemany(_GRADE, rows).rowcount)
+        return self._insert_all("grade", rows, _UNLESS_GRADED)
 
     def _name(self, table: str, known: dict[Any, int], wanted: Iterable[tuple]) -> None:
         """Give new names a small number; they are kept only when the transaction commits."""
-        for name in sorted(n for n in wanted if n not in known):
+        new = sorted(n for n in wanted if n not in known)
+        for name in new:
             known[name] = len(known) + 1
-            marks = ", ".join("?" * len(name))
-            try:
-                self._link.execute(f"INSERT INTO {table} VALUES (?, {marks})", (known[name], *name))
-            except UnicodeEncodeError:
-                raise ArgumentError(f"a {table} must be Unicode text, got {name!r}") from None
+        try:
+            self._insert_all(table, [(known[name], *name) for name in new])
+        except UnicodeEncodeError as error:
+            raise ArgumentError(f"a {table} must be Unicode text, got {error.object!r}") from None
+
+    def _insert_all(self, table: str, rows: Sequence[tuple], unless: str = "") -> int:
+        """Insert rows in few statements; how many are new.
+
+        Each statement gives the interpreter's lock away, and a thread that asks a server takes it:
+        one a row would have the writer wait as often.
+        """
+        made = start = 0
+        for size in BLOCKS:
+            while len(rows) - start >= size:
+                block = rows[start : start + size]
+                marks = ", ".join([f"({', '.join('?' * len(block[0]))})"] * size)
+                sql = f"INSERT INTO {table} VALUES {marks} {unless}"
+                made += self._link.execute(sql, [v for row in block for v in row]).rowcount
+                start += size
+        return made
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
