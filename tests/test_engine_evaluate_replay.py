@@ -41,7 +41,7 @@ def test_adaptive_tests_beat_random_ones(found):
     assert found["folds"] == 10
     assert 0 < found["exposure"] <= 1
     curve = found["curve"]
-    assert [len(curve[name]) for name in curve] == [20] * 4
+    assert [len(curve[name]) for name in curve] == [20] * 5
     assert curve["adaptive_error"][-1] == pytest.approx(adaptive.value)
     if found["enough"]:
         assert (curve["adaptive_error"][found["enough"] - 1 :] <= random.value).all()
@@ -91,7 +91,7 @@ def test_hard_inputs():
 
 
 def test_of_many_models_some_are_held_out(monkeypatch):
-    from gradatim.engine import evaluate_replay as module
+    from gradatim.engine import evaluate_folds as module
 
     monkeypatch.setattr(module, "ENOUGH", 9)
     found = evaluate_replay(matrix(models=20, items=20), items=3, compare_random=5, holdout=0.2)

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from gradatim.errors import ArgumentError
-from gradatim.evaluation.replay import full_scores, plain_means, random_orders, tabulate, walk
+from gradatim.evaluation.picking import Rules
+from gradatim.evaluation.replay import full_scores, plain_means, random_orders, walk
+from gradatim.evaluation.tables import tabulate
 from gradatim.scale.ability import estimate_ability
 from gradatim.scale.curves import flat, probability
 
@@ -50,7 +52,7 @@ def test_the_first_item_is_the_best_by_brute_force(bank):
         left.append(expected)
     assert walk(table, rate, tried, n_asked=1).item[0, 0] == int(np.argmin(left))
     told = (prior @ table.told.T).argmax()
-    assert walk(table, rate, tried, n_asked=1, criterion="information").item[0, 0] == told
+    assert walk(table, rate, tried, n_asked=1, rules=Rules("information")).item[0, 0] == told
 
 
 @pytest.mark.parametrize("criterion", ["variance", "information"])
@@ -63,7 +65,7 @@ def test_adaptive_items_tell_more_than_random_ones(bank, criterion):
     off = [
         np.abs(score - truth)[:, -1].mean()
         for score in (
-            walk(table, rate, tried, n_asked=8, criterion=criterion).score,
+            walk(table, rate, tried, n_asked=8, rules=Rules(criterion)).score,
             walk(table, rate, tried, n_asked=8, order=order).score,
             plain_means(rate, order),
         )
@@ -132,7 +134,7 @@ def test_bad_arguments(bank):
     rate, tried = answers(bank, np.zeros(2), np.random.default_rng(7))
     table = tabulate(bank, *NONE, n_asked=5)
     with pytest.raises(ArgumentError, match="`criterion` must be one of"):
-        walk(table, rate, tried, n_asked=5, criterion="luck")
+        walk(table, rate, tried, n_asked=5, rules=Rules("luck"))
     with pytest.raises(ArgumentError, match="`n_asked`"):
         walk(table, rate, tried, n_asked=0)
     with pytest.raises(ArgumentError, match="`rate` must lie in"):

@@ -11,6 +11,7 @@ from gradatim.engine.evaluate import evaluate as test_solver
 from gradatim.engine.evaluate_replay import evaluate_replay
 from gradatim.errors import ArgumentError
 from gradatim.solvers.registry import parse_options
+from gradatim.types import Estimate
 
 STOPS = {
     "se": "the standard error is small enough",
@@ -51,6 +52,12 @@ def evaluate(
     compare_random: Annotated[
         int, typer.Option(help="With --replay: random items whose plain mean is compared.")
     ] = 100,
+    max_exposure: Annotated[
+        float, typer.Option(help="Close an item once this share of tests have had it.")
+    ] = 1.0,
+    halves: Annotated[
+        int, typer.Option(help="With --replay: pool intervals of tests on this many item halves.")
+    ] = 0,
     settings: Settings = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -75,6 +82,8 @@ def evaluate(
             items=items,
             compare_random=compare_random,
             seed=seed,
+            max_exposure=max_exposure,
+            halves=halves,
             progress=reporter(quiet),
         )
         emit(told, as_json=as_json, text=_replayed(told))
@@ -115,9 +124,11 @@ def _text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+SHOWN = (1, 2, 5, 10, 20, 35, 50, 60, 80, 100, 150, 200, 300, 500)
+
+
 def _replayed(found: dict[str, Any]) -> str:
     n, random = (min(found[key], found["bank_items"]) for key in ("items", "compare_random"))
-    fewest = found["enough"]
     lines = [
         f"{found['models']:,} of {found['recorded']:,} models held out, "
         f"{found['bank_items']:,} items; mean |predicted - full score|, Spearman with it:"
@@ -132,10 +143,44 @@ def _replayed(found: dict[str, Any]) -> str:
             f"  {words:<32} {error.value:.4f} [{error.low:.4f}, {error.high:.4f}]   "
             f"{rank.value:.3f} [{rank.low:.3f}, {rank.high:.3f}]"
         )
+    said = [str(found[key] or f"more than {n}") for key in ("enough", "enough_model")]
     lines.append(
-        f"  {fewest if fewest else f'more than {n}'} adaptive items do for the error of {random} "
-        f"random ones; one item was given to {found['exposure']:.0%} of models"
+        f"  {said[0]} adaptive items do for the error of {random} random ones by their plain mean, "
+        f"{said[1]} by the same model"
+    )
+    lines.append(
+        f"  one item was given to {found['exposure']:.0%} of models" + _loss(found) + "\n"
+        f"  95% intervals after {n} items hold the full score of {_share(found['coverage'])} of "
+        f"tests, mean width {found['width'].value:.3f}; the plain mean's of {n} random items "
+        f"{found['plain_coverage'].value:.0%}, {found['plain_width'].value:.3f}"
     )
     if found["left_out"]:
         lines.append(f"  {found['left_out']} models without results were left out")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_curve(found["curve"])])
+
+
+def _loss(found: dict[str, Any]) -> str:
+    loss = found.get("exposure_loss")
+    if loss is None:
+        return ""
+    return (
+        f"; the cap of {found['max_exposure']:.0%} adds {loss.value:+.4f} "
+        f"[{loss.low:+.4f}, {loss.high:+.4f}] to the error"
+    )
+
+
+def _share(found: Estimate) -> str:
+    return f"{found.value:.1%} [{found.low:.1%}, {found.high:.1%}]"
+
+
+def _curve(curve: dict[str, Any]) -> list[str]:
+    """The errors question by question, at a few of them."""
+    lines = ["  items   adaptive   random, same model   random, plain   interval's width"]
+    shown = [n for n in SHOWN if n <= len(curve["items"])]
+    for at in sorted({*shown, len(curve["items"])}):
+        errors = [curve[f"{name}_error"][at - 1] for name in ("adaptive", "random_model", "random")]
+        lines.append(
+            f"  {at:>5}   {errors[0]:>8.4f}   {errors[1]:>18.4f}   {errors[2]:>13.4f}   "
+            f"{curve['width'][at - 1]:>16.3f}"
+        )
+    return lines

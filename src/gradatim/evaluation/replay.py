@@ -1,47 +1,79 @@
-"""Adaptive tests replayed on recorded matrices: what is the full score, from a few items?
+"""Adaptive tests of many models side by side: what is the full score, from a few items?
 
-Many models are tested side by side. Abilities live on nodes common to all, so an answer adds a row
-of a table to a model's log posterior, and the worth of every item to every model is a matrix
-product. Axes: `run` (tests), `item`, `node` (abilities), `step` (questions), `repeat`.
+The same steps make a test that is replayed on recorded answers and one that is live. Axes: `run`
+(tests), `item`, `node` (abilities), `step` (questions), `repeat`.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
 from gradatim import checks
-from gradatim.errors import ArgumentError
-from gradatim.scale.curves import information, log_chances, probability
-from gradatim.scale.predictive import Items
-from gradatim.types import Bank
+from gradatim.evaluation.picking import Rules, check_rules, draw, lacking, shares
+from gradatim.evaluation.tables import (
+    CRITERIA,
+    Ranking,
+    Table,
+    normalised,
+    ranking,
+    worth_asking,
+)
 
-CRITERIA = ("variance", "information")
-REACH = 5.0  # abilities are N(0, 1): nodes from -REACH to REACH
-COARSE, FINE = 61, 1201  # fewest and most nodes
+BEST = Rules()
 CHUNK = 512  # tests worked on at a time: what stays in cache
-STRENGTH = 10.0  # models that the pooled dispersion counts as, for each item
 
 
-class Table(NamedTuple):
-    """A bank on nodes of ability.
+class Beyond(NamedTuple):
+    """Items of the whole that no test can ask, too many for a table: (node,) sums over them.
 
     Attributes:
-        log_prior: (node,) of abilities, up to a constant.
-        chance, right, wrong, told: (item, node) chance P, log P, log(1 - P), Fisher information;
-            an item without estimates has the others' mean chance, and tells nothing.
-        dispersion: (item,) variance of an answer over that of a coin: a rate of n attempts, or a
-            graded score (n = 1), varies by dispersion x P (1 - P) / n.
-        known: (item,) bool, has estimates.
+        size: how many.
+        chance: expected sum of their rates.
+        noise: variance of that sum, of an ability that is known.
     """
 
-    log_prior: np.ndarray
+    size: int
     chance: np.ndarray
-    right: np.ndarray
-    wrong: np.ndarray
-    told: np.ndarray
-    dispersion: np.ndarray
-    known: np.ndarray
+    noise: np.ndarray
+
+
+class State(NamedTuple):
+    """Tests that are under way.
+
+    Attributes:
+        log, weight: (run, node) posterior of abilities, as a logarithm and as probabilities.
+        rest, noise: (run, node) expected sum of the rates not seen yet, and its variance.
+        whole: (run, node) expected sum of all rates, before any answer.
+        got: (run,) sum of the rates seen.
+        size: (run,) items that make the score; NaN for none.
+        open_: (run, item) bool, what may still be asked.
+        given: (run, stratum) questions of each kind; share: (run, stratum) what is wanted.
+    """
+
+    log: np.ndarray
+    weight: np.ndarray
+    rest: np.ndarray
+    noise: np.ndarray
+    whole: np.ndarray
+    got: np.ndarray
+    size: np.ndarray
+    open_: np.ndarray
+    given: np.ndarray | None
+    share: np.ndarray | None
+
+
+class Told(NamedTuple):
+    """What tests tell: (run,) means and standard deviations of posteriors.
+
+    Attributes:
+        score, sd: mean rate over the items of the score, of which those not seen are expected.
+        ability, se: logits.
+    """
+
+    score: np.ndarray
+    sd: np.ndarray
+    ability: np.ndarray
+    se: np.ndarray
 
 
 class Walk(NamedTuple):
@@ -50,105 +82,161 @@ class Walk(NamedTuple):
     Attributes:
         item: (run, step) int, -1 where nothing was left to ask.
         score: (run, step) predicted mean rate over the items that are recorded for the run.
+        sd: (run, step) its standard deviation: of the ability, and of answers not seen yet.
+        ability, se: (run, step) logits.
     """
 
     item: np.ndarray
     score: np.ndarray
+    sd: np.ndarray
+    ability: np.ndarray
+    se: np.ndarray
 
 
-def tabulate(
-    bank: Bank,
-    rate: np.ndarray,
+def begin(
+    table: Table,
     tried: np.ndarray,
     *,
-    n_asked: int,
-    posterior: Items | None = None,
-) -> Table:
-    """Put a bank on nodes fine enough for tests of `n_asked` questions.
+    open_: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+    beyond: Beyond | None = None,
+) -> State:
+    """Tests before their first question.
 
     Args:
-        bank: fitted to `rate` and `tried`.
-        rate: (run, item) share solved, or score in [0, 1]; anything where tried is 0.
-        tried: (run, item) int attempts, 0 = missing.
-        n_asked: questions of a test.
-        posterior: of the items, from `scale.predictive.item_posteriors`: chances are means over
-            it. Fitted to few models, a curve at its best estimate is too sure of itself: what all
-            40 strong models solved, it takes for solved by the weak. None: the estimates.
+        table: of a bank.
+        tried: (run, item) attempts that an item gives; 0: not part of the score.
+        open_: (run, item) bool, what may be asked; None: all that has estimates.
+        strata: (item,) int kinds whose shares are kept, see `picking.Rules`.
+        beyond: items that the score holds besides.
 
     Returns:
-        Table. Nodes lie one posterior standard deviation apart, at most, for the most telling
-        questions that the bank has: sums over even nodes are then off by under 1e-3 of it.
+        State.
     """
-    checks.shapes(rate=(rate, "run item"), tried=(tried, "run item"))
-    checks.shapes(tried=(tried, "run item"), difficulty=(bank.difficulty, "item"))
-    checks.within(1, np.inf, n_asked=n_asked)
-    known = np.isfinite(bank.difficulty) & np.isfinite(bank.discrimination)
-    if not known.any():
-        raise ArgumentError("`bank` must have items with estimates, got none")
-    dispersion = _dispersion(bank, rate, tried, known)
-    coarse = np.linspace(-REACH, REACH, COARSE)
-    most = tried.max(axis=0, initial=1) / dispersion
-    told = np.where(known, information(coarse, bank) * most, 0.0)
-    n_top = min(n_asked, told.shape[1])
-    top = np.partition(told, told.shape[1] - n_top, axis=1)[:, -n_top:].sum(axis=1).max()
-    finest = 1 / np.sqrt(1 + top)
-    x = np.linspace(-REACH, REACH, int(np.clip(2 * REACH / finest + 1, COARSE, FINE)))
-    if posterior is None:
-        a, b = np.where(known, bank.discrimination, 1.0), np.where(known, bank.difficulty, 0.0)
-        right, wrong = log_chances(a * (x[:, None] - b), bank.floor, bank.ceiling)
-        chance, told = probability(x, bank), information(x, bank)
-    else:
-        chance = _mean_chance(bank, posterior, x)
-        right, wrong = np.log(chance), np.log1p(-chance)
-        told = np.gradient(chance, x, axis=0) ** 2 / (chance * (1 - chance))
-    chance = np.where(known, chance, chance[:, known].mean(axis=1, keepdims=True))
-    right, wrong, told = (np.where(known, column, 0.0) for column in (right, wrong, told))
-    return Table(
-        log_prior=-0.5 * x**2,
-        chance=np.ascontiguousarray(chance.T),
-        right=np.ascontiguousarray(right.T),
-        wrong=np.ascontiguousarray(wrong.T),
-        told=np.ascontiguousarray(told.T),
-        dispersion=dispersion,
-        known=known,
+    there = tried > 0
+    open_ = there & table.known if open_ is None else open_ & there & table.known
+    worth = there / np.maximum(tried, 1)
+    rest = there @ table.chance
+    coin = table.chance * (1 - table.chance) * table.dispersion[:, None]
+    noise = worth @ coin
+    size = there.sum(axis=1).astype(float)
+    if beyond is not None:
+        rest, noise = rest + beyond.chance, noise + beyond.noise
+        size = size + beyond.size
+    log = np.tile(table.log_prior, (len(tried), 1))
+    share = given = None
+    if strata is not None:
+        share = shares(strata, open_)
+        given = np.zeros(share.shape)
+    return State(
+        log=log,
+        weight=normalised(log),
+        rest=rest,
+        noise=noise,
+        whole=rest,
+        got=np.zeros(len(tried)),
+        size=np.where(size > 0, size, np.nan),
+        open_=open_,
+        given=given,
+        share=share,
     )
 
 
-def _mean_chance(bank: Bank, posterior: Items, x: np.ndarray) -> np.ndarray:
-    """(node, item) chance, the mean over the points of each item's posterior."""
-    solved = np.empty((len(x), len(bank.items)))
-    for node, theta in enumerate(x):  # (item, point) at a time bounds memory
-        eta = posterior.slope * (theta - posterior.difficulty)
-        solved[node] = np.sum(posterior.weight * special.expit(eta), axis=1)
-    top = 1.0 if bank.ceiling is None else bank.ceiling
-    return np.clip(bank.floor + (top - bank.floor) * solved, 1e-12, 1 - 1e-12)
+def choose(
+    state: State,
+    ranks: Ranking,
+    rules: Rules,
+    *,
+    share: float = 1.0,
+    quota: np.ndarray | None = None,
+) -> np.ndarray:
+    """(run,) int: the next item of each test, -1 where nothing is open; see `picking.draw`."""
+    open_ = state.open_
+    if rules.strata is not None and state.given is not None and state.share is not None:
+        kinds = np.eye(state.share.shape[1])[rules.strata]
+        left = np.where(open_ @ kinds > 0, state.share, 0.0)
+        now = open_ & lacking(rules.strata, state.given, left)
+        open_ = now
+    if rules.criterion == "random":
+        worth = np.ones(open_.shape)
+    else:
+        worth = worth_asking(ranks, state.weight, state.whole, rules.criterion)
+    return draw(worth, open_, rules, share=share, quota=quota)
 
 
-def _dispersion(bank: Bank, rate: np.ndarray, tried: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(item,) residual variance over that of the model's coins, drawn to the pooled one.
+def take(
+    state: State,
+    table: Table,
+    item: np.ndarray,
+    *,
+    rate: np.ndarray,
+    tried: np.ndarray,
+    strata: np.ndarray | None = None,
+) -> State:
+    """The tests after an answer each.
 
-    Single answers, right or wrong, vary as their chance says. Graded scores mostly vary less, and
-    several attempts of one model on one item agree with each other more than coins do.
+    Args:
+        state: before.
+        table: as in `begin`.
+        item: (run,) int asked, -1 for none.
+        rate: (run,) share solved, or score in [0, 1].
+        tried: (run,) attempts behind it; 0: no answer came, and the item is not asked again.
+        strata: as in `begin`.
+
+    Returns:
+        State.
     """
-    if right_or_wrong(rate, tried):
-        return np.ones(len(known))
-    seen = (tried > 0) & known
-    fitted = np.where(seen, probability(np.nan_to_num(bank.ability), bank), 0.5)
-    square = np.where(seen, (rate - fitted) ** 2, 0.0).sum(axis=0)
-    coin = np.where(seen, fitted * (1 - fitted) / np.maximum(tried, 1), 0.0).sum(axis=0)
-    pooled = max(float(square.sum() / max(coin.sum(), 1e-12)), 1e-3)
-    share = STRENGTH * np.maximum(coin, 1e-12) / np.maximum(seen.sum(axis=0), 1)
-    return np.maximum((square + pooled * share) / (coin + share), 1e-3)
+    rows = np.flatnonzero(item >= 0)
+    open_ = state.open_.copy()
+    open_[rows, item[rows]] = False
+    given = state.given
+    if strata is not None and given is not None:
+        given = given.copy()
+        given[rows, strata[item[rows]]] += 1
+    on = (item >= 0) & (tried > 0)
+    at, rate = np.where(on, item, 0), np.where(on, rate, 0.0)
+    told = np.where(on, tried / table.caution[at], 0.0)
+    log = state.log + (told * rate)[:, None] * table.right[at]
+    log += (told * (1 - rate))[:, None] * table.wrong[at]
+    chance, there = table.chance[at], on[:, None]
+    own = table.dispersion[at] / np.maximum(tried, 1)
+    return state._replace(
+        log=log,
+        weight=normalised(log),
+        rest=state.rest - there * chance,
+        noise=state.noise - there * own[:, None] * chance * (1 - chance),
+        got=state.got + on * rate,
+        open_=open_,
+        given=given,
+    )
 
 
-def right_or_wrong(rate: np.ndarray, tried: np.ndarray) -> bool:
-    """Whether every recorded cell is one answer, right or wrong.
+def tell(state: State, table: Table) -> Told:
+    """What the tests say as they stand."""
+    weight, rest = state.weight, state.rest
+    mean = np.einsum("rq,rq->r", weight, rest)
+    spread = np.einsum("rq,rq,rq->r", weight, rest, rest) - mean**2
+    noise = np.einsum("rq,rq->r", weight, state.noise)
+    ability = weight @ table.node
+    square = weight @ table.node**2 - ability**2
+    return Told(
+        score=(state.got + mean) / state.size,
+        sd=np.sqrt(np.maximum(spread, 0) + np.maximum(noise, 0)) / state.size,
+        ability=ability,
+        se=np.sqrt(np.maximum(square, 0)),
+    )
 
-    >>> right_or_wrong(np.array([1.0, 0.0, 0.5]), np.array([1, 1, 0]))
-    True
-    """
+
+def place(table: Table, rate: np.ndarray, tried: np.ndarray) -> Told:
+    """What all recorded answers (run, item) together tell."""
+    state = begin(table, tried)
+    told = np.where(table.known, tried / table.caution, 0.0)
+    log = state.log + (told * rate) @ table.right + (told * (1 - rate)) @ table.wrong
     there = tried > 0
-    return bool(np.all(tried <= 1) and np.all(~there | (rate == 0) | (rate == 1)))
+    got, none = np.where(there, rate, 0.0).sum(axis=1), np.zeros_like(state.rest)
+    return tell(
+        state._replace(log=log, weight=normalised(log), rest=none, noise=none, got=got), table
+    )
 
 
 def walk(
@@ -157,8 +245,9 @@ def walk(
     tried: np.ndarray,
     *,
     n_asked: int,
-    criterion: str = "variance",
+    rules: Rules = BEST,
     order: np.ndarray | None = None,
+    quota: np.ndarray | None = None,
 ) -> Walk:
     """Test recorded models; an item, once asked, gives all its recorded attempts.
 
@@ -168,20 +257,17 @@ def walk(
         table: of a bank of which the models were not part.
         rate, tried: (run, item) as in `tabulate`; tried 0 = cannot be asked.
         n_asked: questions, fewer where a model has fewer recorded items.
-        criterion: "variance" asks what most lowers the expected posterior variance of the score,
-            by the best linear prediction from the answer: exact for right or wrong; "information"
-            asks what has most Fisher information, the mean over the posterior.
+        rules: how items are chosen.
         order: (run, step) int items to ask instead, -1 for none.
+        quota: (item,) int, tests that may be given an item; None: all.
 
     Returns:
         Walk of min(n_asked, number of items) steps; NaN score where nothing is recorded.
 
     Raises:
-        ArgumentError: arrays of different shapes, rates outside [0, 1].
+        ArgumentError: arrays of different shapes, rates outside [0, 1], rules that cannot be.
 
-    Ref: van der Linden 1998, Psychometrika 63:201, for both criteria; differs: the expected
-    posterior variance is of the score, not of the ability.
-
+    >>> from gradatim.evaluation.tables import tabulate
     >>> from gradatim.scale.curves import flat
     >>> bank = flat(difficulty=[-1.0, 0.0, 1.0], discrimination=[1.0, 2.0, 1.0])
     >>> rate, tried = np.array([[1.0, 1.0, 0.0]]), np.ones((1, 3), int)
@@ -190,107 +276,57 @@ def walk(
     >>> int(tests.item[0, 0]), round(float(tests.score[0, -1]), 3)
     (1, 0.667)
     """
-    checks.one_of("criterion", criterion, CRITERIA)
+    check_rules(rules, CRITERIA)
     checks.within(1, np.inf, n_asked=n_asked)
     checks.shapes(rate=(rate, "run item"), tried=(tried, "run item"))
     checks.shapes(tried=(tried, "run item"), known=(table.known, "item"))
     checks.within(0, 1, rate=np.where(tried > 0, rate, 0.0))
     length = min(n_asked, tried.shape[1])
-    parts = [
-        _walk(
-            table,
-            np.where(tried[at] > 0, rate[at], 0.0),
-            tried[at],
-            length=length,
-            criterion=criterion,
-            order=None if order is None else order[at, :length],
-        )
-        for at in (slice(i, i + CHUNK) for i in range(0, len(tried), CHUNK))
-    ]
+    left = None if quota is None else np.array(quota, dtype=int)
+    parts: list[Walk] = []
+    for i in range(0, len(tried), CHUNK):
+        at = slice(i, i + CHUNK)
+        now = np.where(tried[at] > 0, rate[at], 0.0), tried[at]
+        given = None if order is None else order[at, :length]
+        parts.append(_walk(table, now, length, rules=rules, order=given, quota=left))
+        if left is not None:
+            done = parts[-1].item
+            left -= np.bincount(done[done >= 0], minlength=len(left))
     if not parts:
-        return Walk(np.full((0, length), -1), np.empty((0, length)))
+        return Walk(np.full((0, length), -1), *np.empty((4, 0, length)))
     return Walk(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _walk(
     table: Table,
-    rate: np.ndarray,
-    tried: np.ndarray,
-    *,
+    answers: tuple[np.ndarray, np.ndarray],
     length: int,
-    criterion: str,
+    *,
+    rules: Rules,
     order: np.ndarray | None,
+    quota: np.ndarray | None,
 ) -> Walk:
-    there = tried > 0
-    rows, count = np.arange(len(tried)), there.sum(axis=1).astype(float)
-    count = np.where(count > 0, count, np.nan)
-    rest = there @ table.chance  # (run, node) expected sum over what is not asked yet
-    whole, open_ = rest, there & table.known
-    ranking = None if order is not None else _ranking(table, tried)
-    given = np.empty((0, 0), dtype=int) if order is None else order
-    log = np.tile(table.log_prior, (len(tried), 1))
-    weight, got = _normalised(log), np.zeros(len(tried))
-    items, scores = (np.empty((len(tried), length), dtype=kind) for kind in (int, float))
+    rate, tried = answers
+    strata = rules.strata if order is None else None
+    state = begin(table, tried, strata=strata)
+    ranks = ranking(table, tried) if order is None else None
+    left = None if quota is None else quota.copy()
+    rows = np.arange(len(tried))
+    items = np.empty((len(tried), length), dtype=int)
+    told = np.empty((4, len(tried), length))
     for step in range(length):
-        if ranking is None:
-            pick = given[:, step]
+        if ranks is None:
+            assert order is not None
+            pick = order[:, step]
         else:
-            value = _told(ranking, weight, whole, criterion)
-            value[~open_] = -1
-            pick = value.argmax(axis=1)
-            pick = np.where(open_[rows, pick], pick, -1)
-        on = pick >= 0
-        at = np.where(on, pick, 0)
-        open_[rows[on], pick[on]] = False
-        answer = rate[rows, at]
-        told = np.where(on, tried[rows, at] / table.dispersion[at], 0.0)
-        log += (told * answer)[:, None] * table.right[at]
-        log += (told * (1 - answer))[:, None] * table.wrong[at]
-        rest = rest - on[:, None] * table.chance[at]
-        got += on * answer
-        weight = _normalised(log)
+            pick = choose(state, ranks, rules, share=step / length, quota=left)
+            if left is not None:
+                left -= np.bincount(pick[pick >= 0], minlength=len(left))
+        n = np.where(pick >= 0, tried[rows, pick], 0)
+        state = take(state, table, pick, rate=rate[rows, pick], tried=n, strata=strata)
         items[:, step] = pick
-        scores[:, step] = (got + np.einsum("rq,rq->r", weight, rest)) / count
-    return Walk(items, scores)
-
-
-class _Ranking(NamedTuple):
-    """What ranks items, in float32: (node, item) tables, (run, item) noise of an answer."""
-
-    chance: np.ndarray
-    square: np.ndarray
-    told: np.ndarray
-    noise: np.ndarray
-
-
-def _ranking(table: Table, tried: np.ndarray) -> _Ranking:
-    chance = table.chance.T.astype(np.float32)
-    noise = (table.dispersion / np.maximum(tried, 1)).astype(np.float32)
-    return _Ranking(chance, chance**2, table.told.T.astype(np.float32), noise)
-
-
-def _told(ranking: _Ranking, weight: np.ndarray, whole: np.ndarray, criterion: str) -> np.ndarray:
-    """(run, item) worth of asking each item at posteriors (run, node)."""
-    short = weight.astype(np.float32)
-    if criterion == "information":
-        value = short @ ranking.told
-        value /= ranking.noise
-        return value
-    centred = whole - np.einsum("rq,rq->r", weight, whole)[:, None]
-    value = (weight * centred).astype(np.float32) @ ranking.chance  # covariance with the sum
-    value *= value
-    mean, square = short @ ranking.chance, short @ ranking.square
-    variance = (mean - square) * ranking.noise
-    variance += square
-    mean *= mean
-    variance -= mean
-    value /= np.maximum(variance, 1e-9, out=variance)
-    return value
-
-
-def _normalised(log: np.ndarray) -> np.ndarray:
-    weight = np.exp(log - log.max(axis=1, keepdims=True))
-    return weight / weight.sum(axis=1, keepdims=True)
+        told[:, :, step] = tell(state, table)
+    return Walk(items, *told)
 
 
 def random_orders(tried: np.ndarray, n_asked: int, *, rng: np.random.Generator) -> np.ndarray:
