@@ -1,0 +1,112 @@
+"""Scores of models behind a ranking, each with what every item adds to it.
+
+A score here is a function of how much each item weighs; its derivative in those weights stands for
+fitting it again to resampled items, so that a bootstrap costs one product, not a fit per sample.
+Axes: `model`, `item`; cells that were not tried are NaN in `share`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import expit
+
+from gradatim.evaluation.aggregation import beaten, borda, borda_parts
+from gradatim.scale import choices, concave, irt, luce
+from gradatim.scale.overdispersion import worth
+from gradatim.types import Matrix
+
+STEPS, REST = 200, 1e-9
+
+
+class Fit(NamedTuple):
+    """Scores of models.
+
+    Attributes:
+        score: (model,) on the method's own scale, higher is better.
+        parts: (model, item) derivative of the score in the item's weight, at weights of one.
+        unit: (model,) how far one item more, answered as by a coin, moves the score.
+    """
+
+    score: np.ndarray
+    parts: np.ndarray
+    unit: np.ndarray
+
+
+def mean(share: np.ndarray) -> Fit:
+    """Mean over the items that a model tried."""
+    tried = ~np.isnan(share)
+    n = tried.sum(axis=1)
+    score = np.where(tried, share, 0.0).sum(axis=1) / n
+    parts = np.where(tried, share - score[:, None], 0.0) / n[:, None]
+    return Fit(score, parts, 1 / n)
+
+
+def borda_count(share: np.ndarray) -> Fit:
+    """Share of others that a model beats, see `aggregation.borda`."""
+    code = choices.levels(share)
+    wins = beaten(code)
+    return Fit(borda(wins), borda_parts(code, wins), 1 / (code >= 0).sum(axis=1))
+
+
+def bradley_terry(share: np.ndarray, *, alpha: float) -> Fit:
+    """Strengths from games inside each item: an attempt of one model against one of another.
+
+    With shares y, model j wins y_j (1 - y_k) games of k and loses y_k (1 - y_j). Under the Rasch
+    model that is all that two answers say of two abilities, whatever the item's difficulty.
+    """
+    tried = ~np.isnan(share)
+    won, lost = np.where(tried, share, 0.0), np.where(tried, 1 - share, 0.0)
+    wins = won @ lost.T
+    np.fill_diagonal(wins, 0.0)
+    n = len(wins)
+    winner, loser = np.nonzero(wins)
+    function = luce.likelihood(luce.pairs(winner, loser, wins[winner, loser]), n, alpha=alpha)
+    x = concave.maximise(function, np.zeros(n), n_players=n, tolerance=REST, most=STEPS).x
+    ahead = expit(x[:, None] - x[None])
+    np.fill_diagonal(ahead, 0.0)  # nobody plays against itself
+    residual = won * (ahead.T @ lost) - lost * (ahead @ won)
+    bend = (wins + wins.T) * ahead * ahead.T
+    return _strengths(x, residual, np.diag(bend.sum(axis=1) + alpha) - bend)
+
+
+def plackett_luce(share: np.ndarray, *, alpha: float) -> Fit:
+    """Strengths from choices, see `scale.choices`."""
+    code = choices.levels(share)
+    n = len(code)
+    function = choices.likelihood(code, alpha=alpha)
+    x = concave.maximise(function, np.zeros(n), n_players=n, tolerance=REST, most=STEPS).x
+    return _strengths(x, choices.residuals(code, x), function.at(x).dense())
+
+
+def ability(solved: np.ndarray, tried: np.ndarray, *, model: str) -> Fit:
+    """Abilities of item response theory; parts are those of the profile over each difficulty."""
+    names = tuple(map(str, range(len(solved)))), tuple(map(str, range(solved.shape[1])))
+    table = Matrix(solved=solved, tried=tried, solvers=names[0], items=names[1])
+    bank = irt.fit(table, model=model)
+    theta = bank.ability
+    known = np.isfinite(bank.difficulty)
+    a, b = np.where(known, bank.discrimination, 0.0), np.where(known, bank.difficulty, 0.0)
+    each = worth(tried, float(bank.fit["overdispersion"]))
+    n, count = tried * each, solved * each
+    chance = expit(a * (theta[:, None] - b))
+    residual = a * (count - n * chance)
+    bend = a**2 * n * chance * (1 - chance)
+    held = bend.sum(axis=0) + 1e-9
+    residual -= bend * (residual.sum(axis=0) / held)  # each item's difficulty moves along
+    curvature = np.diag(bend.sum(axis=1) + 1.0) - (bend / held) @ bend.T  # 1: N(0, 1) prior
+    return _strengths(theta, residual, curvature, slope=float(np.median(a[known])))
+
+
+def _strengths(
+    x: np.ndarray, residual: np.ndarray, curvature: np.ndarray, *, slope: float = 1.0
+) -> Fit:
+    """Strengths about their mean: a common shift, which data leave open, is taken out."""
+    n = len(x)
+    lifted = curvature + np.trace(curvature) / n**2
+    inverse = cho_solve(cho_factor(lifted), np.eye(n))
+    inverse -= inverse.mean(axis=0)
+    own = np.maximum(np.diag(inverse), 0)
+    # at even odds an answer pulls by slope / 2, and adds slope^2 / 4 to what holds against it
+    unit = slope / 2 * own / (1 + slope**2 / 4 * own)
+    return Fit(x - x.mean(), inverse @ residual, unit)

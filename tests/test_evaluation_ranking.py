@@ -1,0 +1,292 @@
+"""Ranks of models: sparse results not missing by chance, intervals that hold, input refused."""
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from gradatim.errors import ArgumentError
+from gradatim.evaluation import ranking_fits
+from gradatim.evaluation.rank import correlation, midranks
+from gradatim.evaluation.ranking import HOW, Ranking, rank
+from gradatim.scale import pairwise
+from gradatim.store.formats import read_matrix
+
+SCALED = ("irt", "irt_2pl", "bradley_terry", "plackett_luce")
+
+
+def simulated(n, m, *, seed, keep=1.0, width=0.4, slopes=0.3):
+    """2PL answers, each model tried on `keep` of the items, mostly those of about its own level."""
+    rng = np.random.default_rng(seed)
+    theta, b = rng.normal(size=n), rng.normal(size=m)
+    chance = special.expit(np.exp(slopes * rng.normal(size=m)) * (theta[:, None] - b))
+    solved = (rng.random((n, m)) < chance).astype(int)
+    return theta, solved, near(rng, theta, b, keep=keep, width=width)
+
+
+def near(rng, level, difficulty, *, keep, width):
+    """(model, item) 0 or 1: round(keep m) items each, drawn by distance from the model's level."""
+    n, m = len(level), len(difficulty)
+    tried = np.zeros((n, m), dtype=int)
+    for model in range(n):
+        weight = np.exp(-(((difficulty - level[model]) / width) ** 2) / 2) + 1e-12
+        pick = rng.choice(m, round(keep * m), replace=False, p=weight / weight.sum())
+        tried[model, pick] = 1
+    return tried
+
+
+def spearman(x, y):
+    return float(correlation(midranks(x), midranks(y)))
+
+
+@pytest.fixture(scope="module")
+def sparse():
+    """50 models, 2,000 items, 90% missing by difficulty; and the ranks of all."""
+    _, solved, tried = simulated(50, 2000, seed=0, keep=0.1)
+    found = {how: rank(solved * tried, tried, how=how, draws=300) for how in (*SCALED, "mean")}
+    return solved.mean(axis=1), found
+
+
+# -- the claim ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", SCALED)
+def test_s216_ranks_at_90_percent_missing_by_difficulty(sparse, how):
+    full, found = sparse
+    assert spearman(full, found[how].score.value) >= 0.95
+
+
+def test_s216_where_the_plain_mean_fails(sparse):
+    full, found = sparse
+    assert spearman(full, found["mean"].score.value) < 0.8
+    assert found["irt"].n_items < 2000  # items that one model tried say nothing
+    assert (found["irt"].score.n <= 200).all()
+
+
+# -- fits --------------------------------------------------------------------------------------
+
+
+def share_of(solved, tried):
+    return np.where(tried > 0, solved / np.maximum(tried, 1), np.nan)
+
+
+def test_the_mean_by_hand():
+    share = np.array([[1.0, 0.0, np.nan], [1.0, 1.0, 0.0]])
+    found = ranking_fits.mean(share)
+    assert found.score == pytest.approx([1 / 2, 2 / 3])
+    assert found.parts == pytest.approx(np.array([[1 / 4, -1 / 4, 0], [1 / 9, 1 / 9, -2 / 9]]))
+
+
+def test_bradley_terry_plays_attempts_against_attempts():
+    solved = np.array([[3, 1], [1, 0]])  # of 4, and of 2 and 1
+    tried = np.array([[4, 2], [4, 1]])
+    # wins of the first 3/4 * 3/4 + 1/2 * 1, of the second 1/4 * 1/4
+    told = pairwise.bradley_terry(
+        np.zeros(2, int), np.ones(2, int), np.array([1.0, 0.0]),
+        weight=np.array([17 / 16, 1 / 16]), n_players=2, alpha=0.01,
+    )  # fmt: skip
+    found = ranking_fits.bradley_terry(share_of(solved, tried), alpha=0.01)
+    assert found.score == pytest.approx(told.strength, abs=1e-7)
+
+
+def fitted(how, solved, tried):
+    if how in ("irt", "irt_2pl"):
+        return ranking_fits.ability(solved, tried, model=how[4:] or "1pl")
+    share = share_of(solved, tried)
+    if how in ("mean", "borda"):
+        return {"mean": ranking_fits.mean, "borda": ranking_fits.borda_count}[how](share)
+    return getattr(ranking_fits, how)(share, alpha=0.01)
+
+
+@pytest.mark.parametrize("how", ["mean", "borda", *SCALED])
+def test_what_an_item_adds_is_what_fitting_again_with_it_twice_finds(how):
+    _, solved, tried = simulated(12, 400, seed=4, keep=0.4, width=1.0)
+    one = fitted(how, solved * tried, tried)
+    predicted, actual = [], []
+    for item in range(6):
+        pick = np.r_[np.arange(400), item]
+        again = fitted(how, (solved * tried)[:, pick], tried[:, pick])
+        predicted.append(one.parts[:, item])
+        actual.append(again.score - one.score)
+    assert np.corrcoef(np.ravel(predicted), np.ravel(actual))[0, 1] > 0.9
+    # slopes are held: with one of its own, an item counted twice pulls somewhat harder
+    assert np.std(predicted) == pytest.approx(np.std(actual), rel=0.1 if how != "irt_2pl" else 0.25)
+
+
+# -- ranks -------------------------------------------------------------------------------------
+
+
+def test_a_ranking_says_who_may_be_best_and_which_pairs_are_apart():
+    rng = np.random.default_rng(2)
+    p = np.array([0.3, 0.8, 0.79, 0.3])
+    solved = (rng.random((4, 400)) < p[:, None]).astype(int)
+    found = rank(solved, np.ones((4, 400)), how="mean", names=("d", "a", "b", "c"))
+    assert isinstance(found, Ranking)
+    assert {found.names[i] for i in found.order[:2]} == {"a", "b"}
+    assert found.best.tolist() == [False, True, True, False]
+    assert found.p_best.sum() == pytest.approx(1)
+    assert found.apart[0, 1]
+    assert found.apart[1, 0]
+    assert not found.apart[1, 2]
+    assert not found.apart[0, 3]
+    assert found.tier.tolist() == [2, 1, 1, 2]
+    assert found.rank.low.tolist() == [3, 1, 1, 3]
+    assert found.rank.high.tolist() == [4, 2, 2, 4]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_equal_models_share_ranks_and_are_never_apart(how):
+    row = np.random.default_rng(0).integers(0, 2, size=60)
+    found = rank(np.stack([row, row, row]), np.ones((3, 60)), how=how, draws=50)
+    assert found.rank.value.tolist() == [2, 2, 2]
+    assert found.best.all()
+    assert not found.apart.any()
+    assert set(found.tier) == {1}
+
+
+@pytest.mark.parametrize("how", ["mean", "borda", *SCALED])
+def test_two_items_are_no_proof(how):
+    found = rank(np.array([[1, 1], [0, 0]]), np.ones((2, 2)), how=how)
+    assert found.order.tolist() == [0, 1]
+    assert not found.apart.any()
+    assert found.best.all()
+
+
+@pytest.mark.parametrize("how", ["mean", "borda", *SCALED])
+def test_a_model_that_solved_all_is_first_and_finite(how):
+    _, solved, tried = simulated(6, 80, seed=1)
+    solved[2], solved[4] = 1, 0
+    found = rank(solved, np.ones_like(tried), how=how)
+    assert found.order[0] == 2
+    assert found.order[-1] == 4
+    assert np.isfinite([found.score.value, found.score.low, found.score.high]).all()
+    assert found.apart[2, 4]
+
+
+def test_ranks_do_not_depend_on_the_order_of_models_and_items():
+    _, solved, tried = simulated(8, 120, seed=3, keep=0.5, width=1.0)
+    rng = np.random.default_rng(0)
+    rows, columns = rng.permutation(8), rng.permutation(120)
+    for how in HOW:
+        one = rank(solved * tried, tried, how=how, draws=20)
+        other = rank((solved * tried)[rows][:, columns], tried[rows][:, columns], how=how, draws=20)
+        assert one.rank.value[rows].tolist() == other.rank.value.tolist()
+
+
+def test_two_levels_count_a_task_once_and_keep_its_size():
+    rng = np.random.default_rng(0)
+    p = np.array([[0.9, 0.2, 0.2], [0.1, 0.6, 0.6]])
+    task = np.repeat([0, 1, 2], [300, 60, 60])
+    solved = (rng.random((2, 420)) < p[:, task]).astype(int)
+    tried = np.ones((2, 420))
+    assert rank(solved, tried, how="mean").order.tolist() == [0, 1]
+    for how in ("mean", "irt", "borda"):
+        found = rank(solved, tried, how=how, task=task, draws=100)
+        assert found.order.tolist() == [1, 0]
+        assert found.score.value == pytest.approx([1 / 3, 2 / 3])
+        assert found.p_best[1] > 0.95
+    kemeny = rank(solved, tried, how="kemeny", task=task, draws=50)
+    assert kemeny.order.tolist() == [1, 0]
+
+
+def test_graded_scores_and_repeated_attempts_are_ranked():
+    rng = np.random.default_rng(1)
+    quality = np.array([0.2, 0.5, 0.8])
+    scores = np.clip(quality[:, None] + 0.3 * rng.normal(size=(3, 100)), 0, 1)
+    counts = rng.binomial(10, np.clip(scores, 0.02, 0.98))
+    for how in HOW:
+        assert rank(scores, np.ones((3, 100)), how=how, draws=20).order.tolist() == [2, 1, 0]
+        tens = rank(counts, np.full((3, 100), 10), how=how, draws=20)
+        assert tens.order.tolist() == [2, 1, 0]
+
+
+# -- refusals ----------------------------------------------------------------------------------
+
+
+def test_models_that_share_no_item_are_named():
+    tried = np.zeros((4, 6))
+    tried[:2, :3] = tried[2:, 3:] = 1
+    with pytest.raises(ArgumentError, match=r"2 groups that share no item: a, b; c, d; rank each"):
+        rank(np.zeros((4, 6)), tried, names="abcd")
+
+
+def test_a_task_may_not_fall_apart_either():
+    tried = np.ones((4, 6))
+    tried[:2, 3:5] = tried[2:, 5] = 0
+    with pytest.raises(ArgumentError, match=r"share no item on task y"):
+        rank(np.zeros((4, 6)), tried, task=np.array(list("xxxyyy")), how="mean")
+
+
+@pytest.mark.parametrize(
+    ("solved", "tried", "message"),
+    [
+        (np.ones((1, 3)), np.ones((1, 3)), "at least two models, got 1"),
+        (np.ones((2, 3)), np.array([[1, 1, 1], [0, 0, 0]]), "1 without a result"),
+        (np.ones((2, 3)), np.ones((2, 4)), "axis 'item'"),
+        (2 * np.ones((2, 3)), np.ones((2, 3)), "must lie in"),
+        (np.full((2, 3), np.nan), np.ones((2, 3)), "must lie in"),
+        (np.ones((2, 3)), np.full((2, 3), 1.5), "whole numbers"),
+    ],
+)
+def test_what_cannot_be_ranked_is_refused(solved, tried, message):
+    with pytest.raises(ArgumentError, match=message):
+        rank(solved, tried)
+
+
+def test_names_of_methods_are_checked():
+    with pytest.raises(ArgumentError, match="bradley_terry"):
+        rank(np.ones((2, 2)), np.ones((2, 2)), how="bradley_tery")
+
+
+# -- at depth ----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", SCALED)
+def test_rank_intervals_hold_the_true_ranks(how):
+    """Ranks under the true probabilities of endless items, from 300 of them, half missing."""
+    held, best, false = [], [], 0
+    for seed in range(40):
+        rng = np.random.default_rng([7, seed])
+        theta = np.repeat(np.linspace(-0.6, 0.6, 5), 2)  # pairs of equals: the hard case
+        b = rng.normal(size=300)
+        tried = near(rng, theta, b, keep=0.5, width=1.0)
+        solved = (rng.random(tried.shape) < special.expit(theta[:, None] - b)) * tried
+        found = rank(solved, tried, how=how, draws=500, rng=rng)
+        # equals may stand in either order: either rank must be in
+        first, last = stats.rankdata(-theta, "min"), stats.rankdata(-theta, "max")
+        held.append((found.rank.low <= last) & (found.rank.high >= first))
+        best.append(found.best[-2:])
+        false += bool(found.apart[np.arange(0, 10, 2), np.arange(1, 10, 2)].any())
+    print(f"{how}: ranks held {np.mean(held):.3f}, best kept {np.mean(best):.3f}, false {false}/40")
+    assert np.mean(held) >= 0.95
+    assert np.mean(best) >= 0.95
+    assert false <= 5  # 5% of 40, and chance
+
+
+def thinned(path, rng):
+    """A real matrix and one tenth of it, each model's items drawn from about its own level."""
+    matrix = read_matrix(path)
+    tried = np.broadcast_to(np.asarray(matrix.tried), matrix.solved.shape)
+    usual = np.nanmean(share_of(matrix.solved, tried), axis=1)
+    easy = np.nanmean(share_of(matrix.solved, tried), axis=0)
+    level = special.logit(np.clip(usual, 0.01, 0.99))
+    hard = -special.logit(np.clip(easy, 0.01, 0.99))
+    both = near(rng, level, hard, keep=0.1, width=0.4) * (tried > 0)
+    return usual, matrix.solved * both, tried * both
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["zeroeval_gsm", "zeroeval_crux", "livecodebench_generation", "alpacaeval2"]
+)
+def test_s216_real_matrices_thinned_by_difficulty(data, name):
+    """Spearman with the full data's ranks at 10% of cells, median of 5 thinnings."""
+    table = {}
+    for seed in range(5):
+        usual, solved, tried = thinned(data / f"{name}.npz", np.random.default_rng([3, seed]))
+        some = (tried > 0).any(axis=1)
+        for how in HOW:
+            found = rank(solved[some], tried[some], how=how, draws=10)
+            table.setdefault(how, []).append(spearman(usual[some], found.score.value))
+    print(name, {how: round(float(np.median(values)), 3) for how, values in table.items()})
+    assert np.median(table["irt"]) > np.median(table["mean"])
