@@ -6,26 +6,30 @@ import typer
 
 import gradatim
 from gradatim.cli.attempt import Settings
-from gradatim.cli.output import Json, emit
+from gradatim.cli.output import Json, Quiet, emit, reporter
 from gradatim.solvers.registry import parse_options
 
 
 def doctor(
     path: Annotated[
-        str | None, typer.Argument(help="Folder for runs, a run to check, or openai:MODEL@URL.")
+        str | None,
+        typer.Argument(help="Folder for runs, a run to check, or a solver (openai:MODEL@URL)."),
     ] = None,
     settings: Settings = None,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show what this machine has and lacks; check a run folder, or ask a server what it honours.
+
+    A controller such as vote-8(openai:MODEL@URL) is taken apart, each solver inside looked at.
 
     Ends with 1 where the folder cannot be written, the run is damaged, or a run with these settings
     would be wrong on that server; with 3 where the server gives no answer.
 
     Example: gradatim doctor openai:MODEL@http://localhost:8000
     """
-    report = gradatim.doctor(path, **parse_options(settings or ()))
-    table = _endpoint if "probes" in report else _table
+    report = gradatim.doctor(path, progress=reporter(quiet), **parse_options(settings or ()))
+    table = _solver if "endpoint" in report else _table
     emit(report, as_json=as_json, text=table(report))
     if not report.get("reached", True):
         raise typer.Exit(3)
@@ -36,8 +40,19 @@ def doctor(
 SIGNS = {True: "yes", False: "NO", None: "?"}
 
 
-def _endpoint(report: dict[str, Any]) -> str:
-    """A line for each probe, what it means below it, and what would make a run wrong."""
+def _solver(report: dict[str, Any]) -> str:
+    """A solver, or each of those inside a controller, and what would make a run wrong."""
+    lines = [line for found in report.get("solvers", [report]) for line in _probes(found)]
+    lines += [f"warning: {warning}" for warning in report["warnings"]]
+    if report["reached"] and report["ok"]:
+        lines.append(f"a run of {report['endpoint']} with these settings gets what it asks for")
+    return "\n".join(lines)
+
+
+def _probes(report: dict[str, Any]) -> list[str]:
+    """A line for each probe, and what it means below it."""
+    if "note" in report:
+        return [f"{report['endpoint']}: {report['note']}"]
     lines = [f"{report['endpoint']}: {report['requests']} requests, {report['tokens']} tokens, "]
     lines[0] += f"{report['seconds']:.1f} s"
     width = max(len(probe["name"]) for probe in report["probes"])
@@ -46,10 +61,7 @@ def _endpoint(report: dict[str, Any]) -> str:
         lines.append(f"  {probe['name']:<{width}}  {sign:<3}  {probe['asked']}: {probe['got']}")
         if probe["means"]:
             lines.append(f"  {'':<{width}}       {probe['means']}")
-    lines += [f"warning: {warning}" for warning in report["warnings"]]
-    if report["reached"] and report["ok"]:
-        lines.append("a run with these settings gets what it asks for")
-    return "\n".join(lines)
+    return lines
 
 
 def _table(report: dict[str, Any]) -> str:

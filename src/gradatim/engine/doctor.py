@@ -1,6 +1,6 @@
 """What this machine has and lacks: SQLite, disk, optional parts, threads; and a run's health.
 
-Nothing is changed, and nothing outside the machine is asked unless an endpoint is named.
+Nothing is changed, and nothing outside the machine is asked unless a server is named.
 """
 
 import contextlib
@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import gradatim
-from gradatim.engine.doctor_endpoint import examine
+from gradatim.engine.doctor_solvers import examine_solver
 from gradatim.errors import ArgumentError, GradatimError, MissingExtra, extra
-from gradatim.solvers.registry import KINDS, WRAPPED, inner_specs
+from gradatim.progress import Progress, silent
+from gradatim.solvers.kinds import KINDS
+from gradatim.solvers.registry import WRAPPED
 from gradatim.store import schema, segments
 from gradatim.store.run import Run
 
@@ -29,33 +31,34 @@ _REMOTE |= {"fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.gc
 _NOT_FOR_USERS = {"dev", "all"}
 
 
-def doctor(path: str | Path | None = None, **options: Any) -> dict[str, Any]:
-    """Look at the machine and, where `path` is a run folder, at the run; or ask an endpoint.
+def doctor(
+    path: str | Path | None = None, *, progress: Progress = silent, **options: Any
+) -> dict[str, Any]:
+    """Look at the machine and, where `path` is a run folder, at the run; or at a solver.
 
     Args:
-        path: folder in which runs are, or will be, written, default the current one; or
-            "openai:MODEL@URL", a server that is asked what it honours.
+        path: folder in which runs are, or will be, written, default the current one; or the spec
+            of a solver such as "openai:MODEL@URL" or "vote-8(openai:MODEL@URL)": servers are asked
+            what they honour.
+        progress: told after each probe of a server.
         options: of that solver: what a run would set.
 
     Returns:
         gradatim, python, platform, cpus, sqlite, folder, extras, torch, run (None where `path` is
-        not a run), warnings (one line each), and `ok`: whether the base works here. Of an
-        endpoint: see `engine.doctor_endpoint.examine`.
+        not a run), warnings (one line each), and `ok`: whether the base works here. Of a solver:
+        see `engine.doctor_solvers.examine_solver`.
 
     Raises:
-        ArgumentError: options without an endpoint, or bad ones; a solver that is no endpoint.
+        ArgumentError: options without a solver, or bad ones; a bad spec.
+        MissingExtra: a solver needs a package that is not installed.
     """
-    kind, _, argument = str(path or "").partition(":")
-    if kind == "openai":
-        return examine(argument, **options)
     named = str(path or "")
-    inside = [] if Path(named).exists() else _inside(named)
-    if options or inside or (argument and kind in KINDS and not Path(named).exists()):
-        asks = " and ".join(spec for spec in inside if spec.startswith("openai:"))
-        hint = "python -m gradatim.solvers.gguf FILE serves a model file"
+    if not Path(named).exists() and _is_spec(named):
+        return examine_solver(named, options, progress=progress)
+    if options:
         raise ArgumentError(
-            f"`path` must be a folder, or openai:MODEL@URL to ask a server (options are its); got "
-            f"{path}; {f'ask {asks}' if asks else hint}"
+            f"`path` must be a folder, or a solver such as openai:MODEL@URL to ask a server "
+            f"(options are its); got {path}"
         )
     folder = Path("." if path is None else path)
     report: dict[str, Any] = {
@@ -75,13 +78,11 @@ def doctor(path: str | Path | None = None, **options: Any) -> dict[str, Any]:
     return report
 
 
-def _inside(spec: str) -> list[str]:
-    """Solvers at the bottom of a controller's spec, each once; of anything else none."""
-    found = WRAPPED.fullmatch(spec)
-    if found is None or found[1] not in KINDS or not KINDS[found[1]].inner:
-        return []
-    parts = inner_specs(spec)[1]
-    return list(dict.fromkeys(leaf for part in parts for leaf in _inside(part) or [part]))
+def _is_spec(text: str) -> bool:
+    """Whether this is meant as a solver: it begins as one of those that there are."""
+    wrapped = WRAPPED.fullmatch(text)
+    kind, colon, _ = text.partition(":")
+    return bool(colon and kind in KINDS) or bool(wrapped and wrapped[1] in KINDS)
 
 
 def _cpus() -> int:

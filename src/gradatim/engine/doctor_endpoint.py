@@ -14,6 +14,7 @@ from gradatim.engine import doctor_probes as probes
 from gradatim.engine.doctor_probes import Finding, Probe
 from gradatim.engine.doctor_talk import INSTEAD, Said, Talk, opened
 from gradatim.errors import SolverError
+from gradatim.progress import Progress, Tick, silent
 from gradatim.solvers import endpoint
 from gradatim.solvers.account import Account, Paid
 from gradatim.solvers.spending import Cost, Spending
@@ -25,11 +26,12 @@ MOST = 20  # requests of `vet`, if none has to be sent again
 MOST_COST = Cost(MOST * 40, MOST * 40)  # theirs: short questions, 16 or 32 tokens of reply
 
 
-def examine(argument: str, **options: Any) -> dict[str, Any]:
+def examine(argument: str, *, progress: Progress = silent, **options: Any) -> dict[str, Any]:
     """Ask a server what it honours.
 
     Args:
         argument: MODEL@URL, as in `openai:MODEL@URL`.
+        progress: told after each probe.
         options: of that solver; what they ask for is what the server must honour.
 
     Returns:
@@ -41,20 +43,24 @@ def examine(argument: str, **options: Any) -> dict[str, Any]:
     Raises:
         ArgumentError: a bad target or option.
     """
-    return asyncio.run(_examine(argument, options))
+    return asyncio.run(_examine(argument, options, progress))
 
 
-async def _examine(argument: str, options: dict[str, Any]) -> dict[str, Any]:
+async def _examine(argument: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     begin = time.perf_counter()
     talk = _talk(argument, options)
+    stage, steps = f"asking {talk.model}", 1 + len(probes.PROBES)
     async with opened(talk):
+        progress(Tick(stage, 0, steps))
         first, found = await _reach(talk)
         if first is not None:
-            for probe in probes.PROBES:
+            for done, probe in enumerate(probes.PROBES, start=1):
+                progress(Tick(stage, done, steps, {"requests": talk.requests}))
                 found += await probe(talk, first)
                 if talk.lost:  # the rest would wait for a server that is gone
                     found.append(_gone(talk))
                     break
+        progress(Tick(stage, steps, steps, {"requests": talk.requests}))
     return {
         "endpoint": f"openai:{argument}",
         "model": talk.model,
@@ -92,11 +98,13 @@ async def _reach(talk: Talk) -> tuple[Said | None, list[Finding]]:
     else:
         talk.bases = list(heard)[:1]
     said = heard[talk.bases[0]]
-    mode, asked = talk.style.mode, f"POST {talk.url}"
+    mode, path = talk.style.mode, PATHS[talk.style.mode]
     if not said.fault:
         got = f"an answer in {said.seconds:.2f} s: {said.text[:20]!r}"
-        return said, [Finding(mode, True, asked, got, "")]
-    found = [Finding(mode, False, asked, said.why, await _advice(talk, said), True)]
+        return said, [Finding(mode, True, f"POST {talk.url}", got, "")]
+    asked = " and ".join(f"POST {base}{path}" for base in heard)
+    got = " and ".join(dict.fromkeys(each.why for each in heard.values()))
+    found = [Finding(mode, False, asked, got, await _advice(talk, said), True)]
     return None, found
 
 

@@ -7,6 +7,7 @@ its standard input closes, so it never outlives us, however we die.
 
 import argparse
 import atexit
+import contextlib
 import hashlib
 import http.client
 import json
@@ -44,18 +45,9 @@ def open_gguf(argument: str | None, **options: Any) -> Solver:
     Raises:
         ArgumentError: no such file, not a GGUF file, or a bad option.
     """
-    checks.known_keys("solver 'gguf'", options, OPTIONS)
-    path = Path(argument or "")
-    if not path.is_file():
-        raise ArgumentError(f"`solver` must look like gguf:FILE with a model file, got {path}")
+    path, server, asking = _read(argument, options)
     policy = fingerprint(path)
-    server = SERVER | {k: options.pop(k) for k in SERVER if k in options}
-    checks.within(1, 4096, threads=server["threads"], slots=server["slots"])
-    checks.within(64, 10**7, context=server["context"])
-    options = OURS | {"choices": server["slots"], "key": ""} | options
-    if options["choices"] > server["slots"]:  # the server refuses more answers than it has slots
-        raise ArgumentError(f"`choices` must be at most `slots` {server['slots']}")
-    style, line = endpoint.split_options(options)
+    style, line = endpoint.split_options(asking)
     bases = [""]  # known once the server runs
     asked = endpoint.endpoint(
         path.stem, bases, style=style, line=line, name=f"gguf:{path.name}", policy=policy
@@ -79,6 +71,43 @@ def open_gguf(argument: str | None, **options: Any) -> Solver:
         close=close,
         report=asked.report,
     )
+
+
+@contextlib.contextmanager
+def served(argument: str | None, **options: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The address of a file's server, for as long as the context lasts, and the options to ask it.
+
+    Args:
+        argument, options: as of `open_gguf`.
+
+    Raises:
+        ArgumentError, SolverError: as there, and as its first answer.
+    """
+    path, server, asking = _read(argument, options)
+    fingerprint(path)
+    process = _Process(path, server)
+    try:
+        yield process.start(), asking
+    finally:
+        process.stop()
+
+
+def _read(
+    argument: str | None, options: dict[str, Any]
+) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    """The file, and the options by whose they are: its server's, and those of asking it."""
+    checks.known_keys("solver 'gguf'", options, OPTIONS)
+    path = Path(argument or "")
+    if not path.is_file():
+        raise ArgumentError(f"`solver` must look like gguf:FILE with a model file, got {path}")
+    server = {name: options.get(name, value) for name, value in SERVER.items()}
+    asking = {name: value for name, value in options.items() if name not in SERVER}
+    checks.within(1, 4096, threads=server["threads"], slots=server["slots"])
+    checks.within(64, 10**7, context=server["context"])
+    asking = OURS | {"choices": server["slots"], "key": ""} | asking
+    if asking["choices"] > server["slots"]:  # the server refuses more answers than it has slots
+        raise ArgumentError(f"`choices` must be at most `slots` {server['slots']}")
+    return path, server, asking
 
 
 def fingerprint(path: Path) -> str:
