@@ -45,7 +45,7 @@ def _solver(report: dict[str, Any]) -> str:
     lines = [line for found in report.get("solvers", [report]) for line in _probes(found)]
     lines += [f"warning: {warning}" for warning in report["warnings"]]
     if report["reached"] and report["ok"]:
-        lines.append(f"a run of {report['endpoint']} with these settings gets what it asks for")
+        lines.append("a run with these settings gets what it asks for")
     return "\n".join(lines)
 
 
