@@ -11,6 +11,7 @@ from scipy import stats
 
 from gradatim.engine.attempt import attempt
 from gradatim.engine.demo_llm import STYLES, make_groups
+from gradatim.engine.grade import mean_rate
 from gradatim.families.verify import check
 from gradatim.solvers.registry import open_solver
 from gradatim.store.run import Run
@@ -175,7 +176,13 @@ def test_pass_rates_fall_over_the_levels_of_sums(model, cache, tmp_path):
     for group in groups:
         found = attempt(group.problems, solver=watched, run=run, samples=4)
         rates.append(found["reasons"].get("correct", 0) / found["requested"])
-        print(f"{group.name}: {rates[-1]:.3f} of {found['requested']}; floor {group.floor:.3f}")
+        right = {problem.id: 0 for problem in group.problems}
+        for reply in seen:
+            if (problem := reply.request.problem).id in right:
+                right[problem.id] += check(problem, reply.text).solved
+        rate = mean_rate(np.array([*right.values()]), np.full(len(right), 4))
+        print(f"{group.name}: {rate}, {found['requested']} attempts; floor {group.floor:.3f}")
+        assert rate.value == pytest.approx(rates[-1])
         assert found["made"] == 64
         assert found["provider_error"] == 0
     # levels in order, and the easiest far above the hardest and above its floor
