@@ -69,6 +69,7 @@ def test_a_verb_asks_first_and_names_its_requests(verb, tmp_path):
         ("certain-4({})", {"by": "logp"}, "logprobs gave null"),
         ("vote-2(best-of-4({}))", {}, "logprobs gave null"),
         ("stepwise(best-of-4({}))", {}, "logprobs gave null"),
+        ("stepwise({})", {"at_once": 2}, "gave one text: temperature is ignored"),
         ("vote-4({})", {}, "gave one text: temperature is ignored"),
         ("route({}, vote-4(sim:2pl))", {"easy": {"stop": "Q"}}, "the reply goes on after it"),
         ("route(sim:2pl, {})", {"hard": {"system": "Be brief."}}, "a system message .* dropped"),

@@ -213,6 +213,52 @@ def test_a_budget_that_ends_inside_ends_the_attempts_under_way(budget, complete)
     assert len(replies) == complete
 
 
+def counted(budget=10**9):
+    """A calculator that answers so many parts, and what it was asked in each round."""
+    rounds, left = [], [budget]
+
+    def answer(requests):
+        rounds.append([request.problem.id for request in requests])
+        for request in requests[: left[0]]:
+            left[0] -= 1
+            text = right(request.problem.prompt)
+            yield [Reply(request, request.first, text, "finished", tokens=1, prompt_tokens=2)]
+
+    return Solver(name="s", answer=answer), rounds
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 7, 32, 1000])
+def test_problems_are_finished_before_others_begin_and_answers_stay_the_same(at_once):
+    problems = chains(60, seed=3)
+    solver, rounds = counted()
+    together, tokens, replies = run(stepwise([solver], at_once=at_once), problems)
+    assert max(map(len, rounds)) <= at_once
+    for asked in rounds:  # older ones first
+        assert [int(i[1:].split("/")[0]) for i in asked] == sorted(
+            int(i[1:].split("/")[0]) for i in asked
+        )
+    everything, spent, expected = run(stepwise([counted()[0]], at_once=10**6), problems)
+    assert (together, tokens) == (everything, spent) == (1.0, sum(map(len, rounds)))
+    by_id = {reply.request.problem.id: reply for reply in expected}
+    assert all(reply == by_id[reply.request.problem.id] for reply in replies)
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 32])
+def test_an_early_end_loses_at_most_what_is_under_way(at_once):
+    problems = [problem("1 + 2 + 3 + 4", 10, i) for i in range(100)]  # three parts each
+    solver, _ = counted(budget=150)
+    given = [
+        reply
+        for batch in stepwise([solver], at_once=at_once).answer([
+            Request(p, 0, 1) for p in problems
+        ])
+        for reply in batch
+    ]
+    assert sum(reply.tokens for reply in given) == 3 * len(given)
+    assert 150 - 3 * len(given) <= 2 * at_once  # paid for nothing: parts of unfinished ones
+    assert len(given) >= 50 - at_once
+
+
 def test_what_is_complete_comes_at_once_also_at_an_interrupt():
     given = []
 
@@ -258,4 +304,7 @@ def test_specs_and_mistakes():
         open_solver("stepwise(sim:2pl)", parts="words")
     with pytest.raises(ArgumentError, match="whole"):
         open_solver("stepwise(sim:2pl)", whole=-1)
+    with pytest.raises(ArgumentError, match="at_once"):
+        open_solver("stepwise(sim:2pl)", at_once=0)
+    assert "at_once" not in open_solver("stepwise(sim:2pl)", at_once=3).params
     assert majority([stepwise([FAST])], 2).name == "vote-2(stepwise(fast))"

@@ -48,8 +48,10 @@ def in_run(
     scope = digest("scope", str(run.path.resolve()), created, size=8).hex()
     servers: list[_Server] = []
     rehearsal: list[bool] = []  # not empty while one is on
+    leaves: list[str] = []
 
     def leaf(part: str, theirs: Mapping[str, Any]) -> Solver:
+        leaves.append(part)
         if "scope" in solver_options(part):
             named = {**theirs, "scope": theirs.get("scope") or scope}
             servers.append(_Server(run, part, named, rehearsal))
@@ -71,7 +73,9 @@ def in_run(
                     pass
             finally:
                 rehearsal.clear()
-            _vet(servers, requests, attempts, few=bool(inner_specs(spec)[1]))
+            # alone it gets all attempts, if not all of them in the first round of a rehearsal
+            all_of_them = sum(request.n for request in requests) if len(leaves) == 1 else 0
+            _vet(servers, max(attempts, all_of_them), few=bool(inner_specs(spec)[1]))
         return inside.answer(requests)
 
     def close() -> None:
@@ -81,16 +85,12 @@ def in_run(
     return replace(inside, answer=answer, close=close)
 
 
-def _vet(
-    servers: "Sequence[_Server]", requests: Sequence[Request], attempts: int, *, few: bool
-) -> None:
+def _vet(servers: "Sequence[_Server]", attempts: int, *, few: bool) -> None:
     """Ask all before any of them is paid; one error says what each lacks."""
-    outer = sum(request.n for request in requests)
     lacking: list[str] = []
     for server in servers:
-        inner = sum(request.n for request in server.wanted)
         try:
-            server.vet(attempts * inner // max(outer, 1), few=few)
+            server.vet(attempts, few=few)
         except SolverError as error:
             lacking.append(str(error))
     if lacking:

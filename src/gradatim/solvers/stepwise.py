@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import islice
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
@@ -29,6 +30,7 @@ def stepwise(
     *,
     parts: str | Callable[[Problem], Parts] = "arithmetic",
     whole: int = 0,
+    at_once: int = 32,
 ) -> Solver:
     """`stepwise(SPEC)`.
 
@@ -39,6 +41,9 @@ def stepwise(
             reads it, and returns the reply.
         whole: of "arithmetic": expressions up to this difficulty are asked in one piece; 0 takes
             everything apart.
+        at_once: attempts under way together. It changes no answer: a budget that ends, or Ctrl-C,
+            costs what was paid for at most so many unfinished ones, while a server with many
+            requests in flight is kept busy by more.
 
     Ref: SCALE (selective resource allocation for test-time scaling): sub-problems, a difficulty
         for each, fast or slow by threshold, answers passed on. Differs: parts and difficulties
@@ -50,6 +55,7 @@ def stepwise(
     """
     (solver,) = inner
     checks.whole(0, 10**6, whole=whole)
+    checks.whole(1, 10**6, at_once=at_once)
     take_apart: Callable[[Problem], Parts]
     if parts == "arithmetic":
         take_apart, said = functools.partial(arithmetic_parts, whole=whole), "arithmetic"
@@ -59,7 +65,7 @@ def stepwise(
         take_apart, said = named_function(parts)
 
     def answer(requests: Sequence[Request]) -> Iterator[list[Reply]]:
-        return _rounds(solver, take_apart, requests)
+        return _rounds(solver, take_apart, requests, at_once)
 
     return Solver(
         name=f"stepwise({solver.name})",
@@ -126,18 +132,23 @@ class _Attempt:
 
 
 def _rounds(
-    solver: Solver, take_apart: Callable[[Problem], Parts], requests: Sequence[Request]
+    solver: Solver,
+    take_apart: Callable[[Problem], Parts],
+    requests: Sequence[Request],
+    at_once: int,
 ) -> Iterator[list[Reply]]:
-    """Ask the first part of all attempts together, then the second of those that have one ...
+    """Ask the next part of all attempts under way together; those that end make room for others.
 
-    Each attempt comes as soon as it is complete. A solver that leaves a part without a reply has
-    come to the end of its budget: those under way stay unanswered, as if never asked for.
+    Each attempt comes as soon as it is complete; in a round older ones are asked first. A solver
+    that leaves a part without a reply has come to the end of its budget: those under way stay
+    unanswered, as if never asked for.
     """
-    running = [
+    waiting = (
         _Attempt(request, sample, take_apart(request.problem))
         for request in requests
         for sample in range(request.first, request.first + request.n)
-    ]
+    )
+    running = list(islice(waiting, at_once))
     asked: dict[tuple[str, int], _Attempt] = {}
 
     def take(replies: list[Reply]) -> list[Reply]:
@@ -153,6 +164,7 @@ def _rounds(
         asked |= {(attempt.asked.id, attempt.sample): attempt for attempt in running}
         yield from mapped(solver.answer([Request(a.asked, a.sample, 1) for a in running]), take)
         running = [attempt for attempt in running if not attempt.done]
+        running += islice(waiting, at_once - len(running))
 
 
 # -- taking apart -----------------------------------------------------------------------------
