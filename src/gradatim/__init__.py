@@ -43,6 +43,7 @@ _WHERE = {
     "replay": "engine.replay",
     "train": "engine.train",
     "evaluate": "engine.evaluate",
+    "compare": "engine.compare",
     "study": "engine.study",
     "audit": "engine.audit",
     "report": "reports.report",

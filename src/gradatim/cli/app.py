@@ -33,6 +33,7 @@ VERBS = (
     "select",
     "train",
     "evaluate",
+    "compare",
     "study",
     "audit",
     "report",

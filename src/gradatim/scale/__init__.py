@@ -12,4 +12,5 @@
   attempts, `belief_weighted`
 - banks on one scale: `link` (`anchors`, `estimators`), `drift`, `anchored` (`known`), `online`
 - ratings: `glicko`, `elo`, `pairwise` (`luce`, `davidson`, `concave`), `matches`
+- many tests at once: `multiple`
 """

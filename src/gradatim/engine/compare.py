@@ -1,0 +1,307 @@
+"""Is one better than the other? Runs, logs and matrices, paired on the problems they share."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradatim import checks
+from gradatim.engine.compare_groups import by_group, changed_problems, repeat_sd, varies
+from gradatim.engine.compare_rows import Rule, describe_pairs, judge
+from gradatim.engine.compare_sources import Arms, labels_of, open_arms
+from gradatim.engine.sources import READING, Given
+from gradatim.errors import ArgumentError, nearest
+from gradatim.evaluation import pairs as paired
+from gradatim.evaluation.comparison import clustered_mean, resampled_means
+from gradatim.evaluation.power import MOST as MOST_PROBLEMS
+from gradatim.evaluation.rank import midranks
+from gradatim.progress import Progress, Tick, silent
+from gradatim.scale.multiple import METHODS, adjust
+from gradatim.types import Estimate
+
+CORRECTIONS = (*METHODS[:1], "joint", *METHODS[1:])
+MOST = 20_000  # pairs of one call
+DETAILED = 40  # pairs up to which groups and changed problems are worked out unasked
+FEW = 50
+ALIKE = 10  # problems tried several times without one disagreement that are worth a word
+USUAL = ("task", "family", "level")  # groups that are shown unasked
+
+
+def compare(  # noqa: PLR0913  (one keyword for each question, as in the command)
+    *sources: Given,
+    baseline: str | None = None,
+    shared: bool = False,
+    by: Sequence[str] | None = None,
+    groups: str | Path | None = None,
+    cluster: str | None = None,
+    correct: str = "holm",
+    level: float = 0.95,
+    effect: float = 0.02,
+    plan: int | None = None,
+    samples: int | None = None,
+    power: float = 0.8,
+    fail_if_worse: bool = False,
+    fail_unless_better: bool = False,
+    margin: float = 0.0,
+    draws: int = 4000,
+    seed: int = 0,
+    progress: Progress = silent,
+    **reading: Any,
+) -> dict[str, Any]:
+    """Compare solvers on the problems that they share.
+
+    Args:
+        sources: run folders, logs, tables, matrix files or what `calibrate` takes, each alone or
+            as PATH:SOLVER; every solver of a source takes part.
+        baseline: name of the solver that each other is compared with; None: all pairs, in the
+            order given, each of them second minus first.
+        shared: compare on the shared problems where solvers answered different ones; without it
+            that is refused.
+        by: columns whose groups get a table of their own; None: task, family and level, where
+            they are known; () for none.
+        groups: a table of items with further columns for `by` and `cluster`.
+        cluster: a column of problems that go together (one text, one template): the cluster is
+            then the unit, not the problem.
+        correct: for the number of comparisons: "holm", "joint" (problems resampled for all pairs
+            together), "fdr" or "none".
+        level: coverage of the intervals; 1 - level is that of all tests.
+        effect: difference that one wants to see, as a share.
+        plan, samples: problems, and attempts of each solver on each, of an evaluation to come.
+        power: chance of finding what is there.
+        fail_if_worse: `passed` is False where a solver is worse than the first, or the baseline,
+            by more than the margin.
+        fail_unless_better: `passed` is False unless each is better by more than the margin.
+        margin: of the gates, as a share.
+        draws, seed: resamples of "joint" and of ranks.
+        progress: told at the beginning and the end.
+        reading: format, score, columns, span of logs, see `calibrate`.
+
+    Returns:
+        problems (shared by all); solvers: name, source, problems, attempts, score (Estimate),
+        rerun_sd (standard deviation of the score if the same problems were attempted again);
+        comparisons: first, second, difference (Estimate of second - first), p, p_adjusted,
+        verdict ("better", "worse", "open": of the second), first_rate, second_rate, se,
+        se_problems, se_attempts (None where attempts cannot tell), detectable, needed, plan,
+        changed; groups; ranking; correction; gate; passed; notes.
+
+    Raises:
+        ArgumentError: fewer than two solvers, fewer than two shared problems, different problems
+            without `shared`; a name that is not there.
+        FormatError: a source that is not what it should be.
+    """
+    rule = Rule(level, correct, effect, power, margin, plan, samples)
+    _check(rule, reading)
+    kinds = [*["worse"] * fail_if_worse, *["not better"] * fail_unless_better]
+    arms = open_arms(sources, groups=groups, **reading)
+    listed = _pairs(arms, baseline, gate=bool(kinds))
+    notes = [*arms.notes, *_overlaps(arms, listed, shared)]
+    progress(Tick("compare", 0, len(listed)))
+    with np.errstate(invalid="ignore"):
+        rate = np.where(arms.tried > 0, arms.solved / arms.tried, np.nan)
+    step = paired.steps(arms.solved, arms.tried)
+    together = None if cluster is None else labels_of(arms, cluster)
+    found = paired.differences(rate, listed, step=step, cluster=together, level=level)
+    if correct == "joint":
+        rng = np.random.default_rng(seed)
+        adjusted = paired.joint_p(rate, listed, found, draws=draws, cluster=together, rng=rng)
+    else:
+        adjusted = adjust(found.p, method=correct)
+    rows = describe_pairs(arms, listed, found, adjusted, step=step, rule=rule, clustered=cluster)
+    if len(rows) <= DETAILED:
+        rows = [
+            row | {"changed": changed_problems(arms, (a, b), step=step)}
+            for row, (a, b) in zip(rows, listed.tolist(), strict=True)
+        ]
+    lucky = varies(arms)
+    gate = judge(arms, listed, found, rule=rule, kinds=kinds) if kinds else None
+    told = {
+        "problems": int(np.all(arms.tried > 0, axis=0).sum()),
+        "solvers": [_solver(arms, rate, i, lucky=lucky, level=level) for i in range(len(rate))],
+        "comparisons": rows,
+        "groups": _groups(arms, rate, listed, by=by, step=step, level=level),
+        "ranking": _ranking(arms, rate, level=level, draws=draws, seed=seed),
+        "correction": {"method": correct, "comparisons": len(listed), "level": level},
+        "power": {"power": power, "alpha": rule.alpha(len(listed)), "effect": effect},
+        "gate": gate,
+        "passed": gate is None or not gate["failed"],
+        "notes": list(dict.fromkeys([*notes, *_cautions(arms, rows, cluster)])),
+    }
+    progress(Tick("compare", len(listed), len(listed)))
+    return told
+
+
+def _check(rule: Rule, reading: Mapping[str, Any]) -> None:
+    checks.known_keys("`compare`", reading, READING)
+    checks.one_of("correct", rule.correct, CORRECTIONS)
+    checks.within(1e-6, 1, effect=rule.effect)
+    checks.within(1e-9, 1 - 1e-9, level=rule.level, power=rule.power)
+    checks.within(0, 1, margin=rule.margin)
+    if rule.plan is not None:
+        checks.whole(2, MOST_PROBLEMS, plan=rule.plan)
+    if rule.samples is not None:
+        checks.whole(1, MOST_PROBLEMS, samples=rule.samples)
+
+
+# -- who with whom ----------------------------------------------------------------------------
+
+
+def _pairs(arms: Arms, baseline: str | None, *, gate: bool) -> np.ndarray:
+    n = len(arms.names)
+    if baseline is None and gate and n > 2:
+        raise ArgumentError(
+            f"a gate over {n} solvers needs to know which is the standard: --baseline NAME, one of "
+            f"{', '.join(arms.names[:12])}"
+        )
+    if baseline is None:
+        if n * (n - 1) // 2 > MOST:
+            raise ArgumentError(
+                f"{n:,} solvers are {n * (n - 1) // 2:,} pairs; compare them with one: "
+                "--baseline NAME"
+            )
+        return np.array(list(combinations(range(n), 2)))
+    if baseline not in arms.names:
+        raise ArgumentError(
+            f"`baseline`: nobody is called {baseline!r}; there are {', '.join(arms.names[:12])}"
+            f"{', ...' if n > 12 else ''}{nearest(baseline, arms.names)}"
+        )
+    first = arms.names.index(baseline)
+    return np.array([(first, i) for i in range(n) if i != first])
+
+
+def _overlaps(arms: Arms, listed: np.ndarray, shared: bool) -> list[str]:
+    """Say what pairs share; refuse where it is not all, unless that was allowed."""
+    there = arms.tried > 0
+    size = there.sum(axis=1)
+    table = there.astype(np.float32)
+    common = (table @ table.T).astype(int)
+    worst, notes = None, []
+    for a, b in listed:
+        both = int(common[a, b])
+        if both < 2:
+            held = "no problem" if not both else "only one problem"
+            raise ArgumentError(
+                f"{arms.names[a]} and {arms.names[b]} share {held} of {size[a]:,} and "
+                f"{size[b]:,}: a comparison needs at least two; do both name items the same way?"
+                + _example(arms, a, b)
+            )
+        part = both / max(size[a], size[b])
+        if part < 1 and (worst is None or part < worst[0]):
+            worst = (part, a, b)
+    if worst is None:
+        return []
+    _, a, b = worst
+    words = (
+        f"{arms.names[a]} and {arms.names[b]} share {common[a, b]:,} problems of "
+        f"{size[a]:,} and {size[b]:,}"
+    )
+    if not shared:
+        raise ArgumentError(
+            f"the solvers answered different problems: {words}. What is missing may not be missing "
+            "by chance; compare on what each pair shares with --shared"
+        )
+    notes.append(
+        f"each pair is compared on the problems that it shares; the least: {words}; what is "
+        "missing may not be missing by chance"
+    )
+    return notes
+
+
+def _example(arms: Arms, a: int, b: int) -> str:
+    names = [arms.items[int(np.argmax(arms.tried[i] > 0))] for i in (a, b)]
+    return f" ({names[0]!r} and {names[1]!r} are the first of each)"
+
+
+# -- rows -------------------------------------------------------------------------------------
+
+
+def _solver(
+    arms: Arms, rate: np.ndarray, i: int, *, lucky: np.ndarray, level: float
+) -> dict[str, Any]:
+    here = arms.tried[i] > 0
+    score = clustered_mean(rate[i, here], np.flatnonzero(here), level=level)
+    return {
+        "name": arms.names[i],
+        "source": arms.sources[i],
+        "problems": int(here.sum()),
+        "attempts": int(arms.tried[i].sum()),
+        "score": Estimate(score.value, max(score.low, 0.0), min(score.high, 1.0), score.n),
+        "rerun_sd": repeat_sd(arms, i, here, lucky=bool(lucky[i])),
+    }
+
+
+def _groups(
+    arms: Arms,
+    rate: np.ndarray,
+    listed: np.ndarray,
+    *,
+    by: Sequence[str] | None,
+    step: np.ndarray,
+    level: float,
+) -> list[dict[str, Any]]:
+    wanted = list(by) if by is not None else [name for name in USUAL if name in arms.columns]
+    if by is None and len(listed) > DETAILED:
+        return []
+    found = []
+    for column in wanted:
+        label = labels_of(arms, column)
+        if by is None and len(set(label.tolist())) < 2:
+            continue
+        found += by_group(arms, rate, listed, column=column, label=label, step=step, level=level)
+    return found
+
+
+def _ranking(
+    arms: Arms, rate: np.ndarray, *, level: float, draws: int, seed: int
+) -> list[dict[str, Any]] | None:
+    """Three or more on the same problems: ranks by mean, with resampled ends; best first.
+
+    Sparse and unequal results need more than means; that table goes here.
+    """
+    if len(arms.names) < 3 or np.isnan(rate).any():
+        return None
+    drawn = resampled_means(rate, draws, rng=np.random.default_rng(seed))
+    low, high = np.quantile(midranks(-drawn), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    value = midranks(-rate.mean(axis=1))
+    n = rate.shape[1]
+    return [
+        {
+            "solver": arms.names[i],
+            "rank": Estimate(float(value[i]), float(low[i]), float(high[i]), n),
+        }
+        for i in np.argsort(value, kind="stable")
+    ]
+
+
+# -- cautions ----------------------------------------------------------------------------------
+
+
+def _cautions(arms: Arms, rows: Sequence[Mapping[str, Any]], cluster: str | None) -> list[str]:
+    notes = []
+    few = [row for row in rows if row["units"] < FEW]
+    if few:
+        least = min(row["units"] for row in few)
+        notes.append(
+            f"only {least} {'clusters' if cluster else 'problems'} in the smallest comparison: "
+            f"below {FEW} an interval is approximate"
+        )
+    same = [
+        name
+        for name, once, tried in zip(
+            arms.names, paired.agreeing(arms.solved, arms.tried), arms.tried, strict=True
+        )
+        if once and np.sum(tried > 1) >= ALIKE
+    ]
+    if same:
+        notes.append(
+            f"attempts of {', '.join(same[:5])}{', ...' if len(same) > 5 else ''} on a problem "
+            "never disagree: they tell no more than one (one answer written several times?)"
+        )
+    low, high = arms.tried[arms.tried > 0].min(), arms.tried.max()
+    if low != high:
+        notes.append(
+            f"attempts of a solver on a problem range from {low} to {high}; every problem weighs "
+            "the same"
+        )
+    return notes

@@ -1,0 +1,215 @@
+"""What a comparison can see: the smallest difference it would detect, and what more would cost.
+
+A paired difference varies for two reasons. Problems suit solvers differently (`between`): only more
+problems help. Attempts are luck (`within`): more attempts on the same problems help too.
+Axes: `problem`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from gradatim import checks
+from gradatim.errors import ArgumentError
+from gradatim.types import Estimate
+
+MOST = 10**7  # problems or attempts beyond which the answer is that they do not help
+
+
+class Variance(NamedTuple):
+    """Where the variance of a problem's difference comes from.
+
+    Attributes:
+        total: (Estimate) of the difference of observed rates, over problems.
+        between: of the difference of true rates; None where no problem was tried twice.
+        within: of the two solvers' single attempts, added; None likewise. With k attempts of each,
+            total = between + within / k.
+        samples: attempts of each solver on a problem (harmonic mean).
+        step: smallest step of a rate, see `pairs.steps`.
+    """
+
+    total: Estimate
+    between: float | None
+    within: float | None
+    samples: float
+    step: float
+
+
+def split_variance(
+    solved: np.ndarray, tried: np.ndarray, *, step: float = 0.0, level: float = 0.95
+) -> Variance:
+    """The variance of paired differences, split into problems and attempts.
+
+    Args:
+        solved: (2, problem) sums of scores of the two solvers.
+        tried: (2, problem) int >= 1, attempts.
+        step: smallest step of a rate, see `pairs.steps`; 0 where answers are graded: then sums
+            of scores do not say how attempts vary, and there is no split.
+        level: coverage of the interval of the total.
+
+    Returns:
+        Variance. `between` is not below 0.
+
+    Raises:
+        ArgumentError: fewer than two problems; counts that cannot be.
+
+    Ref: one-way random effects by moments, Searle, Casella & McCulloch 1992, section 3.6; the
+    interval of the total from its fourth moment, O'Neill 2014, American Statistician 68:282.
+
+    >>> found = split_variance(np.array([[0, 2, 4, 4], [1, 3, 4, 3.0]]), np.full((2, 4), 4), step=1)
+    >>> round(found.within, 3), found.samples
+    (0.271, 4.0)
+    """
+    n = checks.shapes(solved=(solved, "two problem"), tried=(tried, "two problem"))["problem"]
+    if n < 2:
+        raise ArgumentError(f"a variance over problems needs at least two, got {n}")
+    checks.within(1, np.inf, tried=tried)
+    rate = solved / tried
+    gap = rate[1] - rate[0]
+    total = float(gap.var(ddof=1))
+    fourth = float(np.mean((gap - gap.mean()) ** 4))
+    error = np.sqrt(max(fourth - total**2 * (n - 3) / (n - 1), 0) / n)
+    half = special.ndtri(0.5 + level / 2) * error
+    spread = Estimate(total, max(total - half, 0.0), total + half, n)
+    samples = float(2 / np.mean(1 / tried, axis=1).sum())
+    again = tried >= 2
+    if not step or not again.any(axis=1).all():
+        return Variance(spread, None, None, samples, step)
+    each = np.where(again, rate * (1 - rate) * tried / np.maximum(tried - 1, 1), 0)
+    luck = each.sum(axis=1) / again.sum(axis=1)  # (2,) variance of one attempt
+    noise = float(np.sum(luck * np.mean(1 / tried, axis=1)))
+    return Variance(spread, max(total - noise, 0.0), float(luck.sum()), samples, step)
+
+
+def clustered(parts: Variance, total: float) -> Variance:
+    """The same for problems in clusters: n times the squared error of the mean is the variance.
+
+    >>> parts = Variance(Estimate(0.25, 0.2, 0.3, 500), 0.15, 0.1, 1.0, 1.0)
+    >>> clustered(parts, 0.5).between
+    0.4
+    """
+    factor = total / parts.total.value if parts.total.value > 0 else 1.0
+    known = parts.total
+    spread = Estimate(known.value * factor, known.low * factor, known.high * factor, known.n)
+    more = total - parts.total.value
+    between = None if parts.between is None else max(parts.between + more, 0.0)
+    return parts._replace(total=spread, between=between)
+
+
+def _variance(parts: Variance, samples: float) -> tuple[float, float]:
+    """Variance of one problem's difference with `samples` attempts each, and the step then."""
+    if parts.between is None or parts.within is None:
+        return parts.total.value, parts.step
+    return parts.between + parts.within / samples, 1 / samples if parts.step else 0.0
+
+
+def detectable(
+    parts: Variance,
+    n: int,
+    *,
+    samples: float | None = None,
+    power: float = 0.8,
+    alpha: float = 0.05,
+) -> Estimate:
+    """The smallest true difference that `pairs.differences` would find.
+
+    Args:
+        parts: of a pilot: these solvers, or others like them.
+        n: problems.
+        samples: attempts of each solver on each; None: as in the pilot.
+        power: chance of finding it.
+        alpha: level of the two-sided test; divide it by the number of comparisons.
+
+    Returns:
+        Estimate; the interval is that of the pilot's variance, n its problems.
+
+    Raises:
+        ArgumentError: more or fewer attempts than in a pilot that cannot say what they change.
+
+    Ref: Student's t with the same degrees of freedom for both errors, as in Guenther 1981,
+    American Statistician 35:243; for evaluations Miller 2024, arXiv 2411.00640, section 5.
+
+    >>> parts = Variance(Estimate(0.25, 0.2, 0.3, 500), None, None, 1.0, 1.0)
+    >>> print(detectable(parts, 500))
+    0.063 [0.056, 0.069] (n=500)
+    """
+    checks.within(1e-9, 1 - 1e-9, power=power, alpha=alpha)
+    checks.within(2, MOST, n=n)
+    _answerable(parts, samples)
+    samples = parts.samples if samples is None else samples
+    total, step = _variance(parts, samples)
+    scale = total / parts.total.value if parts.total.value > 0 else 1.0
+    ends = (total, parts.total.low * scale, parts.total.high * scale)
+    value, low, high = (_seen(v, n, step=step, power=power, alpha=alpha) for v in ends)
+    return Estimate(value, low, high, parts.total.n)
+
+
+def _answerable(parts: Variance, samples: float | None) -> None:
+    if samples is None or parts.within is not None or abs(samples - parts.samples) < 1e-9:
+        return
+    raise ArgumentError(
+        f"`samples` must be {parts.samples:g}, as in these results, got {samples:g}: they do not "
+        "say how attempts on one problem vary (several right-or-wrong attempts of each solver do)"
+    )
+
+
+def _seen(variance: float, n: int, *, step: float, power: float, alpha: float) -> float:
+    """Critical value of the test plus the quantile of the difference found."""
+    added = 2 if step else 0
+    share = n / (n + added)  # by which the added problems pull the centre to 0
+    error = np.sqrt(((n - 1) * variance + step**2) / (n + added - 1) / (n + added))
+    critical = special.stdtrit(n - 1, 1 - alpha / 2) * error / share
+    return float(critical + special.stdtrit(n - 1, power) * np.sqrt(variance / n))
+
+
+def problems_needed(
+    parts: Variance,
+    effect: float,
+    *,
+    samples: float | None = None,
+    power: float = 0.8,
+    alpha: float = 0.05,
+) -> int | None:
+    """Fewest problems on which a difference would be found; None above 10 million.
+
+    >>> parts = Variance(Estimate(0.25, 0.2, 0.3, 500), None, None, 1.0, 1.0)
+    >>> problems_needed(parts, 0.02)
+    4911
+    """
+    checks.within(1e-6, 1, effect=effect)
+    _answerable(parts, samples)
+    total, step = _variance(parts, parts.samples if samples is None else samples)
+    return _fewest(
+        lambda n: _seen(total, n, step=step, power=power, alpha=alpha) <= effect, start=2
+    )
+
+
+def samples_needed(
+    parts: Variance, effect: float, n: int, *, power: float = 0.8, alpha: float = 0.05
+) -> int | None:
+    """Fewest attempts of each solver on each of n problems; None where no number is enough.
+
+    Where attempts and problems cannot be told apart it is None too.
+    """
+    if parts.within is None:
+        return None
+
+    def enough(samples: int) -> bool:
+        total, step = _variance(parts, samples)
+        return _seen(total, n, step=step, power=power, alpha=alpha) <= effect
+
+    return _fewest(enough, start=1)
+
+
+def _fewest(enough: Callable[[int], bool], *, start: int) -> int | None:
+    low, high = start, start
+    while not enough(high):
+        low, high = high, 2 * high
+        if high > MOST:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return low if enough(low) else high
