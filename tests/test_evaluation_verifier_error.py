@@ -39,6 +39,24 @@ def test_rates_are_shares_of_the_audited_wrong_and_right():
     assert (nothing.low, nothing.high, nothing.n) == (0.0, 1.0, 0)
 
 
+def test_a_sample_drawn_by_verdict_is_weighted_back():
+    rng, inside, naive = np.random.default_rng(6), np.zeros(2), []
+    for _ in range(100):
+        right = rng.random(5000) < 0.2
+        passed = judged(rng, right, 0.1, 0.05)
+        chosen = np.r_[np.flatnonzero(passed)[:150], np.flatnonzero(~passed)[:150]]
+        of = (float(passed.sum()), float((~passed).sum()))
+        found = audited_rates(passed[chosen], right[chosen], of=of)
+        inside += [rate.low <= t <= rate.high for rate, t in zip(found, (0.1, 0.05), strict=True)]
+        naive.append(audited_rates(passed[chosen], right[chosen]).false_positive.value)
+    assert (inside >= 88).all(), inside
+    assert np.mean(naive) > 0.2  # as if drawn from all: twice too high
+    even = audited_rates(passed, right, of=of).false_positive
+    assert even.value == pytest.approx(audited_rates(passed, right).false_positive.value)
+    with pytest.raises(ArgumentError, match="each verdict"):
+        audited_rates(np.ones(3), np.ones(3), of=(3, 2))
+
+
 @given(p=st.floats(0, 1), f=st.floats(0, 0.4), b=st.floats(0, 0.4))
 def test_the_correction_inverts_what_the_verifier_does(p, f, b):
     assert float(corrected(p * (1 - b) + (1 - p) * f, f, b)) == pytest.approx(p, abs=1e-9)

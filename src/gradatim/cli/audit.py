@@ -32,6 +32,13 @@ def audit(
     only: Annotated[
         list[str] | None, typer.Option(help="A section of a file's audit; repeatable.")
     ] = None,
+    false_positive: Annotated[
+        str | None,
+        typer.Option(help="Chance that a wrong attempt passes: VALUE, or LOW:VALUE:HIGH."),
+    ] = None,
+    false_negative: Annotated[
+        str | None, typer.Option(help="Chance that a right attempt fails; as above.")
+    ] = None,
     alarm: Annotated[
         float, typer.Option(help="Chance of any false finding in a sound file.")
     ] = 0.05,
@@ -56,6 +63,7 @@ def audit(
     options = reading(score=score, format=format, column=column, span=span)
     options |= {"against": against} if against else {}
     options |= {"only": only} if only else {}
+    options |= _rates(false_positive=false_positive, false_negative=false_negative)
     if engine.is_file(subject):
         found = engine.audit_file(
             Path(str(subject)), alarm=alarm, seed=seed, progress=reporter(quiet), **options
@@ -84,6 +92,28 @@ def audit(
     emit(rows, as_json=as_json, text=text)
     if failed:
         raise typer.Exit(1)
+
+
+def _rates(**given: str | None) -> dict[str, float | tuple[float, float, float]]:
+    return {
+        name: _rate(text, f"--{name.replace('_', '-')}")
+        for name, text in given.items()
+        if text is not None
+    }
+
+
+def _rate(text: str, option: str) -> float | tuple[float, float, float]:
+    """VALUE or LOW:VALUE:HIGH as `stated_rates` takes it."""
+    try:
+        parts = [float(part) for part in text.split(":")]
+        if len(parts) == 1:
+            return parts[0]
+        low, value, high = parts
+    except ValueError:
+        raise ArgumentError(
+            f"`{option}` must be VALUE or LOW:VALUE:HIGH, say .05 or .03:.05:.08; got {text!r}"
+        ) from None
+    return value, low, high
 
 
 def sections(found: dict[str, Any]) -> str:

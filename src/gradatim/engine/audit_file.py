@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradatim import checks
+from gradatim.engine.audit_confidence import judge_confidence
 from gradatim.engine.audit_rows import find_rows
+from gradatim.engine.audit_steps import find_lucky, measure_horizon
 from gradatim.engine.audit_subject import Subject, open_subject
+from gradatim.engine.audit_verdicts import judge_verdicts
+from gradatim.evaluation.verifier_error import stated_rates
 from gradatim.progress import Progress, Tick, silent
 from gradatim.store.run import Run
 from gradatim.types import Matrix, Responses
 
 Look = Callable[[Subject], dict[str, Any] | None]
+Rate = float | tuple[float, float, float]
 
 
 class Section(NamedTuple):
@@ -34,7 +39,18 @@ class Section(NamedTuple):
     needs: str
 
 
-SECTIONS: tuple[Section, ...] = (Section("rows", find_rows, "results of at least two solvers"),)
+SECTIONS: tuple[Section, ...] = (
+    Section("rows", find_rows, "results of at least two solvers"),
+    Section(
+        "verdicts",
+        judge_verdicts,
+        "rates of error (--false-positive, --false-negative), a column `audited` with trusted "
+        "verdicts on some attempts, or a column `second` with another verifier's on all",
+    ),
+    Section("lucky", find_lucky, "a column `sound`, or a run with replies that show their steps"),
+    Section("confidence", judge_confidence, "a column `confidence`, or log-probabilities"),
+    Section("horizon", measure_horizon, "a run with replies of several steps"),
+)
 
 
 def audit_file(
@@ -42,6 +58,8 @@ def audit_file(
     *,
     against: Sequence[str | Path] = (),
     only: Sequence[str] = (),
+    false_positive: Rate | None = None,
+    false_negative: Rate | None = None,
     alarm: float = 0.05,
     seed: int = 0,
     progress: Progress = silent,
@@ -54,6 +72,8 @@ def audit_file(
         against: files of problems that must not be among those of `source`, say what was trained
             on.
         only: names of SECTIONS; none: all.
+        false_positive, false_negative: chance that the verifier passes a wrong attempt, and fails
+            a right one; a number, or (value, low, high) of a 95% interval.
         alarm: chance of any false finding in sound data, over all sections.
         seed: of simulations.
         progress: told before each section.
@@ -74,7 +94,11 @@ def audit_file(
         checks.one_of("only", name, [section.name for section in SECTIONS])
     wanted = [section for section in SECTIONS if not only or section.name in only]
     share = alarm / len(SECTIONS)  # a section alone is as strict as among all
-    subject = open_subject(source, against=against, alarm=share, seed=seed, **reading)
+    stated = {"false_positive": false_positive, "false_negative": false_negative}
+    stated = {name: rate for name, rate in stated.items() if rate is not None}
+    errors = stated_rates(**stated) if stated else None
+    about = {"against": against, "errors": errors, "alarm": share, "seed": seed}
+    subject = open_subject(source, **about, **reading)
     rows, skipped = [], []
     for at, section in enumerate(wanted):
         progress(Tick("audit", at, len(wanted), {"now": section.name}))

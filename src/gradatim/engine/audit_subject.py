@@ -21,6 +21,7 @@ from gradatim.engine.audit_questions import (
     words_of,
 )
 from gradatim.engine.sources import open_source
+from gradatim.evaluation.verifier_error import ErrorRates
 from gradatim.store import logs_tables
 from gradatim.store.formats import responses_of
 from gradatim.store.logs import is_matrix, read_files
@@ -61,6 +62,7 @@ class Subject:
         of_solver: name -> (solver,) what it says of solvers: seed, run, step, family.
         attempts: None where the file has sums only.
         questions: texts of problems; `against`: those that no question should be among.
+        errors: rates at which the verifier is said to err; None: nothing is said.
         alarm: chance of a false finding that one section may take.
         seed: of simulation.
         notes: what was not read, and why.
@@ -73,6 +75,7 @@ class Subject:
     attempts: Attempts | None = None
     questions: tuple[Question, ...] = ()
     against: tuple[Question, ...] = ()
+    errors: ErrorRates | None = None
     alarm: float = 0.01
     seed: int = 0
     notes: tuple[str, ...] = ()
@@ -105,6 +108,7 @@ def open_subject(
     source: str | Path | Run | Responses | Matrix,
     *,
     against: Sequence[str | Path] = (),
+    errors: ErrorRates | None = None,
     alarm: float = 0.01,
     seed: int = 0,
     **reading: Any,
@@ -114,7 +118,7 @@ def open_subject(
     Args:
         source: a file of problems, a matrix, logs, a table of attempts, a run or its folder.
         against: files of problems that must not be among those of `source`: what was trained on.
-        alarm, seed: as in Subject.
+        errors, alarm, seed: as in Subject.
         reading: format, score, columns, span of `store.logs.read_files`.
 
     Raises:
@@ -122,7 +126,7 @@ def open_subject(
         ArgumentError: an option that the source has no use for.
     """
     others = tuple(question for path in against for question in read_questions(Path(path)))
-    about = {"against": others, "alarm": alarm, "seed": seed}
+    about = {"against": others, "errors": errors, "alarm": alarm, "seed": seed}
     if isinstance(source, Run) or (isinstance(source, str | Path) and _is_run(Path(source))):
         return _of_run(source if isinstance(source, Run) else Run(source, create=False), about)
     if isinstance(source, Responses | Matrix):
@@ -174,7 +178,7 @@ def _of_run(run: Run, about: Mapping[str, Any]) -> Subject:
     matrix, notes = _table(open_source(run).responses)
     seat = {name: i for i, name in enumerate(matrix.solvers)}
     place = {name: i for i, name in enumerate(matrix.items)}
-    rows: list[tuple[int, int, float, float, int, str, float]] = []
+    rows: list[tuple[int, int, float, float, int, str, float, int]] = []
     with run.ledger() as ledger:
         for record in ledger.attempts(text=False):
             name = record.setting.solver + f"@{record.setting.policy}" * bool(record.setting.policy)
@@ -182,11 +186,13 @@ def _of_run(run: Run, about: Mapping[str, Any]) -> Subject:
                 continue
             row = (seat[name], place[record.problem], float(record.solved))
             logp = np.nan if record.logp is None else record.logp
-            rows.append((*row, record.created, record.step, record.verifier or "", logp))
+            said = record.verifier or ""
+            rows.append((*row, record.created, record.step, said, logp, record.tokens))
     attempts = None
     if rows:
-        solver, item, score, created, step, verifier, logp = map(np.array, zip(*rows, strict=True))
-        beside = {"created": created, "step": step, "verifier": verifier, "logp": logp}
+        solver, item, score, *more = map(np.array, zip(*rows, strict=True))
+        names = ("created", "step", "verifier", "logp", "tokens")
+        beside: dict[str, np.ndarray] = dict(zip(names, more, strict=True))
         attempts = _ordered(Attempts(solver, item, score, beside, ordered=False))
     problems = run.problems()
     questions = tuple(

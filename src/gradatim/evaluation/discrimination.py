@@ -194,7 +194,7 @@ def discrimination(
         )
     areas = np.array([row.auroc.value for row in rows])
     inside = float(np.nansum(areas * pairs) / pairs.sum()) if pairs.sum() else np.nan
-    differ = _homogeneous(groups.sums(right, code, size), groups.counts(code, size))
+    differ = homogeneous(groups.sums(right, code, size), groups.counts(code, size))
     shares = [row.prevalence.value for row in rows]
     warning = (
         f"groups differ in the share right ({min(shares):.2f} to {max(shares):.2f}): AUPRC is "
@@ -218,8 +218,15 @@ def _share(right: np.ndarray, level: float) -> Estimate:
     return Estimate(float(found.value[0]), float(found.low[0]), float(found.high[0]), len(right))
 
 
-def _homogeneous(hits: np.ndarray, n: np.ndarray) -> float:
-    """Chi-squared test of equal shares; 1 where all rows are alike."""
+def homogeneous(hits: np.ndarray, n: np.ndarray) -> float:
+    """Chance of shares as different as these if all groups had one (chi-squared); 1 if alike.
+
+    Args:
+        hits, n: (group,) counts, n >= 1.
+
+    >>> round(homogeneous(np.array([10, 20]), np.array([50, 50])), 4)
+    0.0291
+    """
     p = hits.sum() / n.sum()
     if len(n) < 2 or p * (1 - p) == 0:
         return 1.0

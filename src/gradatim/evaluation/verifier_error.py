@@ -77,6 +77,7 @@ def audited_rates(
     passed: np.ndarray,
     right: np.ndarray,
     *,
+    of: tuple[float, float] | None = None,
     problem: np.ndarray | None = None,
     level: float = 0.95,
 ) -> ErrorRates:
@@ -84,9 +85,11 @@ def audited_rates(
 
     Args:
         passed: (attempt,) bool, what the verifier said.
-        right: (attempt,) bool, what is so. The sample may be drawn by verdict, as many passed as
-            failed, say, only if both kinds are then weighted: draw it from all attempts.
+        right: (attempt,) bool, what is so.
+        of: how many passed and how many failed of all the attempts that the sample was drawn from,
+            where it was drawn by verdict (as many of each, say); None: drawn from all alike.
         problem: (attempt,) labels; attempts of one problem repeat each other, and count as fewer.
+            Not together with `of`.
         level: coverage of the Jeffreys intervals.
 
     Returns:
@@ -106,12 +109,46 @@ def audited_rates(
     if problem is not None:
         checks.shapes(passed=(passed, "attempt"), problem=(np.asarray(problem), "attempt"))
     passed, right = passed.astype(bool), right.astype(bool)
+    if of is not None:
+        if problem is not None:
+            raise ArgumentError("`problem` cannot be given together with `of`")
+        return _by_verdict(passed, right, of, level)
 
     def among(kept: np.ndarray, hits: np.ndarray) -> Estimate:
         cluster = None if problem is None else np.asarray(problem)[kept]
         return _share(hits[kept].astype(float), cluster, level)
 
     return ErrorRates(among(~right, passed), among(right, ~passed))
+
+
+def _by_verdict(
+    passed: np.ndarray, right: np.ndarray, of: tuple[float, float], level: float
+) -> ErrorRates:
+    """Rates from shares of wrong among audited passes and of right among audited fails."""
+    checks.within(0, np.inf, of=np.array(of, dtype=float))
+    rng, drawn, means = np.random.default_rng(0), [], []
+    for verdict, many in ((passed, of[0]), (~passed, of[1])):
+        n, good = int(verdict.sum()), int((verdict & right).sum())
+        if many and not n:
+            raise ArgumentError("`right` must be known of some attempts of each verdict in `of`")
+        means.append(many * (good / n if n else 0.0))
+        drawn.append(many * rng.beta(good + 0.5, n - good + 0.5, size=DRAWS))
+
+    def rate(hits: float, total: float, by_draw: np.ndarray) -> Estimate:
+        if total <= 0:
+            return Estimate(np.nan, 0.0, 1.0, 0)
+        value = hits / total
+        low, high = np.quantile(by_draw, [(1 - level) / 2, (1 + level) / 2])
+        n = max(value * (1 - value) / float(by_draw.var()) - 1, 1.0) if 0 < value < 1 else 0
+        n = n or float(len(right)) * total / sum(of)
+        return Estimate(value, min(float(low), value), max(float(high), value), n)
+
+    wrong = [count - good for count, good in zip(of, means, strict=True)]
+    ill = [count - good for count, good in zip(of, drawn, strict=True)]
+    return ErrorRates(
+        rate(wrong[0], sum(wrong), ill[0] / np.maximum(ill[0] + ill[1], 1e-300)),
+        rate(means[1], sum(means), drawn[1] / np.maximum(drawn[0] + drawn[1], 1e-300)),
+    )
 
 
 def stated_rates(

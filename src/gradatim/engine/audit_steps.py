@@ -1,0 +1,164 @@
+"""Replies read step by step: right answers of wrong steps, and how far a solver gets."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradatim.engine.audit_subject import Subject, finding, pick
+from gradatim.engine.audit_verdicts import PASSES, written
+from gradatim.errors import ArgumentError, MissingExtra
+from gradatim.evaluation.horizon import horizon
+from gradatim.evaluation.selection import lucky_guesses
+from gradatim.families import registry
+from gradatim.store.run import Run
+from gradatim.types import Family
+
+SOUND = ("sound", "steps_right", "steps_sound", "sound_steps")
+TOLERATED = 0.05  # share of passes that may rest on wrong steps
+SHORTEST = 2  # steps that a reply must show to count for the horizon
+MOST = 50_000  # replies that are read
+
+
+class Steps(NamedTuple):
+    """Replies that show steps, and the steps of all of them in a row.
+
+    Attributes:
+        solver, problem: (reply,) labels; passed: (reply,) bool; family: (reply,) names.
+        reply: (step,) int, index of its reply; legal: (step,) bool.
+    """
+
+    solver: np.ndarray
+    problem: np.ndarray
+    passed: np.ndarray
+    family: np.ndarray
+    reply: np.ndarray
+    legal: np.ndarray
+
+
+def find_lucky(subject: Subject) -> dict[str, Any] | None:
+    """Solvers whose right answers too often rest on wrong steps."""
+    attempts, matrix = subject.attempts, subject.matrix
+    if attempts is None or matrix is None:
+        return None
+    column = pick(attempts.columns, SOUND)
+    if column is not None and column.dtype.kind == "f":
+        known = ~np.isnan(column)
+        passed = attempts.score[known] > PASSES
+        sound, problem = column[known] > PASSES, attempts.item[known]
+        solver = np.array(matrix.solvers)[attempts.solver[known]]
+    else:
+        steps = read_steps(subject)
+        if steps is None:
+            return None
+        bad = np.bincount(steps.reply, ~steps.legal, minlength=len(steps.solver))
+        passed, sound = steps.passed, bad == 0
+        solver, problem = steps.solver, steps.problem
+    if not len(passed):
+        return None
+    found = lucky_guesses(passed, sound, solver, problem, tolerated=TOLERATED)
+    strict = lucky_guesses(
+        passed, sound, solver, problem, tolerated=TOLERATED, level=1 - subject.alarm
+    ).flagged
+    rows, findings = [], []
+    for at, name in enumerate(found.solvers):
+        rate = found.unsound
+        share = f"{rate.value[at]:.3f} [{rate.low[at]:.3f}, {rate.high[at]:.3f}]"
+        rows.append({
+            "solver": name,
+            "passes": int(rate.n[at]),
+            "unsound": {k: float(getattr(rate, k)[at]) for k in ("value", "low", "high")},
+            "pass_rate": found.naive[at],
+            "sound_rate": found.sound[at],
+        })
+        if strict[at]:
+            words = (
+                f"{share} of the {int(rate.n[at]):,} right answers of {name} rest on wrong steps: "
+                f"pass rate {found.naive[at].value:.3f}, {found.sound[at].value:.3f} with steps"
+            )
+            remedy = "score steps as well, or problems whose answer cannot be guessed"
+            findings.append(finding("lucky", [str(name)], words, remedy=remedy))
+    return {
+        "looked_at": f"{int(passed.sum()):,} right answers with steps",
+        "findings": findings,
+        "solvers": rows,
+    }
+
+
+def measure_horizon(subject: Subject) -> dict[str, Any] | None:
+    """Step accuracy, horizons, and errors after errors, by solver and family; no finding."""
+    steps = read_steps(subject)
+    if steps is None:
+        return None
+    rows, notes = [], []
+    length = np.bincount(steps.reply, minlength=len(steps.solver))
+    long = length >= SHORTEST
+    for solver in np.unique(steps.solver[long]):
+        for family in np.unique(steps.family[long & (steps.solver == solver)]):
+            mine = long & (steps.solver == solver) & (steps.family == family)
+            chosen = mine[steps.reply]
+            reply = steps.reply[chosen]
+            turn = np.arange(len(reply)) - np.searchsorted(reply, reply)
+            place = np.unique(steps.problem, return_inverse=True)[1][reply]
+            stratum = place * (int(turn.max()) + 1) + turn
+            found = horizon(steps.legal[chosen], reply, stratum=turn)
+            inside = horizon(steps.legal[chosen], reply, stratum=stratum).conditioning
+            row = {"solver": str(solver), "family": str(family), "replies": int(mine.sum())}
+            rows.append(row | found._asdict() | {"conditioning_within_problem": inside})
+            notes.append(
+                f"{solver} on {family}: step accuracy {written(found.step)}, "
+                f"{found.half.value:.3g} steps at 1/2 and {found.most.value:.3g} at 80%"
+                + (
+                    f"; errors after an error {found.conditioning.value:+.3f} "
+                    f"[{found.conditioning.low:+.3f}, {found.conditioning.high:+.3f}]"
+                    if np.isfinite(found.conditioning.value)
+                    else ""
+                )
+            )
+    if not rows:
+        return None
+    return {
+        "looked_at": f"{int(long[steps.reply].sum()):,} steps of {int(long.sum()):,} replies",
+        "findings": [],
+        "notes": notes[:10],
+        "solvers": rows,
+    }
+
+
+def read_steps(subject: Subject) -> Steps | None:
+    """Steps of a run's replies, as their families read them; None where there are none."""
+    if not (Path(subject.name) / "run.toml").exists():
+        return None
+    run = Run(subject.name, create=False)
+    problems = {problem.id: problem for problem in run.problems()}
+    families = {name: _tracer(name) for name in {p.family for p in problems.values()}}
+    if not any(families.values()):
+        return None
+    rows, reply, legal = [], [], []
+    with run.ledger() as ledger:
+        for record in ledger.attempts(text=True):
+            problem = problems.get(record.problem)
+            family = families.get(problem.family) if problem else None
+            if family is None or problem is None or not record.text or record.solved is None:
+                continue
+            assert family.trace is not None
+            shown = [step.legal for step in family.trace(problem, record.text)]
+            if not shown or len(rows) >= MOST:
+                continue
+            name = record.setting.solver + f"@{record.setting.policy}" * bool(record.setting.policy)
+            reply += [len(rows)] * len(shown)
+            legal += shown
+            rows.append((name, record.problem, bool(record.solved), problem.family))
+    if not rows:
+        return None
+    solver, place, passed, kind = (np.array(column) for column in zip(*rows, strict=True))
+    return Steps(solver, place, passed, kind, np.array(reply), np.array(legal, dtype=bool))
+
+
+def _tracer(name: str) -> Family | None:
+    """The family of a name, where it is known here and reads steps."""
+    try:
+        family = registry.get(name)
+    except (ArgumentError, MissingExtra):
+        return None
+    return family if family.trace is not None else None
