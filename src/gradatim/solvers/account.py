@@ -8,7 +8,6 @@ from typing import NamedTuple
 from gradatim import files
 from gradatim.errors import FormatError
 
-WIDTH = 19  # digits of a count, which is below 2^63
 NAMES = "requests, tokens read, tokens written\n"
 
 
@@ -24,7 +23,7 @@ class Account:
     """Counts what is paid; with a file, on top of what earlier sessions paid.
 
     Every change is one write over the same bytes, so that a process killed at any instant leaves
-    all that it counted, and two accounts of one file in a process count together.
+    all that it counted. Accounts of one file in a process count together.
 
     Attributes:
         before: what was paid when it was opened.
@@ -39,57 +38,79 @@ class Account:
     """
 
     def __init__(self, path: str | Path = "") -> None:
-        self.path = Path(path) if path else None
-        self._handle = -1
-        self._counted = Paid()
-        if self.path is not None and self.path.exists():
-            self._open(self.path)
+        self._book = _Book(None) if not path else _shared(Path(path).resolve())
         self.before = self.paid
 
     @property
     def paid(self) -> Paid:
         """What was paid so far."""
-        return self._counted if self._handle < 0 else self._read()
+        return self._book.paid
 
     def add(self, more: Paid) -> None:
         """Count more, or less where something was counted at its most before."""
-        if not any(more):
-            return
+        if any(more):
+            self._book.write(_sum(self._book.paid, more))
+
+
+class _Book:
+    """The counts of one file, or of none; the file is made at the first request."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path, self.handle, self.paid = path, -1, Paid()
+        if path is not None and path.exists():
+            self._open(path)
+            self.paid = _read(path)
+
+    def write(self, paid: Paid) -> None:
+        self.paid = paid
         if self.path is None:
-            self._counted = _sum(self._counted, more)
             return
         with files.disk_errors(self.path):
-            if self._handle < 0:  # the first request of a run that paid for none yet
-                if not self.path.exists():
-                    files.write_atomic(self.path, _line(Paid()) + NAMES)
+            if self.handle < 0:
+                files.write_atomic(self.path, _line(paid) + NAMES)
                 self._open(self.path)
-            line = _line(_sum(self._read(), more)).encode()
-            os.lseek(self._handle, 0, os.SEEK_SET)
-            os.write(self._handle, line)
+            os.lseek(self.handle, 0, os.SEEK_SET)
+            os.write(self.handle, _line(paid).encode())
 
     def _open(self, path: Path) -> None:
         with files.disk_errors(path):
-            self._handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-        weakref.finalize(self, os.close, self._handle)
+            self.handle = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, self.handle)
 
-    def _read(self) -> Paid:
-        os.lseek(self._handle, 0, os.SEEK_SET)
-        raw = os.read(self._handle, 3 * (WIDTH + 1))
-        counts = raw.split()
-        if len(counts) != 3 or not all(count.isdigit() for count in counts):
-            raise FormatError(
-                self.path,
-                line=1,
-                expected=f"three counts ({NAMES.strip()})",
-                got=repr(raw[:40]),
-                remedy="delete the file: what earlier sessions paid is then not counted",
-            )
-        return Paid(*map(int, counts))
+
+_BOOKS: weakref.WeakValueDictionary[Path, _Book] = weakref.WeakValueDictionary()
+
+
+def _shared(path: Path) -> _Book:
+    """The book of a file: one for all accounts of it, or they would write over each other."""
+    book = _BOOKS.get(path)
+    if book is None or (book.handle >= 0 and not path.exists()):  # a run that was deleted
+        book = _BOOKS[path] = _Book(path)
+    return book
+
+
+def _read(path: Path) -> Paid:
+    line = files.read_text(path).partition("\n")[0]
+    counts = line.split()
+    if len(counts) != 3 or not all(count.isdigit() for count in counts):
+        raise FormatError(
+            path,
+            line=1,
+            expected=f"three counts ({NAMES.strip()})",
+            got=repr(line[:40]),
+            remedy="delete the file: what earlier sessions paid is then not counted",
+        )
+    return Paid(*map(int, counts))
 
 
 def _sum(one: Paid, other: Paid) -> Paid:
-    return Paid(*(max(0, a + b) for a, b in zip(one, other, strict=True)))
+    # written out, as is the line: this runs twice a request, in the thread that asks
+    requests, prompt, answer = one[0] + other[0], one[1] + other[1], one[2] + other[2]
+    if requests < 0 or prompt < 0 or answer < 0:
+        return Paid(max(0, requests), max(0, prompt), max(0, answer))
+    return Paid(requests, prompt, answer)
 
 
 def _line(paid: Paid) -> str:
-    return " ".join(f"{count:>{WIDTH}}" for count in paid) + "\n"
+    # counts are below 2^63: one width, so that each line takes the place of the one before
+    return f"{paid.requests:19} {paid.prompt:19} {paid.answer:19}\n"
