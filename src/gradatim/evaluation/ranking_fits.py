@@ -12,7 +12,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
 from gradatim.evaluation.aggregation import beaten, borda, borda_parts
-from gradatim.scale import choices, concave, irt, luce
+from gradatim.scale import choices, concave, irt
 from gradatim.scale.overdispersion import worth
 from gradatim.types import Matrix
 
@@ -60,14 +60,12 @@ def bradley_terry(share: np.ndarray, *, alpha: float) -> Fit:
     wins = won @ lost.T
     np.fill_diagonal(wins, 0.0)
     n = len(wins)
-    winner, loser = np.nonzero(wins)
-    function = luce.likelihood(luce.pairs(winner, loser, wins[winner, loser]), n, alpha=alpha)
+    function = choices.paired(wins, alpha=alpha)
     x = concave.maximise(function, np.zeros(n), n_players=n, tolerance=REST, most=STEPS).x
     ahead = expit(x[:, None] - x[None])
     np.fill_diagonal(ahead, 0.0)  # nobody plays against itself
     residual = won * (ahead.T @ lost) - lost * (ahead @ won)
-    bend = (wins + wins.T) * ahead * ahead.T
-    return _strengths(x, residual, np.diag(bend.sum(axis=1) + alpha) - bend)
+    return _strengths(x, residual, function.at(x).dense())
 
 
 def plackett_luce(share: np.ndarray, *, alpha: float) -> Fit:

@@ -2,7 +2,7 @@
 
 The model of `matches.choices_of_scores`, for tables where thousands of players tie on each task:
 those who share a score share the set that they beat, so a task costs its players times its
-different scores, and never its winners times its losers.
+different scores, and never its winners times its losers. `paired` is the same for games.
 Axes: `player`, `task`; `level` 0 = the best score of a task.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import expit
 
 from gradatim.scale.concave import Concave, Curvature
 
@@ -58,6 +59,35 @@ def likelihood(code: np.ndarray, *, alpha: float) -> Concave:
         matrix = _curvature(code, x) + alpha * np.eye(n)
         gradient = residuals(code, x).sum(axis=1) - alpha * x
         return Curvature(gradient, np.diag(matrix), lambda v: matrix @ v, matrix.copy)
+
+    return Concave(value, at)
+
+
+def paired(wins: np.ndarray, *, alpha: float) -> Concave:
+    """Bradley-Terry log-likelihood of a table of wins: `luce.pairs` where most pairs have met.
+
+    Args:
+        wins: (player, player) float, how often the row beat the column; 0 on the diagonal.
+        alpha: precision of the prior N(0, 1/alpha).
+
+    Ref: Bradley & Terry 1952, Biometrika 39:324.
+    """
+
+    def value(x: np.ndarray) -> float:
+        lost = np.logaddexp(0.0, x - x[:, None])  # -log P(row beats column)
+        return -float(np.vdot(wins, lost)) - alpha / 2 * float(x @ x)
+
+    def at(x: np.ndarray) -> Curvature:
+        behind = expit(x - x[:, None])
+        missed = wins * behind
+        gradient = missed.sum(axis=1) - missed.sum(axis=0) - alpha * x
+        bend = (wins + wins.T) * behind * behind.T
+        diagonal = bend.sum(axis=1) + alpha
+
+        def times(v: np.ndarray) -> np.ndarray:
+            return diagonal[:, None] * v - bend @ v
+
+        return Curvature(gradient, diagonal, times, lambda: np.diag(diagonal) - bend)
 
     return Concave(value, at)
 
