@@ -100,6 +100,7 @@ PAIRS = (
     ("whole, greedy", "stepwise, greedy"),
     ("written out, greedy", "stepwise, greedy"),
     ("stepwise above 3, greedy", "stepwise, greedy"),
+    ("stepwise, greedy", "route to calculator"),
     ("whole", "vote-4"),
     ("vote-4", "stepwise"),
     ("stepwise", "stepwise, vote-4"),
