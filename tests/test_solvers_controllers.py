@@ -142,6 +142,18 @@ def test_best_of_by_each_score():
     assert (reply.text, reply.detail) == ("9", "-1 is the best of 3")
 
 
+def test_an_empty_reply_without_a_log_probability_comes_last():
+    # llama.cpp sends null for a reply that stops at once
+    nothing = {"text": "", "tokens": -1}
+    script = scripted(nothing, {"text": "5", "logp": -30.0}, nothing)
+    (reply,) = ask(best_of([script], 3))
+    assert (reply.text, reply.detail) == ("5", "-15 is the best of 3")
+    (reply,) = ask(best_of([scripted(nothing, nothing)], 2))
+    assert (reply.text, reply.status, reply.detail) == ("", "finished", "all 2 are empty")
+    (reply,) = ask(certain([script], 3, by="logp"))
+    assert reply.text == "5"
+
+
 def test_a_score_from_a_module(tmp_path, monkeypatch):
     (tmp_path / "judges.py").write_text("def shortest(problem, text):\n    return -len(text)\n")
     monkeypatch.chdir(tmp_path)

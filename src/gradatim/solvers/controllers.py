@@ -6,6 +6,7 @@ the solver inside; tokens and seconds of a reply are those of all its inner atte
 choice looks at the gold answer, but for `by=verifier`, which is an oracle.
 """
 
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from gradatim.types import Problem, Reply, Request, Solver
 Score = Callable[[Problem, str], float]
 Choose = Callable[[Problem, Sequence[Reply]], tuple[int, str]]
 SCORES = ("logp", "certainty", "verifier")
+EMPTY = -sys.float_info.max  # log-probability of a reply without text, where a server gives none
 
 
 # -- choosing among replies -------------------------------------------------------------------
@@ -32,7 +34,8 @@ def best_of(inner: Sequence[Solver], n: int, *, by: str | Score = "logp") -> Sol
     Args:
         inner: the solver that makes the attempts.
         n: attempts for one reply.
-        by: "logp", mean log-probability of a token; "certainty", self-certainty; "verifier", the
+        by: "logp", mean log-probability of a token, which servers are asked for (of an empty
+            reply some give none: it comes last); "certainty", self-certainty; "verifier", the
             reward of the problem's own check, so that one right attempt of n is enough: an
             oracle, and an upper bound of every other way to choose; "python:MODULE:FUNCTION" or a
             function (problem, text) -> score, such as a reward model.
@@ -54,6 +57,8 @@ def best_of(inner: Sequence[Solver], n: int, *, by: str | Score = "logp") -> Sol
     def choose(problem: Problem, replies: Sequence[Reply]) -> tuple[int, str]:
         scores = [score(name, problem, reply) for reply in replies]
         place = int(np.argmax(scores))
+        if scores[place] == EMPTY:
+            return place, f"all {len(scores)} are empty"
         return place, f"{scores[place]:.4g} is the best of {len(scores)}"
 
     return _controller(solver, n, choose, name=name, params={"by": said})
@@ -139,6 +144,8 @@ def named_function(by: str | Callable[..., Any]) -> tuple[Callable[..., Any], st
 
 
 def _mean_logp(name: str, problem: Problem, reply: Reply) -> float:
+    if reply.logp is None and not reply.text:  # llama.cpp's null where it stops at once
+        return EMPTY
     if reply.logp is None or reply.tokens < 0:
         raise SolverError(
             f"{name} ranks replies by log-probability and this solver gave none: choose another "
