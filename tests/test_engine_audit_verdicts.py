@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import readme_check
 from scipy import special
 
 import gradatim as gd
@@ -207,3 +208,8 @@ def test_false_alarms_over_200_sound_files(tmp_path):
             found[row["section"]] += not row["passed"]
     print(f"false alarms of 200: {found}")
     assert sum(found.values()) <= 10
+
+
+@pytest.mark.slow
+def test_the_page_on_trust():
+    assert readme_check.check(readme_check.ROOT / "docs" / "how-to" / "trust.md") == 4

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gradatim.errors import ArgumentError
@@ -82,6 +82,7 @@ def test_s202_figures_of_the_paper_with_survival_counted_once():
 
 
 @settings(max_examples=50)
+@example(p=[0.5, 5e-324], f=0.0, b=0.0, wrong=0.0, attempt=0.0625)
 @given(
     p=st.lists(st.floats(0, 1), min_size=1, max_size=5),
     f=st.floats(0, 0.6),

@@ -81,6 +81,9 @@ def test_the_error_of_the_rates_widens_the_interval():
     k, n = np.full(400, 1), np.full(400, 2)
     sharp = corrected_rate(k, n, stated_rates(0.1)).corrected
     vague = corrected_rate(k, n, stated_rates((0.1, 0.02, 0.2))).corrected
+    shift = corrected_rate(k, n, stated_rates(0.1)).shift
+    assert shift.value == pytest.approx(sharp.value - 0.5)
+    assert shift.high - shift.low < 0.2 * (sharp.high - sharp.low)  # the sample's error is in both
     assert vague.high - vague.low > 1.3 * (sharp.high - sharp.low)
 
 

@@ -8,7 +8,7 @@ from gradatim.engine.audit_subject import Attempts, Subject, finding, pick
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.better_checker import samples_factor
 from gradatim.evaluation.discrimination import homogeneous
-from gradatim.evaluation.resampling import cap
+from gradatim.evaluation.resampling import cap, pass_rates
 from gradatim.evaluation.verifier_agreement import agreed_rates
 from gradatim.evaluation.verifier_error import (
     Corrected,
@@ -64,7 +64,7 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
     factor = float("nan")
     if 0 < value < 1:
         factor = samples_factor(value, known.rates)
-        top = cap(value, known.rates)
+        top = _cap(passed, every[some], mean, known.rates)
         notes.append(
             f"taking the first attempt that passes is right {written(top)} at most, however many "
             f"are made; to see a difference takes {factor:.2f} times as many problems"
@@ -183,7 +183,9 @@ def _biased(strict: Corrected, mean: Corrected, known: Known) -> list[dict[str, 
         )
         remedy = "audit attempts of these solvers; rates of other ones do not hold here"
         found.append(finding("rates_too_high", [], words, remedy=remedy))
-    if not true.low <= naive.value <= true.high:
+    # a shift for sure, and one that matters beside the error of the sample
+    apart = not mean.corrected.low <= naive.value <= mean.corrected.high
+    if apart and not strict.shift.low <= 0 <= strict.shift.high:
         words = (
             f"the mean score is {naive.value:.3f} by the verifier and {written(mean.corrected)} "
             f"without its errors ({known.source})"
@@ -191,6 +193,13 @@ def _biased(strict: Corrected, mean: Corrected, known: Known) -> list[dict[str, 
         remedy = "report corrected rates (--json: `solvers`), or use a verifier that errs less"
         found.append(finding("biased_score", [], words, remedy=remedy))
     return found
+
+
+def _cap(passed: np.ndarray, tried: np.ndarray, mean: Corrected, rates: ErrorRates) -> Estimate:
+    """What resampling can reach; one attempt a problem says nothing of how problems differ."""
+    several = tried.min() > 1
+    found = cap(pass_rates(passed, tried, rates) if several else mean.corrected.value, rates)
+    return Estimate(found.value, found.low, found.high, len(tried))
 
 
 def _solver(matrix: Matrix, at: int, rates: ErrorRates) -> dict[str, Any]:
@@ -202,6 +211,8 @@ def _solver(matrix: Matrix, at: int, rates: ErrorRates) -> dict[str, Any]:
         return row
     solved, tried = matrix.solved[at][some], tried[some]
     row |= corrected_rate(solved, tried, rates, draws=1000)._asdict()
+    if 0 < row["corrected"].value < 1:
+        row["cap"] = _cap(solved, tried, Corrected(**{n: row[n] for n in Corrected._fields}), rates)
     k = min(int(tried.min()), MOST_K)
     if k > 1 and (solved == np.rint(solved)).all():
         row["pass_at_k"] = {"k": k, **corrected_pass_at_k(solved, tried, k, rates)._asdict()}

@@ -20,7 +20,7 @@ from gradatim.scale.rates import fit_beta
 from gradatim.types import Estimate
 
 MOST = 1 << 40  # attempts; a search that gets here is stopped
-LEAST = 1e-300  # a chance below this divides nothing
+LEAST = 1e-300  # a chance below this is not divided by
 NODES = 200  # pass rates that stand for a distribution of them
 
 
@@ -119,7 +119,8 @@ def _ever(passes: np.ndarray, attempts: float) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         log = np.log1p(-passes)  # -inf at s = 1
         some = np.where(passes > 0, -np.expm1(np.where(attempts > 0, attempts * log, 0.0)), 0.0)
-        return np.where(passes > 0, some / np.maximum(passes, LEAST), attempts)
+        rare = np.where(passes > 0, np.minimum(attempts, 1 / LEAST), attempts)
+        return np.where(passes > LEAST, some / np.maximum(passes, LEAST), rare)
 
 
 def cap(p: ArrayLike, rates: ErrorRates, *, level: float = 0.95, draws: int = 1000) -> Estimate:

@@ -44,12 +44,14 @@ class Corrected(NamedTuple):
         corrected: with the error of the verifier's rates in its interval; its value is cut to
             [0, 1]. NaN with the interval [0, 1] where the verifier passes no more right attempts
             than wrong ones: it says nothing.
+        shift: Estimate, corrected - naive; the error of the sample, which both have, is not in it.
         inside: whether the correction lay in [0, 1] before it was cut; if not, the rates of error
             are too high for these verdicts.
     """
 
     naive: Estimate
     corrected: Estimate
+    shift: Estimate
     inside: bool
 
 
@@ -224,14 +226,21 @@ def _ends(drawn: np.ndarray, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _finish(naive: Estimate, raw: float, drawn: np.ndarray, level: float) -> Corrected:
+def _finish(
+    naive: Estimate, raw: float, drawn: np.ndarray, *, beside: np.ndarray, level: float
+) -> Corrected:
+    """From the value and its draws, and the naive draws `beside` them."""
     if np.isnan(raw):
-        return Corrected(naive, Estimate(np.nan, 0.0, 1.0, naive.n), False)
+        nothing = Estimate(np.nan, -naive.value, 1 - naive.value, naive.n)
+        return Corrected(naive, Estimate(np.nan, 0.0, 1.0, naive.n), nothing, False)
     low, high = _ends(drawn, level)
     value = float(np.clip(raw, 0, 1))
-    slack = 1e-12  # rounding of numbers near 1
     found = Estimate(value, min(low, value), max(high, value), naive.n)
-    return Corrected(naive, found, bool(-slack <= raw <= 1 + slack))
+    moved, tails = value - naive.value, [(1 - level) / 2, (1 + level) / 2]
+    bottom, top = np.quantile(np.clip(np.nan_to_num(drawn, nan=0.5), 0, 1) - beside, tails)
+    shift = Estimate(moved, min(float(bottom), moved), max(float(top), moved), naive.n)
+    slack = 1e-12  # rounding of numbers near 1
+    return Corrected(naive, found, shift, bool(-slack <= raw <= 1 + slack))
 
 
 def corrected_rate(
@@ -277,7 +286,8 @@ def corrected_rate(
     naive = Estimate(mean, min(float(low[0]), mean), max(float(high[0]), mean), size)
     drawn = rng.beta(mean * n + 0.5, (1 - mean) * n + 0.5, size=draws)
     value = float(corrected(mean, rates.false_positive.value, rates.false_negative.value))
-    return _finish(naive, value, corrected(drawn, *draw_rates(rates, draws, rng)), level)
+    true = corrected(drawn, *draw_rates(rates, draws, rng))
+    return _finish(naive, value, true, beside=drawn, level=level)
 
 
 def corrected_pass_at_k(
@@ -324,7 +334,7 @@ def corrected_pass_at_k(
     mean, naive = float(each.mean()), weight @ each
     low, high = np.quantile(naive, [(1 - level) / 2, (1 + level) / 2])
     found = Estimate(mean, min(float(low), mean), max(float(high), mean), size)
-    return _finish(found, value, drawn, level)
+    return _finish(found, value, drawn, beside=naive, level=level)
 
 
 def _at_k(powers: np.ndarray, f: ArrayLike, b: ArrayLike) -> np.ndarray:
