@@ -6,6 +6,7 @@ from pathlib import Path
 import null_splits
 import numpy as np
 import pytest
+import readme_check
 
 import gradatim as gd
 from gradatim.cli.app import run
@@ -94,7 +95,7 @@ def test_parts_of_files_by_name_and_by_row(files):
     one = compare(f"{files}/m.npz:base", f"{files}/m.npz:2")
     assert [one["comparisons"][0][k] for k in ("first", "second")] == ["base", "up"]
     apart = compare(f"{files}/m.npz:up", files / "t.csv")  # one name, two sources
-    assert [Path(s["name"]).name for s in apart["solvers"]] == ["m.npz:up", "t.csv:up"]
+    assert [Path(s["name"]).name for s in apart["solvers"]] == ["m.npz:up", "t.csv"]
     again = compare(files / "m.npz", f"{files}/m.npz:base")  # all of it, whatever else is named
     assert len(again["solvers"]) == 3
 
@@ -267,7 +268,7 @@ def test_the_command_prints_text_json_a_page_and_its_exit_code(files, capsys):
     assert run(["compare", path + ":base", path + ":up", "-q", "-o", str(page)]) == 0
     said = capsys.readouterr().out
     assert said.startswith("up is better than base: +")
-    assert "more problems to see 2.0 points" in said
+    assert "more problems to see 2 points" in said
     assert page.read_text().count("<svg") >= 2
     assert run(["compare", path, "--baseline", "up", "--json", "-q", "--fail-if-worse"]) == 1
     told = json.loads(capsys.readouterr().out)
@@ -280,6 +281,11 @@ def test_the_command_prints_text_json_a_page_and_its_exit_code(files, capsys):
     assert run(["compare", path, "--fail-if-worse", ".01", "-q"]) == 2
     assert "the margin of a gate is --margin .01" in capsys.readouterr().err
     assert run(["compare", path, "-o", "page.svg", "-q"]) == 2
+
+
+@pytest.mark.slow
+def test_the_page_on_comparisons():
+    assert readme_check.check(readme_check.ROOT / "docs" / "how-to" / "compare.md") == 10
 
 
 def test_the_picture_names_every_pair():

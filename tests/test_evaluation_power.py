@@ -24,9 +24,9 @@ def known(total, between=None, within=None, *, samples=1.0, step=1.0):
 
 def test_the_parts_by_hand():
     # rates 0 .5 1 1 and .25 .75 1 .75; one attempt varies by p(1-p) 4/3: 0 1/3 0 0 and 1/4 1/4 0
-    # 1/4, so within = 1/12 + 3/16 = 13/48; gaps 1/4 1/4 0 -1/4 vary by 11/192, less than 13/192
+    # 1/4, so luck = 1/12 + 3/16 = 13/48; gaps 1/4 1/4 0 -1/4 vary by 11/192, less than 13/192
     found = split_variance(np.array([[0, 2, 4, 4], [1, 3, 4, 3.0]]), np.full((2, 4), 4), step=0.25)
-    assert found.within == pytest.approx(13 / 48)
+    assert found.within == pytest.approx(11 / 48)  # no more than what is there, times 4
     assert found.total.value == pytest.approx(11 / 192)
     assert found.between == 0
     assert found.samples == 4
@@ -42,6 +42,17 @@ def test_the_parts_are_recovered():
     assert found.within == pytest.approx(truth[1], rel=0.03)
     assert found.between == pytest.approx(truth[0], rel=0.2)
     assert found.total.low < found.total.value < found.total.high
+
+
+def test_luck_that_both_share_is_left_out():
+    rng = np.random.default_rng(4)
+    p, u = rng.random(2000), rng.random((4, 2000))
+    solved = np.stack([(u < p).sum(axis=0), (u < np.minimum(p + 0.05, 1)).sum(axis=0)])
+    found = split_variance(solved.astype(float), np.full((2, 2000), 4), step=0.25)
+    assert found.between == 0
+    assert found.within == pytest.approx(4 * found.total.value)
+    alone = detectable(found, 2000).value
+    assert alone == pytest.approx(2.8 * np.sqrt(found.total.value / 2000), rel=0.02)
 
 
 def test_single_or_graded_attempts_cannot_be_split():

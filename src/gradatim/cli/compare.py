@@ -10,7 +10,9 @@ from gradatim.cli.logs import Columns, Format, Score, Span, reading
 from gradatim.cli.output import Json, Quiet, emit, reporter
 from gradatim.engine import compare as engine
 from gradatim.errors import ArgumentError
+from gradatim.evaluation.ranking import HOW
 from gradatim.reports.comparison import compare_report, page_path
+from gradatim.reports.ranking import ranking_text
 from gradatim.reports.tables import Column, text_table
 from gradatim.types import Estimate
 
@@ -65,6 +67,12 @@ def compare(
     margin: Annotated[
         float, typer.Option(help="Of the gates: worse, or better, by more than this.")
     ] = 0.0,
+    rank: Annotated[
+        str | None, typer.Option(help=f"Also rank all solvers: {', '.join(HOW)}.")
+    ] = None,
+    rank_by: Annotated[
+        str | None, typer.Option(help="Column whose groups rank first, then make one order.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write a page here (.html).")
     ] = None,
@@ -83,6 +91,8 @@ def compare(
     Example: gradatim compare runs/before runs/after --fail-if-worse --margin .01
 
     Example: gradatim compare matrix.npz --baseline base --plan 500 --samples 4
+
+    Example: gradatim compare matrix.npz --rank irt
     """
     if output is not None:
         output = page_path(output)  # refused before the work, not after
@@ -105,6 +115,8 @@ def compare(
         fail_if_worse=fail_if_worse,
         fail_unless_better=fail_unless_better,
         margin=margin,
+        rank=rank,
+        rank_by=rank_by,
         seed=seed,
         progress=reporter(quiet),
         **reading(score=score, format=format, column=column, span=span),
@@ -123,12 +135,13 @@ def _text(found: Mapping[str, Any]) -> str:
     rows = found["comparisons"]
     lines = _one(rows[0]) if len(rows) == 1 else _many(found)
     lines += _solvers(found)
+    lines += ranking_text(found)
     lines += _ahead(found) + _changed(rows) + _group_table(found)
     lines += [f"note: {note}" for note in found["notes"]]
     if gate := found["gate"]:
         state = "passes" if found["passed"] else f"FAILS: {', '.join(gate['failed'])}"
         lines.append(
-            f"gate ({' or '.join(gate['fails_if'])}, margin {points(gate['margin'])}): {state}"
+            f"gate ({' or '.join(gate['fails_if'])}, margin {_goal(gate['margin'])}): {state}"
         )
     if "output" in found:
         lines.append(f"page: {found['output']}")
@@ -144,6 +157,11 @@ def points(value: float) -> str:
     return f"{100 * value:.1f} points"
 
 
+def _goal(value: float) -> str:
+    """A difference that was asked for, as points: no more digits than were given."""
+    return f"{100 * value:g} point" + ("" if round(100 * value, 9) == 1 else "s")
+
+
 def said(value: Estimate) -> str:
     """A difference with its interval, in points."""
     return f"{100 * value.value:+.1f} points [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
@@ -152,6 +170,10 @@ def said(value: Estimate) -> str:
 def chance(p: float) -> str:
     """A p-value, short."""
     return "p < .0001" if p < 1e-4 else f"p = {p:.4f}".replace("0.", ".")
+
+
+def _short(p: float) -> str:
+    return "" if p != p else chance(p).removeprefix("p = ").removeprefix("p ")
 
 
 def _one(row: Mapping[str, Any]) -> list[str]:
@@ -182,7 +204,7 @@ def _many(found: Mapping[str, Any]) -> list[str]:
             "second": row["second"],
             "second - first": said(row["difference"]),
             "problems": row["difference"].n,
-            "p, corrected": chance(row["p_adjusted"]).removeprefix("p = ").removeprefix("p "),
+            "p, corrected": _short(row["p_adjusted"]),
             "second is": row["verdict"],
         }
         for row in ranked[:SHOWN]
@@ -214,7 +236,7 @@ def _ahead(found: Mapping[str, Any]) -> list[str]:
     rows, rule = found["comparisons"], found["power"]
     row = sorted(rows, key=lambda r: r["detectable"].value)[len(rows) // 2]
     whose = "" if len(rows) == 1 else f" ({row['first']} and {row['second']}, the median pair)"
-    need, effect = row["needed"], points(rule["effect"])
+    need, effect = row["needed"], _goal(rule["effect"])
     lines = [
         f"this many problems show {points(row['detectable'].value)} with {rule['power']:.0%} "
         f"power{whose}; {_more(need, effect)}"
@@ -229,7 +251,7 @@ def _ahead(found: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"plan: {plan['problems']:,} problems with {plan['samples']:g} attempts each show "
             f"{points(value.value)} [{100 * value.low:.1f}, {100 * value.high:.1f}]; "
-            f"{effect} need {_count(plan['problems_for_effect'])} problems"
+            f"{_count(plan['problems_for_effect'])} problems for {effect}"
         )
     return lines
 
@@ -286,7 +308,7 @@ def _group_table(found: Mapping[str, Any]) -> list[str]:
                 "rate 1": row["first_rate"],
                 "rate 2": row["second_rate"],
                 "difference": said(row["difference"]),
-                "p, Holm": f"{row['p_adjusted']:.4f}",
+                "p, Holm": _short(row["p_adjusted"]),
                 "rerun 1": _again(row["first_rerun_sd"]),
                 "rerun 2": _again(row["second_rerun_sd"]),
             }

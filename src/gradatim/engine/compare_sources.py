@@ -84,7 +84,7 @@ def open_arms(
             + (f"one: {names[0]}" if names else "none")
             + "; name another run, log or matrix, or PATH:SOLVER for one of several in a file"
         )
-    named = _told_apart([one.label for one in found], kept)
+    named = _told_apart(found, kept)
     whole, notes = add_up([
         _log(r, solvers, one.label) for r, solvers, one in zip(kept, named, found, strict=True)
     ])
@@ -236,12 +236,18 @@ def _row(who: str, names: Sequence[str], label: str) -> int:
     )
 
 
-def _told_apart(labels: Sequence[str], kept: Sequence[Responses]) -> list[tuple[str, ...]]:
-    """Names of solvers; one that several sources have is named with its source."""
+def _told_apart(found: Sequence[_Source], kept: Sequence[Responses]) -> list[tuple[str, ...]]:
+    """Names of solvers; one that several sources have is called after its source."""
     every = [name for one in kept for name in one.solvers]
+
+    def called(source: _Source, name: str, alone: bool) -> str:
+        if every.count(name) == 1:
+            return name
+        return source.label if alone and source.wanted is None else f"{source.label}:{name}"
+
     return [
-        tuple(name if every.count(name) == 1 else f"{label}:{name}" for name in one.solvers)
-        for label, one in zip(labels, kept, strict=True)
+        tuple(called(source, name, len(one.solvers) == 1) for name in one.solvers)
+        for source, one in zip(found, kept, strict=True)
     ]
 
 

@@ -25,7 +25,7 @@ class Variance(NamedTuple):
         total: (Estimate) of the difference of observed rates, over problems.
         between: of the difference of true rates; None where no problem was tried twice.
         within: of the two solvers' single attempts, added; None likewise. With k attempts of each,
-            total = between + within / k.
+            total = between + within / k, so luck that both share (the same seeds) is left out.
         samples: attempts of each solver on a problem (harmonic mean).
         step: smallest step of a rate, see `pairs.steps`.
     """
@@ -60,7 +60,7 @@ def split_variance(
 
     >>> found = split_variance(np.array([[0, 2, 4, 4], [1, 3, 4, 3.0]]), np.full((2, 4), 4), step=1)
     >>> round(found.within, 3), found.samples
-    (0.271, 4.0)
+    (0.229, 4.0)
     """
     n = checks.shapes(solved=(solved, "two problem"), tried=(tried, "two problem"))["problem"]
     if n < 2:
@@ -80,7 +80,8 @@ def split_variance(
     each = np.where(again, rate * (1 - rate) * tried / np.maximum(tried - 1, 1), 0)
     luck = each.sum(axis=1) / again.sum(axis=1)  # (2,) variance of one attempt
     noise = float(np.sum(luck * np.mean(1 / tried, axis=1)))
-    return Variance(spread, max(total - noise, 0.0), float(luck.sum()), samples, step)
+    kept = min(1.0, total / noise) if noise > 0 else 1.0  # luck that both share cancels
+    return Variance(spread, max(total - noise, 0.0), float(luck.sum()) * kept, samples, step)
 
 
 def clustered(parts: Variance, total: float) -> Variance:
