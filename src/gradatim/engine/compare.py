@@ -9,14 +9,14 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.engine.compare_groups import by_group, changed_problems, repeat_sd, varies
+from gradatim.engine.compare_ranking import meeting, ranking
 from gradatim.engine.compare_rows import Rule, describe_pairs, judge
 from gradatim.engine.compare_sources import Arms, labels_of, open_arms
 from gradatim.engine.sources import READING, Given
 from gradatim.errors import ArgumentError, nearest
 from gradatim.evaluation import pairs as paired
-from gradatim.evaluation.comparison import clustered_mean, resampled_means
+from gradatim.evaluation.comparison import clustered_mean
 from gradatim.evaluation.power import MOST as MOST_PROBLEMS
-from gradatim.evaluation.rank import midranks
 from gradatim.progress import Progress, Tick, silent
 from gradatim.scale.multiple import METHODS, adjust
 from gradatim.types import Estimate
@@ -45,6 +45,8 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     fail_if_worse: bool = False,
     fail_unless_better: bool = False,
     margin: float = 0.0,
+    rank: str | None = None,
+    rank_by: str | None = None,
     draws: int = 4000,
     seed: int = 0,
     progress: Progress = silent,
@@ -74,6 +76,10 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
             by more than the margin.
         fail_unless_better: `passed` is False unless each is better by more than the margin.
         margin: of the gates, as a share.
+        rank: also rank all solvers: "irt", "irt_2pl", "bradley_terry", "plackett_luce", "borda",
+            "kemeny" or "mean", see `evaluation.ranking.rank`. Solvers may then have answered
+            different problems, and pairs without two in common are ranked, not compared.
+        rank_by: a column whose groups rank first; their orders are then made one.
         draws, seed: resamples of "joint" and of ranks.
         progress: told at the beginning and the end.
         reading: format, score, columns, span of logs, see `calibrate`.
@@ -84,7 +90,8 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         comparisons: first, second, difference (Estimate of second - first), p, p_adjusted,
         verdict ("better", "worse", "open": of the second), first_rate, second_rate, se,
         se_problems, se_attempts (None where attempts cannot tell), detectable, needed, plan,
-        changed; groups; ranking; correction; gate; passed; notes.
+        changed; groups; ranking and ranked (None for two solvers unless asked for; see
+        `engine.compare_ranking.ranking`); correction; gate; passed; notes.
 
     Raises:
         ArgumentError: fewer than two solvers, fewer than two shared problems, different problems
@@ -96,7 +103,9 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     kinds = [*["worse"] * fail_if_worse, *["not better"] * fail_unless_better]
     arms = open_arms(sources, groups=groups, **reading)
     listed = _pairs(arms, baseline, gate=bool(kinds))
-    notes = [*arms.notes, *_overlaps(arms, listed, shared)]
+    ranks, ranked = ranking(arms, how=rank, by=rank_by, level=level, draws=draws, seed=seed)
+    listed, notes = meeting(arms, listed) if rank is not None else (listed, [])
+    notes = [*arms.notes, *notes, *_overlaps(arms, listed, shared or rank is not None)]
     progress(Tick("compare", 0, len(listed)))
     with np.errstate(invalid="ignore"):
         rate = np.where(arms.tried > 0, arms.solved / arms.tried, np.nan)
@@ -121,7 +130,8 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         "solvers": [_solver(arms, rate, i, lucky=lucky, level=level) for i in range(len(rate))],
         "comparisons": rows,
         "groups": _groups(arms, rate, listed, by=by, step=step, level=level),
-        "ranking": _ranking(arms, rate, level=level, draws=draws, seed=seed),
+        "ranking": ranks,
+        "ranked": ranked,
         "correction": {"method": correct, "comparisons": len(listed), "level": level},
         "power": {"power": power, "alpha": rule.alpha(len(listed)), "effect": effect},
         "gate": gate,
@@ -250,28 +260,6 @@ def _groups(
             continue
         found += by_group(arms, rate, listed, column=column, label=label, step=step, level=level)
     return found
-
-
-def _ranking(
-    arms: Arms, rate: np.ndarray, *, level: float, draws: int, seed: int
-) -> list[dict[str, Any]] | None:
-    """Three or more on the same problems: ranks by mean, with resampled ends; best first.
-
-    Sparse and unequal results need more than means; that table goes here.
-    """
-    if len(arms.names) < 3 or np.isnan(rate).any():
-        return None
-    drawn = resampled_means(rate, draws, rng=np.random.default_rng(seed))
-    low, high = np.quantile(midranks(-drawn), [(1 - level) / 2, (1 + level) / 2], axis=0)
-    value = midranks(-rate.mean(axis=1))
-    n = rate.shape[1]
-    return [
-        {
-            "solver": arms.names[i],
-            "rank": Estimate(float(value[i]), float(low[i]), float(high[i]), n),
-        }
-        for i in np.argsort(value, kind="stable")
-    ]
 
 
 # -- cautions ----------------------------------------------------------------------------------

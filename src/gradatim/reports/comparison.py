@@ -11,6 +11,7 @@ from gradatim.reports import axes as ax
 from gradatim.reports.axes import Axis
 from gradatim.reports.charts import Row, draw_intervals
 from gradatim.reports.page import Block, Figure, Note, Page, Section, Table, Tile, render
+from gradatim.reports.ranking import ranking_section
 from gradatim.reports.tables import Column
 from gradatim.reports.verdict import points
 
@@ -51,7 +52,8 @@ def compose(found: Mapping[str, Any]) -> Page:
     rows = found["comparisons"]
     clear = [row for row in rows if row["verdict"] != "open"]
     rule = found["correction"]
-    sections = [_differences(rows), _solvers(found), *_groups(found), *_changed(rows)]
+    sections = [_differences(rows), _solvers(found), *ranking_section(found)]
+    sections += [*_groups(found), *_changed(rows)]
     if found["notes"]:
         sections.append(Section("notes", "Notes", "", [Note(note) for note in found["notes"]]))
     return Page(
