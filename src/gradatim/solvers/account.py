@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gradatim import files
-from gradatim.errors import FormatError
+from gradatim.errors import FormatError, StoreError
 
 NAMES = "requests, tokens read, tokens written\n"
 
@@ -46,10 +46,17 @@ class Account:
         """What was paid so far."""
         return self._book.paid
 
-    def add(self, more: Paid) -> None:
-        """Count more, or less where something was counted at its most before."""
+    def add(self, more: Paid, *, later: bool = False) -> None:
+        """Count more, or less where something was counted at its most before.
+
+        Args:
+            more: a request that goes, or what one that came back cost less than its most.
+            later: the file may wait for the next change, and say too much until then.
+        """
         if any(more):
-            self._book.write(_sum(self._book.paid, more))
+            self._book.paid = _sum(self._book.paid, more)
+            if not later and self._book.path is not None:
+                self._book.write(self._book.path)
 
 
 class _Book:
@@ -61,16 +68,16 @@ class _Book:
             self._open(path)
             self.paid = _read(path)
 
-    def write(self, paid: Paid) -> None:
-        self.paid = paid
-        if self.path is None:
+    def write(self, path: Path) -> None:
+        if self.handle < 0:
+            files.write_atomic(path, _line(self.paid) + NAMES)
+            self._open(path)
             return
-        with files.disk_errors(self.path):
-            if self.handle < 0:
-                files.write_atomic(self.path, _line(paid) + NAMES)
-                self._open(self.path)
+        try:
             os.lseek(self.handle, 0, os.SEEK_SET)
-            os.write(self.handle, _line(paid).encode())
+            os.write(self.handle, _line(self.paid).encode())
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
 
     def _open(self, path: Path) -> None:
         with files.disk_errors(path):

@@ -60,6 +60,7 @@ class Spending:
         self.account = Account() if account is None else account
         self.requests = 0  # of this session, as `done` is
         self.done = Cost(0, 0)
+        self._open = 0  # requests in flight
         self.exact = True
         self.stopped_by = ""
         self._seen = 0.0  # most tokens a byte of a request
@@ -95,11 +96,14 @@ class Spending:
     def take(self, bound: Cost) -> None:
         """A request goes."""
         self.requests += 1
+        self._open += 1
         self.account.add(Paid(1, *bound))
 
     def settle(self, bound: Cost, cost: Cost) -> None:
         """A request came back."""
-        self.account.add(Paid(0, cost.prompt - bound.prompt, cost.answer - bound.answer))
+        self._open -= 1
+        less = Paid(0, cost.prompt - bound.prompt, cost.answer - bound.answer)
+        self.account.add(less, later=self._open > 0)
         self.done = Cost(self.done.prompt + cost.prompt, self.done.answer + cost.answer)
 
     def price(self, cost: Cost) -> float:
