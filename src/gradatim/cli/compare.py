@@ -133,9 +133,8 @@ def compare(
 
 def _text(found: Mapping[str, Any]) -> str:
     rows = found["comparisons"]
-    lines = _one(rows[0]) if len(rows) == 1 else _many(found)
+    lines = ranking_text(found) + (_one(rows[0]) if len(rows) == 1 else _many(found))
     lines += _solvers(found)
-    lines += ranking_text(found)
     lines += _ahead(found) + _changed(rows) + _group_table(found)
     lines += [f"note: {note}" for note in found["notes"]]
     if gate := found["gate"]:

@@ -209,7 +209,7 @@ def _overlaps(arms: Arms, listed: np.ndarray, shared: bool) -> list[str]:
     if not shared:
         raise ArgumentError(
             f"the solvers answered different problems: {words}. What is missing may not be missing "
-            "by chance; compare on what each pair shares with --shared"
+            "by chance; compare on what each pair shares with --shared, or rank all with --rank irt"
         )
     notes.append(
         f"each pair is compared on the problems that it shares; the least: {words}; what is "
