@@ -215,5 +215,8 @@ def _solver(matrix: Matrix, at: int, rates: ErrorRates) -> dict[str, Any]:
         row["cap"] = _cap(solved, tried, Corrected(**{n: row[n] for n in Corrected._fields}), rates)
     k = min(int(tried.min()), MOST_K)
     if k > 1 and (solved == np.rint(solved)).all():
-        row["pass_at_k"] = {"k": k, **corrected_pass_at_k(solved, tried, k, rates)._asdict()}
+        row["pass_at_k"] = {
+            "k": k,
+            **corrected_pass_at_k(solved, tried, k, rates, draws=400)._asdict(),
+        }
     return row
