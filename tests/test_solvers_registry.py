@@ -1,4 +1,5 @@
 import importlib
+import json
 import sys
 from importlib.util import find_spec
 
@@ -7,6 +8,7 @@ import pytest
 from gradatim.cli.app import run as command
 from gradatim.errors import ArgumentError, MissingExtra
 from gradatim.solvers import registry
+from gradatim.solvers.explained import explain_options
 from gradatim.solvers.registry import list_solvers, open_solver, parse_options, solver_options
 
 
@@ -89,11 +91,24 @@ def test_options_come_as_json_text_or_file(tmp_path):
         parse_options(["temperature"])
 
 
+def test_options_are_explained_by_whose_they_are():
+    assert "sampler" not in explain_options("sim:2pl")["seed"]
+    asked = explain_options("best-of-4(openai:m@http://h)")
+    assert asked["by"].startswith('"logp", mean log-probability')
+    assert asked["timeout"] == asked["connect"] == asked["first_byte"]
+    lacking = set(solver_options("openai")) - set(asked)
+    assert lacking == {"max_tokens", "temperature", "top_p"}  # the servers' own names
+
+
 def test_the_command_lists_kinds_and_options(capsys):
     assert command(["solvers"]) == 0
     assert "openai:MODEL@URL" in capsys.readouterr().out
     assert command(["solvers", "openai"]) == 0
-    assert "--set temperature" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--set temperature=1.0" in shown
+    assert shown.count("budgets of a run over all its sessions") == 1
+    assert command(["solvers", "openai", "--json"]) == 0
+    assert "budgets of a run" in json.loads(capsys.readouterr().out)["means"]["max_cost"]
     assert command(["solvers", "nobody"]) == 2
 
 

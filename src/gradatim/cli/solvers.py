@@ -1,11 +1,17 @@
 """The verb `solvers`: who can answer problems."""
 
+import json
+import textwrap
 from typing import Annotated
 
 import typer
 
 from gradatim.cli.output import Json, emit
+from gradatim.files import plain
+from gradatim.solvers.explained import explain_options
 from gradatim.solvers.registry import list_solvers, solver_options
+
+INDENT = " " * 8
 
 
 def solvers(
@@ -20,10 +26,17 @@ def solvers(
     """
     if kind is not None:
         options = solver_options(kind)
-        width = max(map(len, options), default=0)
-        lines = [f"  --set {name:<{width}} = {value!r}" for name, value in options.items()]
+        means = explain_options(kind)
+        lines = []
+        texts = [means.get(name, "") for name in options]
+        for (name, value), text, after in zip(
+            options.items(), texts, [*texts[1:], ""], strict=True
+        ):
+            lines.append(f"  --set {name}={json.dumps(plain(value), ensure_ascii=False)}")
+            if text != after:  # several that are explained together: once, after the last
+                lines += textwrap.wrap(text, 96, initial_indent=INDENT, subsequent_indent=INDENT)
         emit(
-            {"name": kind, "options": options},
+            {"name": kind, "options": options, "means": means},
             as_json=as_json,
             text="\n".join([f"options of {kind}, with their defaults:", *lines]),
         )

@@ -95,6 +95,15 @@ def find_kind(spec: str) -> tuple[str, Kind, str | None]:
     return name, kinds[name], argument or None
 
 
+def find_opener(spec: str) -> Callable[..., Solver]:
+    """The function that opens solvers of a spec's kind.
+
+    Raises:
+        MissingExtra: it needs a package that is not installed.
+    """
+    return _opener(find_kind(spec)[1])
+
+
 def inner_specs(spec: str) -> tuple[int | None, list[str]]:
     """The number of a controller's spec, and the specs of the solvers inside; no kind is opened.
 
