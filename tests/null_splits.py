@@ -1,4 +1,4 @@
-"""Pairs of solvers from real matrices that do not differ, by construction; and planted effects.
+"""Pairs of solvers from real matrices that do not differ, by construction; and planted differences.
 
 - swapped: two solvers trade their results on a random half of the problems, so each of the two
   has either's result with chance 1/2 on every problem: no difference by exchangeability.
@@ -37,9 +37,13 @@ def pair(solved, tried, rng):
 
 def swapped(solved, tried, rng):
     """A pair that traded its results on half of the problems."""
-    mine, n = pair(solved, tried, rng)
+    return traded(*pair(solved, tried, rng), rng)
+
+
+def traded(mine, made, rng):
+    """Two solvers whose results change places on a random half of the problems."""
     turn = rng.random(mine.shape[1]) < 0.5
-    return np.where(turn, mine[::-1], mine), np.where(turn, n[::-1], n)
+    return np.where(turn, mine[::-1], mine), np.where(turn, made[::-1], made)
 
 
 def halves(solved, tried, rng):
@@ -51,18 +55,21 @@ def halves(solved, tried, rng):
     return np.stack([first, k - first]).astype(float), np.stack([n // 2, n - n // 2])
 
 
-def planted(solved, tried, effect, rng):
-    """The second gets better by `effect` on average: failed attempts turn into solved ones.
+def planted(solved, tried, effect, i, rng):
+    """Problems i of a pair that differs by `effect` on average, and no less from one to the next.
 
-    Each failed attempt of the second turns with the same chance, so the gain is larger where there
-    is more to gain. Scores in between are moved up by the same share of what is missing.
+    The two trade results as in `swapped`, but where they differ the second gets the better one with
+    a chance that makes the mean over all problems what it shall be.
     """
-    lacking = tried[1] - solved[1]
-    share = effect * len(lacking) / np.sum(lacking / tried[1])
-    assert share <= 1
-    whole = np.abs(lacking - np.rint(lacking)).max() < 1e-9
-    if whole:
-        gain = rng.binomial(np.rint(lacking).astype(int), share)
-    else:
-        gain = lacking * (rng.random(len(lacking)) < share)
-    return np.stack([solved[0], solved[1] + gain]), tried
+    gap = np.diff(solved / tried, axis=0)[0]
+    lean = effect / np.mean(np.abs(gap))
+    assert lean <= 1
+    mine, made, gap = solved[:, i], tried[:, i], gap[i]
+    turn = np.where(rng.random(len(i)) < (1 + lean) / 2, gap < 0, gap > 0)
+    return np.where(turn, mine[::-1], mine), np.where(turn, made[::-1], made)
+
+
+def fewer(solved, tried, k, rng):
+    """The same with k attempts of each cell, chosen among those there are."""
+    right = solved.astype(int)
+    return rng.hypergeometric(right, tried - right, k).astype(float), np.full(tried.shape, k)
