@@ -55,11 +55,11 @@ def test_repeated_it_pays_for_nothing_twice(home, tmp_path):
     assert first["steps"] == second["steps"]
 
 
-@pytest.mark.parametrize("order", ["adaptive", "random"])
-def test_it_stops_at_the_number_of_items_in_batches(home, tmp_path, order):
+@pytest.mark.parametrize("criterion", ["variance", "information", "random"])
+def test_it_stops_at_the_number_of_items_in_batches(home, tmp_path, criterion):
     found = evaluate(
         "sim:2pl", home, run=tmp_path, problems=home.problems(), stop_se=0.0, max_items=10,
-        order=order, batch=4, top=3,
+        criterion=criterion, batch=4, top=3,
     )  # fmt: skip
     assert found["stopped"] == "max_items"
     assert found["items"] == 10
@@ -85,8 +85,8 @@ def test_bad_arguments_are_one_clear_line(home, tmp_path):
         evaluate("sim:2pl", home.bank())
     with pytest.raises(ArgumentError, match="none of the bank's 80 items is known"):
         evaluate("sim:2pl", home.bank(), run=tmp_path / "empty")
-    with pytest.raises(ArgumentError, match="adaptive, random; got 'best'"):
-        evaluate("sim:2pl", home, order="best")
+    with pytest.raises(ArgumentError, match="information, random, variance; got 'best'"):
+        evaluate("sim:2pl", home, criterion="best")
     with pytest.raises(ArgumentError, match="`max_items` must lie in"):
         evaluate("sim:2pl", home, max_items=0)
 

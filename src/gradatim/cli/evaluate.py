@@ -8,19 +8,25 @@ import typer
 from gradatim.cli.attempt import Settings
 from gradatim.cli.output import Json, Quiet, emit, reporter
 from gradatim.engine.evaluate import evaluate as test_solver
-from gradatim.engine.evaluate_replay import evaluate_replay
 from gradatim.errors import ArgumentError
+from gradatim.reports.evaluation import figure_path, save_figure
 from gradatim.solvers.registry import parse_options
 from gradatim.types import Estimate
 
 STOPS = {
     "se": "the standard error is small enough",
     "max_items": "the number of questions is reached",
+    "max_attempts": "the attempts are spent",
+    "max_tokens": "the tokens are spent",
     "bank": "the bank has no more questions",
 }
+REPLAY = ("holdout", "items", "compare_random", "halves")  # of a replay only
+BOTH = ("criterion", "top", "progressive", "max_exposure", "seed", "figure", "as_json", "quiet")
+NAMES = {"solver": "SOLVER", "settings": "--set"}
 
 
 def evaluate(
+    context: typer.Context,
     solver: Annotated[
         str | None, typer.Argument(help="Who is tested: see `gradatim solvers`.")
     ] = None,
@@ -34,13 +40,37 @@ def evaluate(
     run: Annotated[
         Path | None, typer.Option("--run", "-r", help="Where attempts go; else the bank's run.")
     ] = None,
+    criterion: Annotated[
+        str, typer.Option(help="variance (of the score), information or random.")
+    ] = "variance",
+    balance: Annotated[
+        str | None, typer.Option(help="Keep shares of kinds: family, level, or another field.")
+    ] = None,
+    top: Annotated[int, typer.Option(help="Draw each question among this many best.")] = 1,
+    progressive: Annotated[
+        float, typer.Option(help="Begin by chance: worth counts (step / steps) ^ this; 0: fully.")
+    ] = 0.0,
+    max_exposure: Annotated[
+        float, typer.Option(help="Close an item once this share of tests have had it.")
+    ] = 1.0,
     stop_se: Annotated[float, typer.Option(help="Stop at this standard error, logits.")] = 0.25,
     max_items: Annotated[int, typer.Option(help="Most questions.")] = 100,
+    max_attempts: Annotated[int | None, typer.Option(help="Most attempts.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Stop after these tokens.")] = None,
     samples: Annotated[int, typer.Option("--samples", "-k", help="Attempts per question.")] = 1,
-    order: Annotated[str, typer.Option(help="adaptive or random.")] = "adaptive",
-    top: Annotated[int, typer.Option(help="Draw each question among this many best.")] = 1,
     batch: Annotated[int, typer.Option(help="Questions asked together.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of random orders and draws.")] = 0,
+    warm: Annotated[
+        str | None,
+        typer.Option(help="Begin from an earlier test: its run, or BANK.parquet:SOLVER."),
+    ] = None,
+    drift: Annotated[
+        float, typer.Option(help="With --warm: sd of what changed since, logits.")
+    ] = 0.5,
+    recorded: Annotated[
+        Path | None,
+        typer.Option(help="Results that the bank was fitted to, for misfit; else looked for."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of draws.")] = 0,
     replay: Annotated[
         Path | None,
         typer.Option(help="Recorded matrix (.npz) to try adaptive tests on; no SOLVER, no --bank."),
@@ -52,12 +82,13 @@ def evaluate(
     compare_random: Annotated[
         int, typer.Option(help="With --replay: random items whose plain mean is compared.")
     ] = 100,
-    max_exposure: Annotated[
-        float, typer.Option(help="Close an item once this share of tests have had it.")
-    ] = 1.0,
     halves: Annotated[
         int, typer.Option(help="With --replay: pool intervals of tests on this many item halves.")
     ] = 0,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Figure of the shrinking interval or the curve: .svg, .html."),
+    ] = None,
     settings: Settings = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -71,42 +102,37 @@ def evaluate(
 
     Example: gradatim evaluate --replay matrix.npz --items 50 --compare-random 100
     """
-    if replay is not None:
-        given = {"SOLVER": solver, "--bank": bank, "--problems": problems, "--run": run}
-        for name, value in {**given, "--set": settings}.items():
-            if value:
-                raise ArgumentError(f"{name} has no place beside --replay, got {value}")
-        told = evaluate_replay(
-            replay,
-            holdout=holdout,
-            items=items,
-            compare_random=compare_random,
-            seed=seed,
-            max_exposure=max_exposure,
-            halves=halves,
-            progress=reporter(quiet),
-        )
-        emit(told, as_json=as_json, text=_replayed(told))
-        return
-    if solver is None or bank is None:
+    given = _given(context, replay is not None)
+    if figure is not None:
+        figure_path(figure)  # a mistake costs no attempt
+    if replay is None and (solver is None or bank is None):
         missing = "SOLVER" if solver is None else "--bank"
         raise ArgumentError(f"{missing} is missing; give SOLVER and --bank, or --replay FILE.npz")
-    found = test_solver(
-        solver,
-        bank,
-        problems=problems,
-        run=run,
-        stop_se=stop_se,
-        max_items=max_items,
-        samples=samples,
-        order=order,
-        top=top,
-        batch=batch,
-        seed=seed,
-        progress=reporter(quiet),
-        **parse_options(settings or ()),
-    )
-    emit(found, as_json=as_json, text=_text(found))
+    found = test_solver(replay=replay, **given, progress=reporter(quiet))
+    if figure is not None:
+        save_figure(found, figure)
+    emit(found, as_json=as_json, text=_text(found) if replay is None else _replayed(found))
+
+
+def _given(context: typer.Context, replay: bool) -> dict[str, Any]:
+    """The options of this form as arguments; those of the other are refused where given."""
+    said = {
+        name: value
+        for name, value in context.params.items()
+        if getattr(context.get_parameter_source(name), "name", "") != "DEFAULT"
+    }
+    for name, value in said.items():
+        if name == "replay" or name in BOTH or (name in REPLAY) == replay:
+            continue
+        shown = NAMES.get(name, "--" + name.replace("_", "-"))
+        if replay:
+            raise ArgumentError(f"{shown} has no place beside --replay, got {value}")
+        raise ArgumentError(f"{shown} is for --replay only, got {value}")
+    own = {"replay", "figure", "as_json", "quiet", "settings"}
+    if replay:
+        return {name: value for name, value in said.items() if name not in own}
+    options = parse_options(context.params["settings"] or ())
+    return {**{name: value for name, value in said.items() if name not in own}, **options}
 
 
 def _text(found: dict[str, Any]) -> str:
@@ -119,6 +145,13 @@ def _text(found: dict[str, Any]) -> str:
         f"[{score.low:.3f}, {score.high:.3f}]",
         f"  {found['made']:,} attempts made, {found['reused']:,} were there",
     ]
+    if found["misfit"]:
+        lines.append(
+            "  intervals hold what the scale gets wrong, from "
+            f"{found['misfit']['solvers']} solvers "
+            "tested without their own results"
+        )
+    lines += [f"  {note}" for note in found["notes"]]
     if found["unanswered"]:
         lines.append(f"  {found['unanswered']} questions without an answer")
     return "\n".join(lines)
@@ -145,8 +178,8 @@ def _replayed(found: dict[str, Any]) -> str:
         )
     said = [str(found[key] or f"more than {n}") for key in ("enough", "enough_model")]
     lines.append(
-        f"  {said[0]} adaptive items do for the error of {random} random ones by their plain mean, "
-        f"{said[1]} by the same model"
+        f"  {said[0]} adaptive items do for the error of {random} random ones by their plain "
+        f"mean, {said[1]} by the same model"
     )
     lines.append(
         f"  one item was given to {found['exposure']:.0%} of models" + _loss(found) + "\n"

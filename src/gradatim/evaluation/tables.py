@@ -115,6 +115,25 @@ def tabulate(
     )
 
 
+def with_item_errors(bank: Bank) -> Items:
+    """Items as points around their estimates, by the bank's own standard errors.
+
+    For banks whose results are not at hand (`scale.predictive.item_posteriors` weighs them): a
+    normal for log a and one for b, taken as independent, of three points each.
+    """
+    point, mass = np.polynomial.hermite_e.hermegauss(3)
+    known = np.isfinite(bank.difficulty) & np.isfinite(bank.discrimination)
+    a, b = np.where(known, bank.discrimination, 1.0), np.where(known, bank.difficulty, 0.0)
+    se_a, se_b = (
+        np.where(known & np.isfinite(se), se, 0.0)
+        for se in (bank.se_discrimination, bank.se_difficulty)
+    )
+    slope = a[:, None] * np.exp((se_a / a)[:, None] * np.repeat(point, 3))
+    difficulty = b[:, None] + se_b[:, None] * np.tile(point, 3)
+    weight = np.outer(mass, mass).ravel() / mass.sum() ** 2
+    return Items(slope, difficulty, np.tile(weight, (len(a), 1)), known)
+
+
 def _mean_chance(bank: Bank, posterior: Items, x: np.ndarray) -> np.ndarray:
     """(node, item) chance, the mean over the points of each item's posterior."""
     solved = np.empty((len(x), len(bank.items)))

@@ -18,7 +18,7 @@ from gradatim.store.rows import Record, Setting
 from gradatim.store.run import Run
 from gradatim.types import Bank, Problem, Responses
 
-RESULTS = ("calibration", "placement", "curves", "verdict")
+RESULTS = ("calibration", "placement", "evaluation", "curves", "verdict")
 # what may go wrong with a file that somebody else wrote, or that a crash left behind
 BROKEN = (GradatimError, OSError, ValueError, TypeError, KeyError, IndexError, AttributeError)
 

@@ -12,7 +12,15 @@ import numpy as np
 import gradatim
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.files import write_atomic
-from gradatim.reports import attempts, measurement, misfit, precision, verdict, watching
+from gradatim.reports import (
+    attempts,
+    evaluation,
+    measurement,
+    misfit,
+    precision,
+    verdict,
+    watching,
+)
 from gradatim.reports.page import (
     MOST_BYTES,
     NARROW,
@@ -40,6 +48,7 @@ PARTS: tuple[tuple[str, Callable[[Found], Section | None]], ...] = (
     ("precision", precision.precision),
     ("fit", misfit.fit),
     ("placement", measurement.placement),
+    ("evaluation", evaluation.evaluated),
     ("curves", verdict.curves),
     ("watched", watching.watched),
     ("verdict", verdict.final),
@@ -49,6 +58,7 @@ TITLES = {
     "curves": "Training at an equal budget",
     "watched": "Expanding or sharpening",
     "placement": "Placing a new solver",
+    "evaluation": "Where a solver stands",
     "precision": "How precise the scale is",
     "fit": "How well the scale fits",
 }
