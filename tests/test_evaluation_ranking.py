@@ -220,7 +220,7 @@ def test_a_task_may_not_fall_apart_either():
     ("solved", "tried", "message"),
     [
         (np.ones((1, 3)), np.ones((1, 3)), "at least two models, got 1"),
-        (np.ones((2, 3)), np.array([[1, 1, 1], [0, 0, 0]]), "1 without a result"),
+        (np.ones((2, 3)), np.array([[1, 1, 1], [0, 0, 0]]), "no result of 1: leave out"),
         (np.ones((2, 3)), np.ones((2, 4)), "axis 'item'"),
         (2 * np.ones((2, 3)), np.ones((2, 3)), "must lie in"),
         (np.full((2, 3), np.nan), np.ones((2, 3)), "must lie in"),

@@ -17,7 +17,7 @@ from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.evaluation import ranking_fits
 from gradatim.evaluation.aggregation import DIGITS, aggregate, beaten, kemeny
-from gradatim.evaluation.comparison import resample
+from gradatim.evaluation.comparison import resample, resampled_means
 from gradatim.evaluation.rank import midranks
 from gradatim.evaluation.ranking_fits import Fit
 from gradatim.scale.choices import levels
@@ -144,9 +144,9 @@ def _one(solved: np.ndarray, tried: np.ndarray, by: _By) -> tuple[np.ndarray, np
     if by.how == "kemeny":
         return _placed(share, by)
     found = _fit(solved, tried, share, by)
-    weight = resample(share.shape[1], by.draws, rng=by.rng) - 1.0
+    moved = share.shape[1] * resampled_means(found.parts, by.draws, rng=by.rng).astype(float)
     noise = by.rng.standard_normal((by.draws, len(share))) * found.unit
-    return found.score, found.score + weight @ found.parts.T + noise
+    return found.score, found.score + moved - found.parts.sum(axis=1) + noise
 
 
 def _fit(solved: np.ndarray, tried: np.ndarray, share: np.ndarray, by: _By) -> Fit:
@@ -309,7 +309,7 @@ def _checked(
     without = [labels[i] for i in np.flatnonzero(tried.sum(axis=1) == 0).tolist()]
     if without:
         raise ArgumentError(
-            f"{_some(without)} without a result: leave out models that have not been tried"
+            f"no result of {_some(without)}: leave out models that have not been tried"
         )
     _check_connected(tried, labels)
     return solved, tried, labels
