@@ -9,6 +9,8 @@ from scipy import stats
 from gradatim.evaluation.abstention import sayings
 from gradatim.evaluation.discrimination import auprc, auroc, discrimination
 from gradatim.evaluation.selective import covered_at, risk_coverage
+from gradatim.scale import heldout
+from gradatim.store.formats import read_responses
 
 
 def scores(rng, right, strength=1.0):
@@ -97,6 +99,39 @@ def test_s072_auprc_weighs_mistakes_by_score_and_groups_by_prevalence():
     only = discrimination(group.astype(float), right, group)
     assert only.auroc.value > 0.6
     assert only.within == 0.5
+
+
+def test_a_warning_needs_more_than_repeated_attempts():
+    rng, warned = np.random.default_rng(1), 0
+    for _ in range(100):
+        problem = np.repeat(np.arange(40), 10)
+        right = np.repeat((rng.random(40) < 0.5).astype(int), 10)  # all ten alike
+        found = discrimination(rng.random(400), right, problem % 2, problem=problem)
+        warned += found.warning != ""
+    assert warned <= 11
+
+
+@pytest.mark.slow
+def test_s072_predicted_difficulty_of_real_code_tasks(data_dir):
+    path = data_dir / "livecodebench_generation.npz"
+    out = heldout.hold_out(read_responses(path), folds=10, most=1, guesses=("item",))
+    held = out.responses
+    archive = np.load(path)
+    kind = dict(zip(archive["items"].tolist(), archive["difficulty"].tolist(), strict=True))
+    tried, solved = held.tried.astype(int), held.solved.astype(int)
+    row = np.repeat(np.arange(len(tried)), tried)
+    right = np.arange(len(row)) - np.repeat(np.cumsum(tried) - tried, tried) < solved[row]
+    group = np.array([kind[name] for name in held.items])[held.item[row]]
+    for name, chance in (("irt", out.chance), ("item mean", out.guesses["item"])):
+        found = discrimination(chance[row], right, group, problem=held.item[row])
+        print(name, found.auroc, found.auprc, found.warning)
+        for one in found.by_group:
+            print("   ", one.label, one.prevalence, "AUROC", one.auroc, "AUPRC", one.auprc)
+        easy, hard, _ = found.by_group
+        assert "AUPRC" in found.warning
+        assert easy.auprc.low > hard.auprc.high  # by .15 and more
+        if name == "irt":  # while hard tasks are ordered no worse
+            assert hard.auroc.value > easy.auroc.value
 
 
 def test_risk_and_coverage_by_hand_and_ties_in_mean_order():

@@ -11,7 +11,8 @@ from scipy import special
 from gradatim import checks, groups
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.rank import midranks
-from gradatim.scale.rates import pass_rate, wilson
+from gradatim.evaluation.verifier_error import clustered_share
+from gradatim.scale.rates import wilson
 from gradatim.types import Estimate
 
 
@@ -142,7 +143,8 @@ class Discrimination(NamedTuple):
         within: share of pairs in order among pairs of one group: what is left of AUROC once
             groups need not be told apart.
         by_group: Group of each label, sorted.
-        differ: chance of shares of right rows as different as the groups' if they were one.
+        differ: chance of shares of right rows as different as the groups' if they were one;
+            errors of the shares are taken as independent of each other.
         warning: a sentence where they differ, else "".
     """
 
@@ -188,14 +190,14 @@ def discrimination(
         rows.append(
             Group(
                 names[at].item(),
-                _share(beside[1], level),
+                clustered_share(beside[1], label[mine], level=level),
                 auroc(*beside, problem=label[mine], level=level),
                 auprc(*beside, problem=label[mine], level=level),
             )
         )
     areas = np.array([row.auroc.value for row in rows])
     inside = float(np.nansum(areas * pairs) / pairs.sum()) if pairs.sum() else np.nan
-    differ = homogeneous(groups.sums(right, code, size), groups.counts(code, size))
+    differ = _apart(right.astype(float), code, label)
     shares = [row.prevalence.value for row in rows]
     warning = (
         f"groups differ in the share right ({min(shares):.2f} to {max(shares):.2f}): AUPRC is "
@@ -206,17 +208,12 @@ def discrimination(
     return Discrimination(
         auroc(score, right, problem=label, level=level),
         auprc(score, right, problem=label, level=level),
-        _share(right, level),
+        clustered_share(right, label, level=level),
         inside,
         tuple(rows),
         differ,
         warning,
     )
-
-
-def _share(right: np.ndarray, level: float) -> Estimate:
-    found = pass_rate(np.array([right.sum()]), np.array([len(right)]), level=level)
-    return Estimate(float(found.value[0]), float(found.low[0]), float(found.high[0]), len(right))
 
 
 def homogeneous(hits: np.ndarray, n: np.ndarray) -> float:
@@ -232,3 +229,18 @@ def homogeneous(hits: np.ndarray, n: np.ndarray) -> float:
     if len(n) < 2 or p * (1 - p) == 0:
         return 1.0
     return float(special.chdtrc(len(n) - 1, np.sum((hits - n * p) ** 2 / n) / (p * (1 - p))))
+
+
+def _apart(right: np.ndarray, code: np.ndarray, label: np.ndarray) -> float:
+    """The same chance where rows come in clusters: each share has its own, larger error."""
+    size = int(code.max()) + 1
+    n = groups.counts(code, size)
+    cluster, m = groups.codes(label)
+    if m == len(label) or size < 2:
+        return homogeneous(groups.sums(right, code, size), n)
+    share = groups.means(right, code, size)
+    cell = np.bincount(cluster * size + code, right - share[code], m * size).reshape(m, size)
+    several = np.maximum(share * (1 - share) / n, 0.25 / n**2)  # alike rows are not without error
+    variance = np.maximum(np.sum(cell**2, axis=0) / n**2, several)
+    middle = np.sum(share / variance) / np.sum(1 / variance)
+    return float(special.chdtrc(size - 1, np.sum((share - middle) ** 2 / variance)))

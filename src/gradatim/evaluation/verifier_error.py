@@ -67,7 +67,24 @@ def _moments(hits: np.ndarray, cluster: np.ndarray | None) -> tuple[float, float
     return mean, min(n, noise / variance) if variance > 0 else n
 
 
-def _share(hits: np.ndarray, cluster: np.ndarray | None, level: float) -> Estimate:
+def clustered_share(
+    hits: np.ndarray, cluster: np.ndarray | None = None, *, level: float = 0.95
+) -> Estimate:
+    """Share of 0/1 entries with Jeffreys' interval for as many as err independently.
+
+    Args:
+        hits: (row,) 0 or 1.
+        cluster: (row,) labels; rows of one repeat each other. None: none do.
+        level: coverage.
+
+    Returns:
+        Estimate; n is that number of rows. No rows: NaN with the interval [0, 1].
+
+    Ref: Korn & Graubard 1998, Survey Methodology 24:193.
+
+    >>> print(clustered_share(np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])))
+    0.500 [0.025, 0.975] (n=1.0)
+    """
     if not len(hits):  # nothing was audited: anything is possible
         return Estimate(np.nan, 0.0, 1.0, 0)
     mean, n = _moments(hits, cluster)
@@ -118,7 +135,7 @@ def audited_rates(
 
     def among(kept: np.ndarray, hits: np.ndarray) -> Estimate:
         cluster = None if problem is None else np.asarray(problem)[kept]
-        return _share(hits[kept].astype(float), cluster, level)
+        return clustered_share(hits[kept].astype(float), cluster, level=level)
 
     return ErrorRates(among(~right, passed), among(right, ~passed))
 
