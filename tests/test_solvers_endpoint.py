@@ -1,4 +1,6 @@
+import asyncio
 import email.utils
+import gc
 import json
 import os
 import socket
@@ -9,7 +11,7 @@ import pytest
 from fake_server import Bad, FakeServer, error, problems
 
 from gradatim.errors import ArgumentError, SolverError
-from gradatim.solvers import gate
+from gradatim.solvers import gate, turns
 from gradatim.solvers.endpoint import open_endpoint, parse_target
 from gradatim.solvers.registry import open_solver
 from gradatim.solvers.wire import Style, build, read_response, render
@@ -412,3 +414,51 @@ def test_completions_mode_sends_a_prompt_and_reads_text():
 
 def test_no_requests_is_no_answer():
     assert list(open_endpoint("m@http://127.0.0.1:1").answer([])) == []
+
+
+def test_the_collectors_pace_is_given_back_and_left_alone_where_somebody_set_it():
+    usual = gc.get_threshold()
+    try:
+        with FakeServer() as server:
+            seen = []
+            solver = open_endpoint(f"m@{server.url}", in_flight=4)
+            for _ in solver.answer([Request(p, 0, 1) for p in problems(8)]):
+                seen.append(gc.get_threshold()[0])
+            assert seen[0] == turns.COLLECT
+            assert gc.get_threshold() == usual
+            gc.set_threshold(0)  # switched off
+            for _ in solver.answer([Request(p, 0, 1) for p in problems(8)]):
+                assert gc.get_threshold()[0] == 0
+            assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*usual)
+
+
+def test_permits_are_taken_up_to_what_was_acknowledged():
+    async def play():
+        permits = turns.Permits(2)
+        taken = []
+
+        async def ask(name):
+            await permits.take()
+            taken.append(name)
+
+        tasks = [asyncio.create_task(ask(i)) for i in range(6)]
+        await asyncio.sleep(0)
+        assert taken == [0, 1]
+        permits.acknowledged += 1  # as the caller's thread does
+        await ask("late")  # who asks now need not wait for the loop's turn
+        assert taken == [0, 1, "late"]
+        permits.wake()
+        await asyncio.sleep(0)
+        assert taken == [0, 1, "late"]  # the one that was free is taken
+        tasks[2].cancel()
+        await asyncio.sleep(0)
+        permits.give_back()
+        permits.acknowledged += 1
+        permits.wake()
+        await asyncio.sleep(0)
+        assert taken == [0, 1, "late", 3, 4]
+        tasks[5].cancel()
+
+    asyncio.run(play())

@@ -25,7 +25,8 @@ from gradatim import checks, files
 from gradatim.errors import ArgumentError, SolverError
 from gradatim.solvers.keys import read_key, refuse_keys
 from gradatim.solvers.line import Line
-from gradatim.solvers.traffic import TIMEOUT, Arrival, Server, cancel, give_back, work
+from gradatim.solvers.traffic import TIMEOUT, Server, acknowledge, cancel, work
+from gradatim.solvers.turns import Arrival
 from gradatim.solvers.wire import OF_REQUEST, OF_SERVER, Fault, Style, render
 from gradatim.types import Problem, Reply, Request, Solver
 
@@ -171,7 +172,7 @@ def _ask(
                     ended, deadline = failure, _stop(server, loop)
                 if replies:
                     yield replies
-                loop.call_soon_threadsafe(give_back, server, taken)
+                acknowledge(loop, server, taken)
             except KeyboardInterrupt as interrupt:
                 if server.stopping:
                     raise
@@ -192,7 +193,7 @@ def _stop(server: Server, loop: asyncio.AbstractEventLoop) -> float:
     """Ask nothing more; until when what is in flight may still arrive."""
     server.stopping = True
     # who waits for a permit sees that all is over, also where an interrupt met the giving back
-    loop.call_soon_threadsafe(give_back, server, server.line.in_flight)
+    acknowledge(loop, server, server.line.in_flight)
     return time.monotonic() + server.line.drain
 
 

@@ -5,11 +5,12 @@ thread: replies, and the fault behind them where there was one.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,15 +22,14 @@ from gradatim.solvers.headers import dry_for
 from gradatim.solvers.keys import Hider, read_key
 from gradatim.solvers.line import Line
 from gradatim.solvers.refusals import HINTS
+from gradatim.solvers.turns import Outbox, Permits, Put, patient_collector
 from gradatim.solvers.wire import PATHS, Answered, Fault, Style, build, read_response
 from gradatim.types import Reply, Request
 
 WHERE = HINTS[404]
+_UNBOUNDED = contextlib.nullcontext()
 TIMEOUT = "timeout"  # the cause of a fault that is an outcome: the server may have worked
 ALONE, ALONE_MOST = 32, 4096  # answers asked for one by one after several at once were too slow
-
-Arrival = tuple[list[Reply], Fault | None]
-Put = Callable[[list[Arrival] | BaseException | None], None]
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Server:
     longest: int | None = None  # tokens of an answer
     gate: Gate = field(init=False)
     # one for each request that was sent and whose reply is not acknowledged yet: what a kill costs
-    permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    permits: Permits = field(default_factory=lambda: Permits(0))
 
     def __post_init__(self) -> None:
         self.longest = self.style.longest
@@ -103,29 +103,12 @@ class Server:
             self.hopeless |= self.causes[fault.cause] >= self.most(fault.cause)
 
 
-class _Outbox:
-    """Puts arrivals together that come in one turn of the loop: threads take turns less often."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, put: Put) -> None:
-        self._loop, self._put = loop, put
-        self._waiting: list[Arrival] = []
-
-    def __call__(self, arrival: Arrival) -> None:
-        if not self._waiting:
-            self._loop.call_soon(self.flush)
-        self._waiting.append(arrival)
-
-    def flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            self._put(waiting)
-
-
 def work(loop: asyncio.AbstractEventLoop, server: Server, requests: Any, put: Put) -> None:
     """Ask everything; put lists of Arrivals, then None, or the error that ended it."""
-    outbox = _Outbox(loop, put)
+    outbox = Outbox(loop, put)
     try:
-        loop.run_until_complete(_ask_all(server, requests, outbox))
+        with patient_collector():
+            loop.run_until_complete(_ask_all(server, requests, outbox))
         outbox.flush()
         put(None)
     except asyncio.CancelledError:
@@ -144,19 +127,20 @@ def cancel(loop: asyncio.AbstractEventLoop) -> None:
         task.cancel()
 
 
-def give_back(server: Server, permits: int) -> None:
-    """So many arrivals were acknowledged; called inside the loop."""
-    for _ in range(permits):
-        server.permits.release()
+def acknowledge(loop: asyncio.AbstractEventLoop, server: Server, arrivals: int) -> None:
+    """So many arrivals are dealt with; called by the caller's thread."""
+    permits = server.permits
+    permits.acknowledged += arrivals
+    loop.call_soon_threadsafe(permits.wake)
 
 
-async def _ask_all(server: Server, requests: Sequence[Request], put: _Outbox) -> None:
+async def _ask_all(server: Server, requests: Sequence[Request], put: Outbox) -> None:
     line = server.line
     key = read_key(line.key)
     server.causes.clear()
     server.unheard = 0
     server.hopeless = False
-    server.permits = asyncio.Semaphore(line.in_flight)
+    server.permits = Permits(line.in_flight)
     server.gate.begin()
     async with aiohttp.ClientSession(
         headers={"Content-Type": "application/json"}
@@ -201,13 +185,13 @@ class _Got(NamedTuple):
     seconds: float
 
 
-async def _ask_unit(asker: _Asker, request: Request, samples: range, put: _Outbox) -> None:
+async def _ask_unit(asker: _Asker, request: Request, samples: range, put: Outbox) -> None:
     """Ask until every sample has a reply; each response is put as one Arrival."""
     server = asker.server
     alone = refused = False  # this unit's `n` took too long, or was refused: ask one by one
     most = len(samples)
     while samples:
-        await server.permits.acquire()  # given back by the caller's thread, after each Arrival
+        await server.permits.take()  # given back by the caller's thread, after each Arrival
         if server.ending:
             return
         n = min(most, len(samples)) if server.several and not alone else 1
@@ -216,7 +200,7 @@ async def _ask_unit(asker: _Asker, request: Request, samples: range, put: _Outbo
             if n == 1:
                 return
             most = n // 2
-            server.permits.release()
+            server.permits.give_back()
             continue
         outcome, seconds = got
         if isinstance(outcome, Fault):
@@ -226,7 +210,7 @@ async def _ask_unit(asker: _Asker, request: Request, samples: range, put: _Outbo
                     server.too_slow()
                 else:
                     refused = True
-                server.permits.release()
+                server.permits.give_back()
                 continue
             server.note(outcome)
             put((_failed(request, samples[:n], outcome, seconds), outcome))
@@ -336,7 +320,7 @@ async def _nap(server: Server, seconds: float) -> None:
 async def _once(asker: _Asker, raw: bytes, headers: dict[str, str], asked: int) -> Answered | Fault:
     """One exchange; what is used up, by its headers, pauses everybody."""
     server, line = asker.server, asker.server.line
-    begin = asyncio.timeout(line.first_byte)
+    begin = _UNBOUNDED if line.first_byte is None else asyncio.timeout(line.first_byte)
     begun = False
     try:
         async with begin:
@@ -349,7 +333,7 @@ async def _once(asker: _Asker, raw: bytes, headers: dict[str, str], asked: int) 
     except aiohttp.ConnectionTimeoutError:
         return Fault("connection", f"no connection within {line.connect:g} s", True)
     except TimeoutError:
-        if begin.expired():
+        if isinstance(begin, asyncio.Timeout) and begin.expired():
             return Fault(TIMEOUT, f"no response began within {line.first_byte:g} s", False)
         what = "the response began and stopped: not whole" if begun else "no whole response"
         return Fault(TIMEOUT, f"{what} within {line.timeout:g} s", False)
@@ -357,10 +341,11 @@ async def _once(asker: _Asker, raw: bytes, headers: dict[str, str], asked: int) 
         return Fault("connection", f"{type(error).__name__}: {error}", True)
     except (aiohttp.ClientError, OSError) as error:
         return Fault("lost", f"{type(error).__name__}: {error}", True)
-    if dry := dry_for(response.headers):
+    shown = response.headers
+    if dry := dry_for(shown):
         server.gate.pause(dry)
-    # before anything is cut short: half a key is no longer found
-    shown = response.headers.copy()
-    for name, value in response.headers.items():
-        shown[name] = asker.hide(value)
+    if asker.key:  # hidden before anything is cut short: half a key is no longer found
+        shown = shown.copy()
+        for name, value in response.headers.items():
+            shown[name] = asker.hide(value)
     return read_response(response.status, shown, body, mode=server.style.mode, asked=asked)
