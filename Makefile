@@ -8,9 +8,10 @@ INSTALL := python -m pip install -q --disable-pip-version-check -c constraints.t
 PIP := $(BIN)/$(INSTALL)
 BENCH := .cache/bench
 BENCH_FAMILIES := .cache/bench-families
+BENCH_ADAPTIVE := .cache/bench-adaptive
 WITH_DATA := $(if $(wildcard $(DATA)),--data=$(DATA))
 
-.PHONY: demo demo-llm test check slow bench bench-scale bench-loop bench-families bench-slots bench-endpoint readme docs clean
+.PHONY: demo demo-llm test check slow bench bench-scale bench-loop bench-families bench-slots bench-endpoint bench-adaptive readme docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -78,6 +79,7 @@ bench:
 	$(MAKE) bench-families ARGS=
 	$(MAKE) bench-slots ARGS=
 	$(MAKE) bench-endpoint ARGS=
+	$(MAKE) bench-adaptive ARGS=
 	$(MAKE) bench-loop ARGS=
 
 # calibration; peers get environments of their own, made by the script
@@ -102,6 +104,16 @@ bench-slots: $(BENCH)/.ready
 # the endpoint solver beside bare aiohttp, against a server of its own on loopback
 bench-endpoint: $(VENV)/.demo
 	$(BIN)/python benchmarks/endpoint.py $(ARGS)
+
+# two programs for adaptive tests, in an environment of their own; one of them is GPL
+$(BENCH_ADAPTIVE)/.ready: pyproject.toml constraints.txt
+	test -x $(BENCH_ADAPTIVE)/bin/python || $(PYTHON) -m venv $(BENCH_ADAPTIVE)
+	$(BENCH_ADAPTIVE)/bin/$(INSTALL) -e . catsim==0.21.0 catpie==0.2.0
+	touch $@
+
+# the next item of an adaptive test, beside catsim and catpie
+bench-adaptive: $(BENCH_ADAPTIVE)/.ready
+	OMP_NUM_THREADS=1 $(BENCH_ADAPTIVE)/bin/python benchmarks/adaptive.py $(ARGS)
 
 bench-loop: $(BENCH)/.ready
 	HF_HUB_OFFLINE=1 $(BENCH)/bin/python benchmarks/tiny_loop.py $(ARGS)

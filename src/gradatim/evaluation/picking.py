@@ -112,11 +112,10 @@ def draw(
         value = np.where(open_, s * value + (1 - s) * most * rules.rng.random(value.shape), -1.0)
     if rules.top > 1 and rules.criterion != "random":
         value = _among_best(value, rules)
-    rows = np.arange(len(value))
-    pick = value.argmax(axis=1)
     if quota is not None:
-        pick = _within_quota(value, pick, quota)
-    return np.where(value[rows, pick] >= 0, pick, -1)
+        value = _within_quota(value, quota)
+    pick = value.argmax(axis=1)
+    return np.where(value[np.arange(len(value)), pick] >= 0, pick, -1)
 
 
 def _among_best(value: np.ndarray, rules: Rules) -> np.ndarray:
@@ -132,16 +131,17 @@ def _among_best(value: np.ndarray, rules: Rules) -> np.ndarray:
     return value
 
 
-def _within_quota(value: np.ndarray, pick: np.ndarray, quota: np.ndarray) -> np.ndarray:
-    """Picks changed until no item is given to more runs than it may be."""
+def _within_quota(value: np.ndarray, quota: np.ndarray) -> np.ndarray:
+    """The same, with items closed to runs until none is the best of more than may have it."""
     value = value.copy()
     value[:, quota <= 0] = -1.0
-    rows, pick = np.arange(len(value)), value.argmax(axis=1)
+    rows = np.arange(len(value))
     while True:
+        pick = value.argmax(axis=1)
         there = value[rows, pick] >= 0
         over = np.flatnonzero(np.bincount(pick[there], minlength=len(quota)) > quota)
         if not len(over):
-            return pick
+            return value
         for item in over:
             wanting = np.flatnonzero(there & (pick == item))
             mine = value[wanting, item]
@@ -149,4 +149,3 @@ def _within_quota(value: np.ndarray, pick: np.ndarray, quota: np.ndarray) -> np.
             loss = mine - value[wanting].max(axis=1)
             kept = np.argsort(-loss, kind="stable")[: quota[item]]
             value[wanting[kept], item] = mine[kept]
-        pick = value.argmax(axis=1)
