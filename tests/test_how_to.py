@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 import readme_check
 
+from gradatim.engine.attempt import attempt
 from gradatim.engine.doctor_endpoint import examine
+from gradatim.errors import SolverError
 from gradatim.solvers import gguf
+from gradatim.store.run import Run
+from gradatim.types import Problem
 
 PAGES = readme_check.ROOT / "docs" / "how-to"
 
@@ -100,3 +104,13 @@ def test_the_doctor_names_what_transformers_serve_gets_wrong(served):
         "logprobs",
     }
     assert {probe["name"] for probe in report["probes"] if probe["harm"]} == {"temperature"}
+
+
+@pytest.mark.slow
+def test_best_of_stops_before_it_pays_transformers_serve(served, tmp_path):
+    folder, url = served
+    asked = Problem(id="s", prompt="2 + 3 =", answer="5", verifier="number")
+    with pytest.raises(SolverError, match=r"nothing was attempted[.] .*logprobs gave no such"):
+        attempt([asked], solver=f"best-of-2(openai:{folder}@{url})", run=tmp_path, max_tokens=8)
+    with Run(tmp_path).ledger() as ledger:
+        assert len(ledger) == 0
