@@ -46,3 +46,12 @@ def test_every_sampler_is_timed_and_allocation_is_exact(monkeypatch, tmp_path):
     assert found["programme_worth"] == pytest.approx(0, abs=1e-9)
     assert set(found["samplers"]) == set(registry.names("sampler"))
     assert np.isfinite(list(found["samplers"].values())).all()
+
+
+def test_the_next_item_is_the_best_with_and_without_lists(monkeypatch, tmp_path):
+    for peer in ("catsim", "catpie"):
+        monkeypatch.setitem(sys.modules, peer, None)
+        monkeypatch.setitem(sys.modules, f"{peer}.item_bank", None)
+    found, _ = run(monkeypatch, tmp_path, "adaptive", "--items", 400, "--picks", 5)
+    assert [row["side"] for row in found] == ["gradatim", "argmax"]
+    assert [row["worse_picks"] for row in found] == [0, 0]

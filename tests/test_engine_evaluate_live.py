@@ -1,0 +1,220 @@
+"""Live tests: what they begin from, what they may ask, when they stop, and what intervals hold."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradatim.cli import app
+from gradatim.engine.calibrate import calibrate
+from gradatim.engine.evaluate import evaluate
+from gradatim.engine.evaluate_start import closed_items, prior_of
+from gradatim.errors import ArgumentError
+from gradatim.families.generation import generate
+from gradatim.families.read import save
+from gradatim.solvers.simulated import difficulty
+from gradatim.store.run import Run
+from gradatim.types import Matrix
+
+MODELS = 16
+
+
+@pytest.fixture(scope="module")
+def known():
+    """60 problems of two families, 16 simulated learners' results, and the bank of these."""
+    problems = [
+        *generate("lists", n=45, level=range(1, 11), seed=2),
+        *generate("arithmetic", n=15, level=range(1, 11), seed=2),
+    ]
+    rng = np.random.default_rng(0)
+    hard = np.array([difficulty(problem, seed=0) for problem in problems])
+    chance = 1 / (1 + np.exp(hard - np.linspace(-3, 3, MODELS)[:, None]))
+    matrix = Matrix(
+        solved=rng.binomial(1, chance),
+        tried=1,
+        solvers=tuple(f"m{i}" for i in range(MODELS)),
+        items=tuple(problem.id for problem in problems),
+    )
+    return problems, matrix, calibrate(matrix)
+
+
+def place(known, run, **options: Any):
+    problems, _, bank = known
+    options = {"stop_se": 0.0, "max_items": 6, **options}
+    return evaluate("sim:2pl", bank, problems=problems, run=run, **options)
+
+
+def test_intervals_are_widened_by_what_models_held_out_show(known, tmp_path):
+    ticks = []
+    narrow = place(known, tmp_path / "a")
+    wide = place(known, tmp_path / "b", recorded=known[1], progress=ticks.append)
+    assert narrow["misfit"] is None
+    assert "hold no misfit" in narrow["notes"][0]
+    assert wide["notes"] == []
+    assert wide["misfit"]["solvers"] == MODELS
+    assert [s["item"] for s in wide["steps"]] == [s["item"] for s in narrow["steps"]]
+    for one, other in zip(narrow["steps"], wide["steps"], strict=True):
+        assert one["score"] == pytest.approx(other["score"])
+    half = [(found["score"].high - found["score"].low) / 2 for found in (narrow, wide)]
+    if wide["score"].low > 0 and wide["score"].high < 1:
+        assert half[1] / half[0] == pytest.approx(wide["misfit"]["score"] / 1.959964, rel=1e-6)
+    assert {tick.stage for tick in ticks} == {"evaluate", "evaluate: misfit"}
+    assert "±" in ticks[-1].figures["ability"]
+    assert (tmp_path / "b" / "results" / "misfit.json").exists()  # not measured again
+    again = place(known, tmp_path / "b", recorded=known[1], progress=(later := []).append)
+    assert again["misfit"] == wide["misfit"]
+    assert {tick.stage for tick in later} == {"evaluate"}
+
+
+def test_a_warm_start_needs_fewer_questions(known, tmp_path):
+    cold = place(known, tmp_path / "cold", stop_se=0.4, max_items=60)
+    warm = place(
+        known, tmp_path / "new", stop_se=0.4, max_items=60, warm=tmp_path / "cold", drift=0.2
+    )
+    assert warm["items"] < cold["items"]
+    assert warm["prior"]["ability"] == pytest.approx(cold["ability"].value)
+    assert warm["prior"]["sd"] == pytest.approx(np.hypot(cold["se"], 0.2))
+
+
+def test_what_a_warm_start_may_be(known, tmp_path):
+    from dataclasses import replace
+
+    from gradatim.engine.calibrate import save_bank
+
+    bank = known[2]
+    assert prior_of(bank, None, 0.5) == (0.0, 1.0)
+    linked = replace(bank, fit={**bank.fit, "population": [0.7, 2.0]})
+    assert prior_of(linked, None, 0.5) == (0.7, 2.0)
+    path = save_bank(tmp_path / "other.parquet", bank)
+    found = prior_of(bank, f"{path}:m3", 0.3)
+    assert found == (
+        pytest.approx(bank.ability[3]),
+        pytest.approx(np.hypot(bank.se_ability[3], 0.3)),
+    )
+    foreign = replace(bank, scale="elsewhere")
+    for wrong, words in (
+        ((foreign, f"{path}:m3"), "scale elsewhere: abilities of two scales say nothing"),
+        ((bank, f"{path}:m99"), "nobody in .* is called 'm99'"),
+        ((bank, "nothing"), "must be a run with an evaluation, or BANK"),
+        ((bank, (np.nan, 1.0)), "finite ability"),
+    ):
+        with pytest.raises(ArgumentError, match=words):
+            prior_of(*wrong, 0.5)
+    Run(tmp_path / "empty")
+    with pytest.raises(ArgumentError, match="holds no evaluation"):
+        prior_of(bank, tmp_path / "empty", 0.5)
+
+
+def test_shares_of_kinds_are_kept(known, tmp_path):
+    found = place(known, tmp_path / "a", balance="family", max_items=8)
+    families = [step["family"] for step in found["steps"]]
+    assert families.count("arithmetic") == 2  # 15 of 60
+    with pytest.raises(ArgumentError, match="no problem has a field 'colour'"):
+        place(known, tmp_path / "a", balance="colour")
+
+
+def test_an_item_that_enough_tests_had_is_left_out(known, tmp_path):
+    bank = known[2]
+    tests = [{"items": [bank.items[0], "gone"]}, {"items": [bank.items[0]]}, {"items": []}]
+    # with this one four tests: half of them is two, which item 0 has had
+    assert np.flatnonzero(closed_items(tests, bank, 0.5)).tolist() == [0]
+    assert not closed_items([], bank, 0.1).any()
+    first, second = (
+        place(known, tmp_path, ability=ability, max_exposure=0.5) for ability in (0.0, 0.1)
+    )
+    asked = [{step["item"] for step in found["steps"]} for found in (first, second)]
+    assert not asked[0] & asked[1]
+    again = place(known, tmp_path, ability=0.1, max_exposure=0.5)  # does not count itself
+    assert {step["item"] for step in again["steps"]} == asked[1]
+    assert again["made"] == 0
+
+
+def test_budgets_of_attempts_and_tokens(known, tmp_path):
+    found = place(known, tmp_path / "a", samples=2, max_attempts=7, batch=2, max_items=50)
+    assert (found["stopped"], found["items"], found["made"]) == ("max_attempts", 3, 6)
+    again = place(known, tmp_path / "a", samples=2, max_attempts=7, batch=2, max_items=50)
+    assert (again["made"], again["reused"], again["items"]) == (0, 6, 3)
+    few = place(known, tmp_path / "b", max_tokens=20, max_items=50)
+    assert few["stopped"] == "max_tokens"
+    assert few["tokens"] >= 20
+    repeated = place(known, tmp_path / "b", max_tokens=20, max_items=50)
+    assert (repeated["tokens"], repeated["items"]) == (few["tokens"], few["items"])
+
+
+def test_the_score_is_of_all_items_and_certain_at_the_end(known, tmp_path):
+    found = place(known, tmp_path, max_items=100, batch=20)
+    share = np.mean([step["solved"] for step in found["steps"]])
+    assert found["items"] == 60
+    assert found["score"].value == pytest.approx(share)
+    assert found["score"].high - found["score"].low < 1e-3
+
+
+def test_large_banks_are_shortlisted(known, tmp_path, monkeypatch):
+    from gradatim.engine import evaluate_start
+
+    whole = place(known, tmp_path / "a", max_items=3)
+    monkeypatch.setattr(evaluate_start, "LISTED", 51)
+    part = place(known, tmp_path / "b", max_items=3)
+    assert part["score"].value == pytest.approx(whole["score"].value, abs=0.03)
+    assert part["score"].high - part["score"].low == pytest.approx(
+        whole["score"].high - whole["score"].low, rel=0.2
+    )
+
+
+def test_one_function_has_both_forms(known):
+    matrix = known[1]
+    found = evaluate(replay=matrix, items=4, compare_random=6, repeats=2, holdout=0.25)
+    assert found["models"] == MODELS
+    for options, words in (
+        ({"replay": matrix, "stop_se": 0.3}, "`stop_se` has no place beside `replay`"),
+        ({"replay": matrix, "solver": "tiny"}, "`solver` has no place beside `replay`"),
+        ({"solver": "tiny", "bank": "b", "halves": 3}, "`halves` is for `replay` only"),
+        ({"bank": "b"}, "`solver` is missing"),
+    ):
+        with pytest.raises(ArgumentError, match=words):
+            evaluate(**options)
+
+
+def test_the_verb_and_its_figures(known, tmp_path, capsys):
+    from gradatim.engine.calibrate import save_bank
+
+    problems, matrix, bank = known
+    save(tmp_path / "problems.jsonl", problems)
+    np.savez(
+        tmp_path / "m.npz",
+        solved=matrix.solved,
+        tried=np.ones_like(matrix.solved),
+        solvers=matrix.solvers,
+        items=matrix.items,
+    )
+    line = ["evaluate", "sim:2pl", "--bank", str(save_bank(tmp_path / "b.parquet", bank))]
+    line += ["--problems", str(tmp_path / "problems.jsonl"), "--run", str(tmp_path / "run")]
+    line += ["--max-items", "5", "--stop-se", "0"]
+    full = [*line, "--balance", "family", "--recorded", str(tmp_path / "m.npz"), "--top", "2"]
+    assert app.run([*full, "--figure", str(tmp_path / "f.svg"), "--json", "-q"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["misfit"]["solvers"] == MODELS
+    svg = (tmp_path / "f.svg").read_text()
+    assert svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+    assert "Share of the bank solved" in svg
+    replay = ["evaluate", "--replay", str(tmp_path / "m.npz"), "--items", "5", "--halves", "2"]
+    replay += ["--max-exposure", "0.5", "--holdout", "0.25"]
+    assert app.run([*replay, "--figure", str(tmp_path / "r.html"), "-q"]) == 0
+    text = capsys.readouterr().out
+    assert "the cap of 50% adds" in text
+    assert "Mean error of the predicted score" in (tmp_path / "r.html").read_text()
+    for wrong, words in (
+        ([*line, "--items", "3"], "--items is for --replay only"),
+        ([*replay, "--stop-se", "0.3"], "--stop-se has no place beside --replay"),
+        ([*replay, "--warm", "x"], "--warm has no place beside --replay"),
+        ([*line, "--figure", "f.png"], "must end in .svg or .html"),
+        ([*line, "--recorded", str(tmp_path / "none.npz")], "none.npz"),
+    ):
+        assert app.run(wrong) == 2
+        out, err = capsys.readouterr()
+        assert not out
+        assert err.count("\n") == 1
+        assert words in err
+    assert app.run(["report", str(tmp_path / "run")]) == 0
+    assert "Where a solver stands" in (tmp_path / "run" / "report.html").read_text()
