@@ -15,11 +15,10 @@ from gradatim.engine.compare_sources import Arms, labels_of, open_arms
 from gradatim.engine.sources import READING, Given
 from gradatim.errors import ArgumentError, nearest
 from gradatim.evaluation import pairs as paired
-from gradatim.evaluation.comparison import clustered_mean
+from gradatim.evaluation.comparison import mean_rate
 from gradatim.evaluation.power import MOST as MOST_PROBLEMS
 from gradatim.progress import Progress, Tick, silent
 from gradatim.scale.multiple import METHODS, adjust
-from gradatim.types import Estimate
 
 CORRECTIONS = (*METHODS[:1], "joint", *METHODS[1:])
 MOST = 20_000  # pairs of one call
@@ -75,7 +74,7 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         fail_if_worse: `passed` is False where a solver is worse than the first, or the baseline,
             by more than the margin.
         fail_unless_better: `passed` is False unless each is better by more than the margin.
-        margin: of the gates, as a share.
+        margin: of the gates, as a share; below 0, "better" means not worse by as much.
         rank: also rank all solvers: "irt", "irt_2pl", "bradley_terry", "plackett_luce", "borda",
             "kemeny" or "mean", see `evaluation.ranking.rank`. Solvers may then have answered
             different problems, and pairs without two in common are ranked, not compared.
@@ -99,12 +98,13 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         FormatError: a source that is not what it should be.
     """
     rule = Rule(level, correct, effect, power, margin, plan, samples)
-    _check(rule, reading)
     kinds = [*["worse"] * fail_if_worse, *["not better"] * fail_unless_better]
+    _check(rule, kinds, reading)
     arms = open_arms(sources, groups=groups, **reading)
     listed = _pairs(arms, baseline, gate=bool(kinds))
     ranks, ranked = ranking(arms, how=rank, by=rank_by, level=level, draws=draws, seed=seed)
     listed, notes = meeting(arms, listed) if rank is not None else (listed, [])
+    notes += ["ranks resample problems, not clusters"] * (ranks is not None and cluster is not None)
     notes = [*arms.notes, *notes, *_overlaps(arms, listed, shared or rank is not None)]
     progress(Tick("compare", 0, len(listed)))
     with np.errstate(invalid="ignore"):
@@ -129,7 +129,7 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         "problems": int(np.all(arms.tried > 0, axis=0).sum()),
         "solvers": [_solver(arms, rate, i, lucky=lucky, level=level) for i in range(len(rate))],
         "comparisons": rows,
-        "groups": _groups(arms, rate, listed, by=by, step=step, level=level),
+        "groups": _groups(arms, rate, listed, by=by, step=step, cluster=together, level=level),
         "ranking": ranks,
         "ranked": ranked,
         "correction": {"method": correct, "comparisons": len(listed), "level": level},
@@ -142,12 +142,12 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     return told
 
 
-def _check(rule: Rule, reading: Mapping[str, Any]) -> None:
+def _check(rule: Rule, kinds: Sequence[str], reading: Mapping[str, Any]) -> None:
     checks.known_keys("`compare`", reading, READING)
     checks.one_of("correct", rule.correct, CORRECTIONS)
     checks.within(1e-6, 1, effect=rule.effect)
     checks.within(1e-9, 1 - 1e-9, level=rule.level, power=rule.power)
-    checks.within(0, 1, margin=rule.margin)
+    checks.within(0 if "worse" in kinds else -1, 1, margin=rule.margin)
     if rule.plan is not None:
         checks.whole(2, MOST_PROBLEMS, plan=rule.plan)
     if rule.samples is not None:
@@ -230,13 +230,12 @@ def _solver(
     arms: Arms, rate: np.ndarray, i: int, *, lucky: np.ndarray, level: float
 ) -> dict[str, Any]:
     here = arms.tried[i] > 0
-    score = clustered_mean(rate[i, here], np.flatnonzero(here), level=level)
     return {
         "name": arms.names[i],
         "source": arms.sources[i],
         "problems": int(here.sum()),
         "attempts": int(arms.tried[i].sum()),
-        "score": Estimate(score.value, max(score.low, 0.0), min(score.high, 1.0), score.n),
+        "score": mean_rate(rate[i, here], level=level),
         "rerun_sd": repeat_sd(arms, i, here, lucky=bool(lucky[i])),
     }
 
@@ -248,6 +247,7 @@ def _groups(
     *,
     by: Sequence[str] | None,
     step: np.ndarray,
+    cluster: np.ndarray | None,
     level: float,
 ) -> list[dict[str, Any]]:
     wanted = list(by) if by is not None else [name for name in USUAL if name in arms.columns]
@@ -258,7 +258,9 @@ def _groups(
         label = labels_of(arms, column)
         if by is None and len(set(label.tolist())) < 2:
             continue
-        found += by_group(arms, rate, listed, column=column, label=label, step=step, level=level)
+        found += by_group(
+            arms, rate, listed, kinds=(column, label), step=step, cluster=cluster, level=level
+        )
     return found
 
 

@@ -78,7 +78,12 @@ def plackett_luce(share: np.ndarray, *, alpha: float) -> Fit:
 
 
 def ability(solved: np.ndarray, tried: np.ndarray, *, model: str) -> Fit:
-    """Abilities of item response theory; parts are those of the profile over each difficulty."""
+    """Abilities of item response theory.
+
+    Parts are those of the likelihood with each item's own parameters at their best for any
+    abilities: its difficulty, for "2pl" its discrimination too. What all items share (for "1pl" the
+    discrimination) only stretches the scale, and is held.
+    """
     names = tuple(map(str, range(len(solved)))), tuple(map(str, range(solved.shape[1])))
     table = Matrix(solved=solved, tried=tried, solvers=names[0], items=names[1])
     bank = irt.fit(table, model=model)
@@ -88,12 +93,37 @@ def ability(solved: np.ndarray, tried: np.ndarray, *, model: str) -> Fit:
     each = worth(tried, float(bank.fit["overdispersion"]))
     n, count = tried * each, solved * each
     chance = expit(a * (theta[:, None] - b))
-    residual = a * (count - n * chance)
-    bend = a**2 * n * chance * (1 - chance)
-    held = bend.sum(axis=0) + 1e-9
-    residual -= bend * (residual.sum(axis=0) / held)  # each item's difficulty moves along
-    curvature = np.diag(bend.sum(axis=1) + 1.0) - (bend / held) @ bend.T  # 1: N(0, 1) prior
+    told = count - n * chance
+    residual, bend = a * told, a**2 * n * chance * (1 - chance)
+    moves = [-np.ones_like(theta)[:, None] * known]  # of a logit over a, with b; with log a
+    if model == "2pl":
+        moves.append(theta[:, None] - b)
+    # how strongly each ability holds each parameter of an item, and these hold each other
+    ties = [bend * move for move in moves]
+    if model == "2pl":
+        ties[1] = ties[1] - residual  # log a also turns the pull itself
+    held = np.array([[np.sum(bend * x * y, axis=0) for y in moves] for x in moves])
+    held[0, 0] += 1e-9 + (a / irt.WEAK.difficulty) ** 2
+    if model == "2pl":
+        held[1, 1] += irt.WEAK.slope**-2
+    back = np.moveaxis(np.linalg.inv(np.moveaxis(held, 2, 0)), 0, 2)
+    pulls = [np.sum(residual * move, axis=0) for move in moves]
+    curvature = np.diag(bend.sum(axis=1) + 1.0)  # 1: N(0, 1) prior
+    for i, tie in enumerate(ties):
+        for j, other in enumerate(ties):
+            curvature -= (tie * back[i, j]) @ other.T
+            residual = residual - tie * (back[i, j] * pulls[j])
+    if model == "2pl":
+        curvature = _at_least(curvature, 1.0)
     return _strengths(theta, residual, curvature, slope=float(np.median(a[known])))
+
+
+def _at_least(curvature: np.ndarray, least: float) -> np.ndarray:
+    """The same, bent by `least` in every direction: free slopes of few answers may not be."""
+    values, vectors = np.linalg.eigh(curvature)
+    if values[0] >= least:
+        return curvature
+    return (vectors * np.maximum(values, least)) @ vectors.T
 
 
 def _strengths(
