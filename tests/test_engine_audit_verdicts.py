@@ -104,13 +104,13 @@ def test_a_second_verifier_brings_rates_by_agreement(tmp_path):
     rows = attempts(rng, f=0.1, b=0.05, items=200)
     for row in rows:
         wrong = rng.random() < 0.08
-        row["second"] = int(row["right"] != wrong)
+        row["second_verdict"] = int(row["right"] != wrong)
         row["model"] += "-hard" if int(row["item"][1:]) % 2 else ""
     path = write(tmp_path / "a.jsonl", rows)
     found = section(audit_file(path, only=["verdicts"]), "verdicts")
     assert found["false_positive"].low < 0.1 < found["false_positive"].high
-    rows[0]["second"] = 3
-    with pytest.raises(ArgumentError, match="second"):
+    rows[0]["second_verdict"] = 3
+    with pytest.raises(ArgumentError, match="second_verdict"):
         audit_file(write(tmp_path / "b.jsonl", rows), only=["verdicts"])
 
 
@@ -183,6 +183,27 @@ def test_s033_lucky_guesses_by_a_column_and_by_the_steps_of_a_run(tmp_path):
     [one] = found["findings"]
     assert "lucky" in one["names"][0]
     assert sum(row["passes"] for row in found["solvers"]) == 80
+
+
+def test_abstention_where_there_is_no_answer(tmp_path):
+    problems = gd.generate("sat.unsolvable", n=120, level=range(1, 11))
+    run = Run(tmp_path / "run")
+    rng = np.random.default_rng(0)
+    for name, called in (("knows", (0.9, 0.05)), ("blind", (0.4, 0.4))):
+        rows = [
+            {
+                "problem": p.id,
+                "text": "unsolvable" if rng.random() < called[not p.unsolvable] else "1 2",
+            }
+            for p in problems
+        ]
+        path = write(tmp_path / f"{name}.jsonl", rows)
+        gd.attempt(problems, solver=f"recorded:{path}", samples=1, run=run)
+    found = section(audit_file(run, only=["abstention"]), "abstention")
+    assert len(found["solvers"]) == 2
+    [one] = found["findings"]
+    assert one["kind"] == "blind_abstention"
+    assert "blind" in one["names"][0]
 
 
 def test_horizon_of_a_run(tmp_path):

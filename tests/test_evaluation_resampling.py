@@ -139,6 +139,20 @@ def test_more_attempts_or_a_better_checker_matches_play(wrong, best):
     assert advice.sure == (best >= 0)
 
 
+def test_a_small_pool_of_problems_is_in_the_interval():
+    prices = Prices(wrong=0.8, attempt=0.01)
+    known = best_attempts(TYPES, stated_rates(0.25), prices)
+    assert known.attempts.low == known.attempts.high
+    few = best_attempts(TYPES, stated_rates(0.25), prices, behind=20, draws=100)
+    assert few.utility.low < known.utility.value < few.utility.high
+    assert few.attempts.low < few.attempts.high
+    assert few.utility.n == 20
+    pair = [Checker(stated_rates(0.1)), Checker(stated_rates(0.05), price=0.05)]
+    vague = advise(TYPES, pair, Prices(wrong=1.0), behind=10, draws=60).gain
+    sharp = advise(TYPES, pair, Prices(wrong=1.0), behind=10_000, draws=60).gain
+    assert vague.high - vague.low > 5 * (sharp.high - sharp.low)
+
+
 def test_advice_knows_when_it_cannot_know():
     rng = np.random.default_rng(3)
     right = rng.random(60) < 0.5

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradatim import checks
+from gradatim.engine.audit_abstention import judge_abstention
 from gradatim.engine.audit_confidence import judge_confidence
 from gradatim.engine.audit_rows import find_rows
 from gradatim.engine.audit_steps import find_lucky, measure_horizon
@@ -45,10 +46,15 @@ SECTIONS: tuple[Section, ...] = (
         "verdicts",
         judge_verdicts,
         "rates of error (--false-positive, --false-negative), a column `audited` with trusted "
-        "verdicts on some attempts, or a column `second` with another verifier's on all",
+        "verdicts on some attempts, or a column `second_verdict` with another verifier's on all",
     ),
     Section("lucky", find_lucky, "a column `sound`, or a run with replies that show their steps"),
     Section("confidence", judge_confidence, "a column `confidence`, or log-probabilities"),
+    Section(
+        "abstention",
+        judge_abstention,
+        "a run with problems that have an answer, and some without",
+    ),
     Section("horizon", measure_horizon, "a run with replies of several steps"),
 )
 

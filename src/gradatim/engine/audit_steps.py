@@ -1,23 +1,21 @@
 """Replies read step by step: right answers of wrong steps, and how far a solver gets."""
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradatim.engine.audit_subject import Subject, finding, pick
 from gradatim.engine.audit_verdicts import PASSES, written
+from gradatim.engine.replies import read_replies
 from gradatim.errors import ArgumentError, MissingExtra
 from gradatim.evaluation.horizon import horizon
 from gradatim.evaluation.selection import lucky_guesses
 from gradatim.families import registry
-from gradatim.store.run import Run
 from gradatim.types import Family
 
 SOUND = ("sound", "steps_right", "steps_sound", "sound_steps")
 TOLERATED = 0.05  # share of passes that may rest on wrong steps
 SHORTEST = 2  # steps that a reply must show to count for the horizon
-MOST = 50_000  # replies that are read
 
 
 class Steps(NamedTuple):
@@ -42,7 +40,7 @@ def find_lucky(subject: Subject) -> dict[str, Any] | None:
     if attempts is None or matrix is None:
         return None
     column = pick(attempts.columns, SOUND)
-    if column is not None and column.dtype.kind == "f":
+    if column is not None and _is_verdict(column):
         known = ~np.isnan(column)
         passed = attempts.score[known] > PASSES
         sound, problem = column[known] > PASSES, attempts.item[known]
@@ -83,6 +81,14 @@ def find_lucky(subject: Subject) -> dict[str, Any] | None:
         "findings": findings,
         "solvers": rows,
     }
+
+
+def _is_verdict(column: np.ndarray) -> bool:
+    """Whether a column holds 0, 1 and nothing else but gaps."""
+    if column.dtype.kind != "f":
+        return False
+    there = column[~np.isnan(column)]
+    return len(there) > 0 and bool(np.isin(there, (0, 1)).all())
 
 
 def measure_horizon(subject: Subject) -> dict[str, Any] | None:
@@ -127,32 +133,31 @@ def measure_horizon(subject: Subject) -> dict[str, Any] | None:
 
 def read_steps(subject: Subject) -> Steps | None:
     """Steps of a run's replies, as their families read them; None where there are none."""
-    if not (Path(subject.name) / "run.toml").exists():
+    replies = read_replies(subject)
+    if replies is None:
         return None
-    run = Run(subject.name, create=False)
-    problems = {problem.id: problem for problem in run.problems()}
-    families = {name: _tracer(name) for name in {p.family for p in problems.values()}}
-    if not any(families.values()):
-        return None
-    rows, reply, legal = [], [], []
-    with run.ledger() as ledger:
-        for record in ledger.attempts(text=True):
-            problem = problems.get(record.problem)
-            family = families.get(problem.family) if problem else None
-            if family is None or problem is None or not record.text or record.solved is None:
-                continue
-            assert family.trace is not None
-            shown = [step.legal for step in family.trace(problem, record.text)]
-            if not shown or len(rows) >= MOST:
-                continue
-            name = record.setting.solver + f"@{record.setting.policy}" * bool(record.setting.policy)
-            reply += [len(rows)] * len(shown)
+    families = {name: _tracer(name) for name in {p.family for p in replies.problems}}
+    kept, reply, legal = [], [], []
+    for at, (problem, text) in enumerate(zip(replies.problems, replies.texts, strict=True)):
+        family = families[problem.family]
+        if family is None or family.trace is None:
+            continue
+        shown = [step.legal for step in family.trace(problem, text)]
+        if shown:
+            reply += [len(kept)] * len(shown)
             legal += shown
-            rows.append((name, record.problem, bool(record.solved), problem.family))
-    if not rows:
+            kept.append(at)
+    if not kept:
         return None
-    solver, place, passed, kind = (np.array(column) for column in zip(*rows, strict=True))
-    return Steps(solver, place, passed, kind, np.array(reply), np.array(legal, dtype=bool))
+    chosen = [replies.problems[at] for at in kept]
+    return Steps(
+        replies.solver[kept],
+        np.array([problem.id for problem in chosen]),
+        replies.solved[kept],
+        np.array([problem.family for problem in chosen]),
+        np.array(reply),
+        np.array(legal, dtype=bool),
+    )
 
 
 def _tracer(name: str) -> Family | None:

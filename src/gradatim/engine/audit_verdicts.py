@@ -19,8 +19,8 @@ from gradatim.evaluation.verifier_error import (
 )
 from gradatim.types import Estimate, Matrix
 
-AUDITED = ("audited", "trusted", "truth", "is_right", "human")
-SECOND = ("second", "second_verdict", "other_verifier")
+AUDITED = ("audited", "audited_verdict", "trusted_verdict", "human_verdict")
+SECOND = ("second_verdict", "other_verdict")
 PASSES = 0.5  # a score above this is a pass
 MOST_SOLVERS = 200  # that are corrected one by one
 MOST_K = 16
@@ -162,7 +162,7 @@ def _second(attempts: Attempts, second: np.ndarray) -> Known | None:
         return None
     found = agreed_rates(
         attempts.score[there] > PASSES,
-        _verdicts(second[there], "second"),
+        _verdicts(second[there], "second_verdict"),
         groups,
         problem=attempts.item[there],
     )

@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
-from gradatim.evaluation.resampling import Prices, best_number, chances, check_prices
+from gradatim.evaluation.resampling import (
+    Prices,
+    best_number,
+    chances,
+    check_prices,
+    fixed,
+    redrawn,
+)
 from gradatim.evaluation.verifier_error import ErrorRates, draw_rates
 from gradatim.types import Estimate
 
@@ -30,7 +37,8 @@ class Advice(NamedTuple):
         choice: index of the best checker; -1: none, do not answer.
         attempts: (checker,) best number of attempts with each.
         utility: (checker,) worth of a problem at that number.
-        gain: Estimate, utility of the choice minus the best of the others (not answering is one).
+        gain: Estimate, utility of the choice minus the best of the others (not answering is one),
+            numbers of attempts as in `attempts`.
         sure: whether the interval of the gain leaves 0 out.
     """
 
@@ -46,6 +54,7 @@ def advise(
     checkers: Sequence[Checker],
     prices: Prices,
     *,
+    behind: int | None = None,
     level: float = 0.95,
     draws: int = 200,
 ) -> Advice:
@@ -56,8 +65,9 @@ def advise(
         checkers: to choose from, such as the one at hand, a better one that costs more, and
             the `cascade` of both.
         prices: see Prices; every attempt costs its own price and one verdict.
+        behind: problems that p was estimated from, see `best_attempts`; None: p is known.
         level: coverage.
-        draws: of the rates, each checker's its own; p is taken as it is.
+        draws: of the rates, each checker's its own.
 
     >>> from gradatim.evaluation.verifier_error import stated_rates
     >>> tests, person = Checker(stated_rates(0.1)), Checker(stated_rates(0.0), price=0.1)
@@ -79,14 +89,18 @@ def advise(
     worth = np.array([value for _, value in best])
     choice = int(np.argmax(worth)) if worth.max() > 0 else -1
     rng = np.random.default_rng(0)
+    pools = [redrawn(p, behind, rng) for _ in range(draws)]  # the same for all checkers
     drawn = np.array([
-        [best_number(p, pair, cost)[1] for pair in draw_rates(checker.rates, draws, rng).T]
-        for checker, cost in zip(checkers, costs, strict=True)
+        [
+            fixed(pool, pair, cost, k)
+            for pool, pair in zip(pools, draw_rates(checker.rates, draws, rng).T, strict=True)
+        ]
+        for checker, cost, (k, _) in zip(checkers, costs, best, strict=True)
     ])
     gains = _lead(np.column_stack([drawn.T, np.zeros(draws)]), choice)
     value = float(_lead(np.append(worth, 0.0)[None], choice)[0])
     low, high = np.quantile(gains, [(1 - level) / 2, (1 + level) / 2])
-    gain = Estimate(value, min(float(low), value), max(float(high), value), len(p))
+    gain = Estimate(value, min(float(low), value), max(float(high), value), behind or len(p))
     return Advice(choice, np.array([k for k, _ in best]), worth, gain, bool(gain.low > 0))
 
 

@@ -59,8 +59,8 @@ class Stop(NamedTuple):
 
     Attributes:
         attempts: Estimate; 0: do not try at all; inf: go on until one passes. The interval is that
-            of the verifier's rates.
-        utility: Estimate, worth of a problem at that number.
+            of the verifier's rates, and of the pool where `behind` is given.
+        utility: Estimate, worth of a problem at that number, also where it turns out not the best.
         no_limit: utility of going on until one passes, without any limit.
     """
 
@@ -199,6 +199,11 @@ def _worth(passes: np.ndarray, gain: np.ndarray, attempts: float) -> float:
         return float(np.mean(np.where(gain == 0, 0.0, gain * _ever(passes, attempts))))
 
 
+def fixed(p: np.ndarray, pair: Sequence[float], prices: Prices, k: float) -> float:
+    """Utility of at most k attempts with a pair of false positive and false negative rates."""
+    return _worth(*_gains(p, pair[0], pair[1], prices), k)
+
+
 def best_number(p: np.ndarray, pair: Sequence[float], prices: Prices) -> tuple[float, float]:
     """Number of attempts of most utility (the fewest of equals), and that utility.
 
@@ -238,6 +243,7 @@ def best_attempts(
     rates: ErrorRates,
     prices: Prices,
     *,
+    behind: int | None = None,
     level: float = 0.95,
     draws: int = 400,
 ) -> Stop:
@@ -251,6 +257,8 @@ def best_attempts(
         p: (problem,) chance that an attempt is right, such as `pass_rates` gives, or one number.
         rates: of the verifier.
         prices: see Prices; the cost of a verdict belongs to `attempt`.
+        behind: problems that p was estimated from; every draw takes so many of its entries, which
+            puts the error of the pool into the intervals. None: p is known.
         level: coverage.
         draws: of the verifier's rates.
 
@@ -268,17 +276,30 @@ def best_attempts(
     checks.within(*checks.INSIDE, level=level)
     f, b = (rate.value for rate in rates)
     k, worth = best_number(p, (f, b), prices)
-    sure = all(rate.low == rate.high for rate in rates)
-    pairs = draw_rates(rates, 1 if sure else draws, np.random.default_rng(0)).T
-    drawn = np.array([best_number(p, pair, prices) for pair in pairs])
+    sure = behind is None and all(rate.low == rate.high for rate in rates)
+    rng = np.random.default_rng(0)
+    pairs = draw_rates(rates, 1 if sure else draws, rng).T
+    pools = [redrawn(p, behind, rng) for _ in pairs]
+    drawn = np.array([
+        (best_number(pool, pair, prices)[0], fixed(pool, pair, prices, k))
+        for pool, pair in zip(pools, pairs, strict=True)
+    ])
     # order statistics, not interpolated: attempts are whole, and may be infinite
     tails = [(1 - level) / 2, (1 + level) / 2]
     low, high = np.quantile(drawn, tails, axis=0, method="inverted_cdf")
     return Stop(
-        Estimate(k, min(float(low[0]), k), max(float(high[0]), k), len(p)),
-        Estimate(worth, min(float(low[1]), worth), max(float(high[1]), worth), len(p)),
+        Estimate(k, min(float(low[0]), k), max(float(high[0]), k), behind or len(p)),
+        Estimate(worth, min(float(low[1]), worth), max(float(high[1]), worth), behind or len(p)),
         utility(p, np.inf, prices, false_positive=f, false_negative=b),
     )
+
+
+def redrawn(p: np.ndarray, behind: int | None, rng: np.random.Generator) -> np.ndarray:
+    """(behind,) entries of p, drawn with replacement; p itself where `behind` is None."""
+    if behind is None:
+        return p
+    checks.whole(1, 10**9, behind=behind)
+    return p[rng.integers(len(p), size=behind)]
 
 
 def check_prices(prices: Prices) -> None:

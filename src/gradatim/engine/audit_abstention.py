@@ -1,0 +1,52 @@
+"""Problems without an answer: does a solver say so, and only there?"""
+
+from typing import Any
+
+import numpy as np
+
+from gradatim.engine.audit_subject import Subject, finding
+from gradatim.engine.audit_verdicts import written
+from gradatim.engine.replies import read_replies
+from gradatim.evaluation.abstention import reliability, sayings
+
+LEAST = 20  # attempts on problems with an answer, and on those without
+
+
+def judge_abstention(subject: Subject) -> dict[str, Any] | None:
+    """Success, precision and prudence by solver; one who calls everything alike is a finding."""
+    replies = read_replies(subject)
+    if replies is None:
+        return None
+    none = np.array([problem.unsolvable for problem in replies.problems])
+    if min(none.sum(), (~none).sum()) < LEAST:
+        return None
+    said = sayings(replies.texts)
+    rows, findings, notes = [], [], []
+    for solver in np.unique(replies.solver):
+        mine = replies.solver == solver
+        if min((mine & none).sum(), (mine & ~none).sum()) < LEAST:
+            continue
+        found = reliability(said[mine], replies.solved[mine], none[mine])
+        rows.append({"solver": str(solver), "attempts": int(mine.sum()), **found._asdict()})
+        called, alarm = found.precision_unsolvable, found.false_alarm
+        assert called is not None
+        assert alarm is not None
+        notes.append(
+            f"{solver} calls {written(called)} of attempts without an answer unsolvable, and "
+            f"{written(alarm)} of those with one"
+        )
+        if called.low <= alarm.high and called.value > 0:
+            words = (
+                f"{solver} says 'unsolvable' no more often where it is true ({written(called)}) "
+                f"than where it is not ({written(alarm)})"
+            )
+            remedy = "do not count its abstentions as successes"
+            findings.append(finding("blind_abstention", [str(solver)], words, remedy=remedy))
+    if not rows:
+        return None
+    return {
+        "looked_at": f"{int(none.sum()):,} attempts on problems without an answer",
+        "findings": findings,
+        "notes": notes[:10],
+        "solvers": rows,
+    }
