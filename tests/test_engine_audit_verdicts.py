@@ -186,10 +186,10 @@ def test_s033_lucky_guesses_by_a_column_and_by_the_steps_of_a_run(tmp_path):
 
 
 def test_abstention_where_there_is_no_answer(tmp_path):
-    problems = gd.generate("sat.unsolvable", n=120, level=range(1, 11))
+    problems = gd.generate("sat.unsolvable", n=240, level=range(1, 11))
     run = Run(tmp_path / "run")
     rng = np.random.default_rng(0)
-    for name, called in (("knows", (0.9, 0.05)), ("blind", (0.4, 0.4))):
+    for name, called in (("knows", (0.9, 0.05)), ("blind", (0.3, 0.3))):
         rows = [
             {
                 "problem": p.id,

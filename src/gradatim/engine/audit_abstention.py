@@ -9,11 +9,16 @@ from gradatim.engine.audit_verdicts import written
 from gradatim.engine.replies import read_replies
 from gradatim.evaluation.abstention import reliability, sayings
 
+TOLD = 0.2  # share by which "unsolvable" must be commoner where it is true, the interval's end
 LEAST = 20  # attempts on problems with an answer, and on those without
 
 
 def judge_abstention(subject: Subject) -> dict[str, Any] | None:
-    """Success, precision and prudence by solver; one who calls everything alike is a finding."""
+    """Success, precision and prudence by solver; one who calls everything alike is a finding.
+
+    The interval of the difference is Newcombe's (1998, Statistics in Medicine 17:873), from the two
+    of Wilson.
+    """
     replies = read_replies(subject)
     if replies is None:
         return None
@@ -35,10 +40,12 @@ def judge_abstention(subject: Subject) -> dict[str, Any] | None:
             f"{solver} calls {written(called)} of attempts without an answer unsolvable, and "
             f"{written(alarm)} of those with one"
         )
-        if called.low <= alarm.high and called.value > 0:
+        gain = called.value - alarm.value
+        reach = float(np.hypot(called.high - called.value, alarm.value - alarm.low))
+        if gain + reach < TOLD and called.value > 0:
             words = (
-                f"{solver} says 'unsolvable' no more often where it is true ({written(called)}) "
-                f"than where it is not ({written(alarm)})"
+                f"{solver} says 'unsolvable' hardly more often where it is true ({written(called)}) "
+                f"than where it is not ({written(alarm)}): at most {gain + reach:.2f} more"
             )
             remedy = "do not count its abstentions as successes"
             findings.append(finding("blind_abstention", [str(solver)], words, remedy=remedy))
