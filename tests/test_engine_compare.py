@@ -156,7 +156,7 @@ def test_bad_numbers_are_refused(tmp_path):
         ({"correct": "bonferroni"}, "`correct` must be one of"),
         ({"plan": 1}, "`plan` must lie in"),
         ({"samples": 2.5}, "`samples` must be a whole number"),
-        ({"margin": -0.1}, "`margin` must lie in"),
+        ({"margin": -0.1, "fail_if_worse": True}, r"`margin` must lie in \[0, 1\]"),
         ({"samples": 3}, "`samples` must be 1, as in these results"),
         ({"by": ["topic"]}, "nothing is known of items under 'topic'"),
         ({"scores": "x"}, "`compare` has no 'scores'"),
@@ -194,6 +194,13 @@ def test_gates(rates, margin, kind, passed):
     end = row["difference"]
     assert found["passed"] is passed
     assert passed is not (end.high < -margin if kind == "worse" else end.low <= margin)
+
+
+def test_a_margin_below_0_asks_only_that_it_is_not_worse():
+    data = drawn(0.6, 0.6, n=2000)
+    assert not compare(data, fail_unless_better=True)["passed"]
+    assert compare(data, fail_unless_better=True, margin=-0.05)["passed"]
+    assert not compare(drawn(0.6, 0.5, n=2000), fail_unless_better=True, margin=-0.05)["passed"]
 
 
 def test_a_gate_over_several_needs_its_standard():
@@ -237,6 +244,13 @@ def test_what_a_comparison_could_see_and_what_more_would_cost():
     assert row["plan"]["detectable"].value < row["detectable"].value
     parts = row["se_problems"] ** 2 + row["se_attempts"] ** 2
     assert parts == pytest.approx(row["se"] ** 2, rel=0.03)
+
+
+def test_a_perfect_score_has_an_interval():
+    found = compare(matrix(np.ones((2, 20), dtype=int)))
+    score = found["solvers"][0]["score"]
+    assert (score.value, score.high) == (1, 1)
+    assert 0.8 < score.low < 0.95
 
 
 def test_what_a_reader_must_know_is_said():
@@ -336,6 +350,32 @@ def test_intervals_hold_the_difference_of_all_problems(data_dir, name):
         out += not row["difference"].low <= truth <= row["difference"].high
     print(f"{name}: {out / 2000:.4f} of 2,000 intervals miss")
     assert abs(out / 2000 - 0.05) <= 0.015
+
+
+def dealt(solved, tried, rng, solvers=5):
+    """Several solvers that do not differ: one solver's attempts in parts, or results shuffled."""
+    if tried.max() > 1:  # ten attempts, two for each
+        one = rng.choice(null_splits.varied(solved, tried))
+        here = tried[one] == 2 * solvers
+        order = rng.permuted(np.arange(2 * solvers) < solved[one, here, None], axis=1)
+        parts = order.reshape(len(order), solvers, 2).sum(axis=2).T.astype(float)
+        return parts, np.full(parts.shape, 2)
+    chosen = rng.choice(len(solved), solvers, replace=False)
+    here = np.all(tried[chosen] > 0, axis=0)
+    return rng.permuted(solved[chosen][:, here], axis=0), np.ones((solvers, here.sum()), int)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("correct", ["holm", "joint"])
+@pytest.mark.parametrize("name", null_splits.NAMES)
+def test_any_false_difference_among_ten_pairs_is_as_rare(data_dir, name, correct):
+    solved, tried = null_splits.load(data_dir, name)
+    rng, wrong, reps = np.random.default_rng(13), 0, 400
+    for _ in range(reps):
+        found = compare(matrix(*dealt(solved, tried, rng)), by=(), correct=correct, draws=999)
+        wrong += any(row["verdict"] != "open" for row in found["comparisons"])
+    print(f"{name}, {correct}: {wrong / reps:.4f} of {reps} sets of ten null pairs")
+    assert wrong / reps <= 0.075
 
 
 def test_null_splits_of_a_real_matrix(data_dir):

@@ -65,7 +65,7 @@ def compare(
         bool, typer.Option("--fail-unless-better", help="End with 1 unless each is better.")
     ] = False,
     margin: Annotated[
-        float, typer.Option(help="Of the gates: worse, or better, by more than this.")
+        float, typer.Option(help="Of the gates: worse, or better, by more; .01 = 1 point.")
     ] = 0.0,
     rank: Annotated[
         str | None, typer.Option(help=f"Also rank all solvers: {', '.join(HOW)}.")
@@ -196,21 +196,25 @@ def _many(found: Mapping[str, Any]) -> list[str]:
         f"{clear:,} of {len(rows):,} pairs differ ({method} over {rule['comparisons']:,} "
         f"comparisons, level {1 - rule['level']:.2g})"
     ]
-    ranked = sorted(rows, key=lambda r: r["p"])
+    ranked = sorted(rows, key=lambda r: (r["p"], -abs(r["difference"].value)))
+    against = {row["first"] for row in rows}
+    if len(against) == 1:  # a baseline: from the best to the worst
+        ranked = sorted(rows, key=lambda r: -r["difference"].value)
+        lines.append(f"  against {rows[0]['first']}:")
     table = [
         {
-            "first": row["first"],
+            **({"first": row["first"]} if len(against) > 1 else {}),
             "second": row["second"],
-            "second - first": said(row["difference"]),
+            "difference": said(row["difference"]),
             "problems": row["difference"].n,
             "p, corrected": _short(row["p_adjusted"]),
             "second is": row["verdict"],
         }
-        for row in ranked[:SHOWN]
+        for row in ranked[: SHOWN if len(against) > 1 else 3 * SHOWN]
     ]
     lines += [f"  {line}" for line in text_table(table).splitlines()]
-    if len(rows) > SHOWN:
-        lines.append(f"  ... and {len(rows) - SHOWN:,} more pairs; all are in --json")
+    if len(rows) > len(table):
+        lines.append(f"  ... and {len(rows) - len(table):,} more pairs; all are in --json")
     return lines
 
 

@@ -38,21 +38,24 @@ def by_group(
     rate: np.ndarray,
     listed: np.ndarray,
     *,
-    column: str,
-    label: np.ndarray,
+    kinds: tuple[str, np.ndarray],
     step: np.ndarray,
+    cluster: np.ndarray | None,
     level: float,
 ) -> list[dict[str, Any]]:
     """A row for each group and pair: rates, difference, p over the groups of the pair, reruns.
 
-    Groups with fewer than two shared problems have no interval.
+    `kinds` is the column and (item,) its labels. Groups with fewer than two shared problems (or
+    clusters) have no interval.
     """
+    column, label = kinds
     found: list[dict[str, Any]] = []
     lucky = varies(arms)
     names = ordered(label)
     for group in names:
         mine = label == group
-        sub = paired.differences(rate[:, mine], listed, step=step, level=level)
+        own = None if cluster is None else cluster[mine]
+        sub = paired.differences(rate[:, mine], listed, step=step, cluster=own, level=level)
         for i, (a, b) in enumerate(listed):
             n = int(sub.n[i])
             if not n:

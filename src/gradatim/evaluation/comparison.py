@@ -13,6 +13,7 @@ from scipy import special
 
 from gradatim import checks, groups
 from gradatim.errors import ArgumentError
+from gradatim.scale.rates import pass_rate
 from gradatim.types import Estimate
 
 _BLOCK = 1 << 20  # counts that are drawn at a time: 8 MB, and 4 as float32
@@ -230,3 +231,26 @@ def clustered_mean(score: np.ndarray, problem: np.ndarray, *, level: float = 0.9
         return Estimate(value, np.nan, np.nan, n)
     half = special.stdtrit(n - 1, 0.5 + level / 2) * means.std(ddof=1) / np.sqrt(n)
     return Estimate(value, float(value - half), float(value + half), n)
+
+
+def mean_rate(rate: np.ndarray, *, level: float = 0.95) -> Estimate:
+    """Mean of problems' pass rates in [0, 1], with an interval that also holds at the ends.
+
+    Where all problems are solved always, or never, each counts as one trial: such a mean has no
+    spread to judge by.
+
+    Args:
+        rate: (problem,) float in [0, 1].
+        level: coverage of the interval.
+
+    Returns:
+        Estimate, its ends in [0, 1]; n is the number of problems.
+
+    >>> print(mean_rate(np.ones(20)))
+    1.000 [0.839, 1.000] (n=20)
+    """
+    found = clustered_mean(rate, np.arange(len(rate)), level=level)
+    if np.ptp(rate) == 0 and rate[0] in (0, 1):
+        edge = pass_rate(np.array([np.sum(rate)]), np.array([len(rate)]), level=level)
+        return Estimate(found.value, float(edge.low[0]), float(edge.high[0]), found.n)
+    return Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0), found.n)

@@ -52,7 +52,7 @@ def compose(found: Mapping[str, Any]) -> Page:
     rows = found["comparisons"]
     clear = [row for row in rows if row["verdict"] != "open"]
     rule = found["correction"]
-    sections = [_differences(rows), _solvers(found), *ranking_section(found)]
+    sections = [_differences(rows, rule["level"]), _solvers(found), *ranking_section(found)]
     sections += [*_groups(found), *_changed(rows)]
     if found["notes"]:
         sections.append(Section("notes", "Notes", "", [Note(note) for note in found["notes"]]))
@@ -67,8 +67,37 @@ def compose(found: Mapping[str, Any]) -> Page:
             Tile("shared problems", f"{found['problems']:,}", "by all"),
         ],
         sections=sections,
+        verdict=_verdicts(found),
+        tone=_tone(found),
         footer={"Version": f"gradatim {gradatim.__version__}"},
         crumb="compare",
+    )
+
+
+def _verdicts(found: Mapping[str, Any]) -> list[str]:
+    """The finding in a sentence, and what the gate says."""
+    rows, said = found["comparisons"], []
+    if len(rows) == 1:
+        [row] = rows
+        value = row["difference"]
+        told = points((value.value, value.low, value.high))
+        state = {"better": "is better than", "worse": "is worse than"}.get(row["verdict"])
+        pair = f"{row['second']} {state} {row['first']}"
+        if state is None:
+            pair = f"No clear difference between {row['first']} and {row['second']}"
+        said.append(f"{pair}: {told} on {value.n:,} problems.")
+    if gate := found["gate"]:
+        failed = ", ".join(gate["failed"])
+        said.append(f"The gate fails: {failed}." if failed else "The gate passes.")
+    return said
+
+
+def _tone(found: Mapping[str, Any]) -> str:
+    rows = found["comparisons"]
+    if not found["passed"]:
+        return "bad"
+    return (
+        {"better": "good", "worse": "bad"}.get(rows[0]["verdict"], "even") if len(rows) == 1 else ""
     )
 
 
@@ -89,11 +118,11 @@ def draw_differences(rows: Sequence[Mapping[str, Any]], *, title: str, width: fl
         ends = (value.value, value.low, value.high)
         color = COLORS[row.get("verdict", "open")]
         lines.append(Row(row["name"], *ends, color=color, said=points(ends)))
-    axis = Axis("difference of means", ax.percent)
+    axis = Axis("difference of means, points", lambda value: ax.plain(100 * value))
     return draw_intervals(lines, axis, title=title, width=width, zero=0.0)
 
 
-def _differences(rows: Sequence[Mapping[str, Any]]) -> Section:
+def _differences(rows: Sequence[Mapping[str, Any]], level: float) -> Section:
     ranked = sorted(rows, key=lambda row: -row["difference"].value)
     if len(ranked) > MOST:
         ranked = sorted(rows, key=lambda row: row["p"])[:MOST]
@@ -121,7 +150,7 @@ def _differences(rows: Sequence[Mapping[str, Any]]) -> Section:
         named,
         columns,
     )
-    lead = "Mean over shared problems of the difference, with its 95% interval."
+    lead = f"Mean over shared problems of the difference, with its {level:.0%} interval."
     return Section("pairs", "Who is better", lead, [figure])
 
 
