@@ -186,7 +186,7 @@ def test_s033_lucky_guesses_by_a_column_and_by_the_steps_of_a_run(tmp_path):
 
 
 def test_abstention_where_there_is_no_answer(tmp_path):
-    problems = gd.generate("sat.unsolvable", n=240, level=range(1, 11))
+    problems = gd.generate("sat.unsolvable", n=400, level=range(1, 11))
     run = Run(tmp_path / "run")
     rng = np.random.default_rng(0)
     for name, called in (("knows", (0.9, 0.05)), ("blind", (0.3, 0.3))):
@@ -200,7 +200,7 @@ def test_abstention_where_there_is_no_answer(tmp_path):
         path = write(tmp_path / f"{name}.jsonl", rows)
         gd.attempt(problems, solver=f"recorded:{path}", samples=1, run=run)
     found = section(audit_file(run, only=["abstention"]), "abstention")
-    assert len(found["solvers"]) == 2
+    assert len(found["solvers"]) == 2, found["notes"]
     [one] = found["findings"]
     assert one["kind"] == "blind_abstention"
     assert "blind" in one["names"][0]

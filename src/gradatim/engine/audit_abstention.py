@@ -44,8 +44,8 @@ def judge_abstention(subject: Subject) -> dict[str, Any] | None:
         reach = float(np.hypot(called.high - called.value, alarm.value - alarm.low))
         if gain + reach < TOLD and called.value > 0:
             words = (
-                f"{solver} says 'unsolvable' hardly more often where it is true ({written(called)}) "
-                f"than where it is not ({written(alarm)}): at most {gain + reach:.2f} more"
+                f"{solver} says 'unsolvable' hardly more often where so ({written(called)}) "
+                f"than where not ({written(alarm)}): at most {gain + reach:.2f} more"
             )
             remedy = "do not count its abstentions as successes"
             findings.append(finding("blind_abstention", [str(solver)], words, remedy=remedy))
