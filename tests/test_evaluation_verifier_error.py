@@ -112,7 +112,8 @@ def test_corrected_pass_at_k_is_exact_for_known_rates():
         terms = sum(special.comb(k, j) * (-b) ** (k - j) * none[j] for j in range(k + 1))
         raw.append(1 - terms / (1 - b - f) ** k)
         found = corrected_pass_at_k(np.array([c]), np.array([n]), k, stated_rates(f, b), draws=9)
-        assert found.corrected.value == pytest.approx(min(max(raw[-1], 0), 1))
+        least = corrected(c / n, f, b)  # pass@1
+        assert found.corrected.value == pytest.approx(min(max(raw[-1], least, 0), 1))
     assert weight @ raw == pytest.approx(1 - (1 - p) ** k)
     # a verifier without error changes nothing
     c = np.array([0, 2, 4, 1])
@@ -135,6 +136,21 @@ def test_a_verifier_with_5_percent_false_positives_corrected_pass_at_k_within_it
         naive += found.naive.low <= truth <= found.naive.high
     assert inside >= 53
     assert naive == 0
+
+
+def test_a_verifier_fooled_on_the_same_problems_again_and_again_is_noticed():
+    rng = np.random.default_rng(0)
+    p = np.where(rng.random(2000) < 0.3, 0.5, 0.0)
+    fooled = rng.random(2000) < 0.05  # 5% of wrong attempts pass, all on these problems
+    chance = np.where(fooled, 1.0, p)
+    passed = rng.binomial(10, chance)
+    found = corrected_pass_at_k(passed, np.full(2000, 10), 10, stated_rates(0.05), draws=100)
+    assert not found.inside
+    assert found.corrected.value == pytest.approx((chance.mean() - 0.05) / 0.95, abs=0.02)
+    fresh = rng.binomial(10, p + (1 - p) * 0.05)
+    found = corrected_pass_at_k(fresh, np.full(2000, 10), 10, stated_rates(0.05), draws=100)
+    assert found.inside
+    assert found.corrected.low < 0.3 < found.corrected.high
 
 
 def test_rates_from_agreement_alone():

@@ -70,6 +70,14 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
             f"are made; to see a difference takes {factor:.2f} times as many problems"
         )
     names = matrix.solvers[:MOST_SOLVERS]
+    rows = [_solver(matrix, at, known.rates) for at in range(len(names))]
+    odd = sum(not row["pass_at_k"]["inside"] for row in rows if "pass_at_k" in row)
+    if odd:
+        notes.append(
+            f"{odd} of {len(rows)} solvers have fewer stray passes than these rates imply: the "
+            "verifier is fooled on the same problems again and again, or less often than said; "
+            "their pass@k is not corrected beyond the rate"
+        )
     if len(names) < len(matrix.solvers):
         notes.append(f"the first {MOST_SOLVERS} of {len(matrix.solvers)} solvers are listed")
     return {
@@ -80,7 +88,7 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
         "false_negative": known.rates.false_negative,
         "mean": mean._asdict(),
         "samples_factor": factor,
-        "solvers": [_solver(matrix, at, known.rates) for at in range(len(names))],
+        "solvers": rows,
     }
 
 

@@ -320,7 +320,10 @@ def corrected_pass_at_k(
     """Chance that one of k attempts is right, from verdicts that err; unbiased where f and b hold.
 
     A wrong attempt has chance 1 - p = ((1 - s) - b) / (1 - b - f), and (1 - p)^k is a sum of powers
-    of 1 - s, each of which has the unbiased estimate of pass@k.
+    of 1 - s, each of which has the unbiased estimate of pass@k. It takes every attempt to be
+    misjudged by a fresh chance. Where a verifier is fooled on some problems again and again and
+    never on others, fewer problems have a stray pass than f implies, and too much is taken off:
+    what would be below the corrected rate is set to it, and `inside` is False.
 
     Args:
         passed, tried: (problem,) attempts that passed, of how many >= k.
@@ -346,12 +349,15 @@ def corrected_pass_at_k(
     rng = np.random.default_rng(0) if rng is None else rng
     powers = np.stack([none_of(passed, tried, j) if j else np.ones(size) for j in range(k + 1)], 1)
     weight = resample(size, draws, rng=rng) / size
-    value = float(_at_k(powers.mean(axis=0), *(rate.value for rate in rates)))
-    drawn = _at_k(weight @ powers, *draw_rates(rates, draws, rng))
+    known = [rate.value for rate in rates]
+    at_k, at_1 = (float(_at_k(powers[:, : j + 1].mean(axis=0), *known)) for j in (k, 1))
+    pairs, means = draw_rates(rates, draws, rng), weight @ powers
+    drawn = np.maximum(_at_k(means, *pairs), _at_k(means[:, :2], *pairs))
     mean, naive = float(each.mean()), weight @ each
     low, high = np.quantile(naive, [(1 - level) / 2, (1 + level) / 2])
     found = Estimate(mean, min(float(low), mean), max(float(high), mean), size)
-    return _finish(found, value, drawn, beside=naive, level=level)
+    made = _finish(found, max(at_k, at_1), drawn, beside=naive, level=level)
+    return made._replace(inside=made.inside and at_k >= at_1 - 1e-12)
 
 
 def _at_k(powers: np.ndarray, f: ArrayLike, b: ArrayLike) -> np.ndarray:
