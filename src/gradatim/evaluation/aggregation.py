@@ -149,8 +149,8 @@ def kemeny(wins: np.ndarray, *, exact: int = 40, start: np.ndarray | None = None
     Args:
         wins: (system, system) on how many tasks the row's is before the column's; ties count
             half, which cannot change the order.
-        exact: largest part (systems that no majority separates) that is solved exactly; 0: only
-            the local search.
+        exact: largest part (systems that no majority separates) that is solved exactly, if it can
+            be with little branching; 0: only the local search.
         start: (place,) an order to improve on; None for Borda's.
 
     Returns:
