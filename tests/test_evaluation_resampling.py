@@ -81,7 +81,7 @@ def test_s202_figures_of_the_paper_with_survival_counted_once():
     assert [round(stop.utility.value, 3) for stop in found[:2]] == [0.525, 0.472]
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @example(p=[0.5, 5e-324], f=0.0, b=0.0, wrong=0.0, attempt=0.0625)
 @given(
     p=st.lists(st.floats(0, 1), min_size=1, max_size=5),
