@@ -289,7 +289,7 @@ def test_the_command_prints_text_json_a_page_and_its_exit_code(files, capsys):
     assert told["gate"]["failed"] == ["base", "odd"]
     assert run(["compare", path, "-q", "--by", "part", "--plan", "90", "-k", "2"]) == 0
     said = capsys.readouterr().out
-    assert "2 of 3 pairs differ (Holm over 3 comparisons, level 0.05)" in said
+    assert "2 of 3 pairs differ (Holm over 3 comparisons, level 0.05; " in said
     assert "by part:" in said
     assert "plan: 90 problems with 2 attempts each" in said
     assert run(["compare", path, "--fail-if-worse", ".01", "-q"]) == 2

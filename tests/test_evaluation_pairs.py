@@ -1,12 +1,13 @@
 """Paired differences of many solvers: by hand, beside exact tests, and by simulation."""
 
+import null_splits
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from gradatim.evaluation.comparison import resample, resampled_means
+from gradatim.evaluation.comparison import compare, resample, resampled_means
 from gradatim.evaluation.pairs import agreeing, differences, joint_p, steps, tail
 from gradatim.evaluation.regressions import changes
 from gradatim.scale.multiple import adjust
@@ -118,6 +119,25 @@ def test_errors_of_pairs():
         differences(np.zeros((2, 3)), np.array([[1, 1]]))
     with pytest.raises(ValueError, match="`pairs` must lie in"):
         differences(np.zeros((2, 3)), np.array([[0, 2]]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", null_splits.NAMES)
+def test_intervals_miss_no_more_often_than_the_percentile_bootstrap(data_dir, name):
+    """Thirty problems drawn from all of a pair: how often is the pair's own difference missed?"""
+    solved, tried = null_splits.load(data_dir, name)
+    rng, reps, missed = np.random.default_rng(14), 1000, np.zeros(2)
+    for _ in range(reps):
+        mine, made = null_splits.pair(solved, tried, rng)
+        truth = np.mean(mine[1] / made[1] - mine[0] / made[0])
+        i = rng.integers(mine.shape[1], size=30)
+        mine, made = mine[:, i], made[:, i]
+        ours = differences(mine / made, ONE, step=steps(mine, made))
+        plain = compare(*(mine / made), draws=1000, rng=rng).difference
+        for j, (low, high) in enumerate(((ours.low[0], ours.high[0]), (plain.low, plain.high))):
+            missed[j] += not low - 1e-12 <= truth <= high + 1e-12
+    print(f"{name}, 30 problems: missed {missed[0] / reps:.3f}, percentiles {missed[1] / reps:.3f}")
+    assert missed[0] <= missed[1]
 
 
 # -- attempts inside problems -----------------------------------------------------------------

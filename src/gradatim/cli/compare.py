@@ -194,7 +194,7 @@ def _many(found: Mapping[str, Any]) -> list[str]:
     method = how.get(rule["method"], rule["method"].capitalize())
     lines = [
         f"{clear:,} of {len(rows):,} pairs differ ({method} over {rule['comparisons']:,} "
-        f"comparisons, level {1 - rule['level']:.2g})"
+        f"comparisons, level {1 - rule['level']:.2g}; an interval is of its pair alone)"
     ]
     ranked = sorted(rows, key=lambda r: (r["p"], -abs(r["difference"].value)))
     against = {row["first"] for row in rows}

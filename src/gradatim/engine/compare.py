@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from gradatim import checks
+from gradatim.engine.compare_columns import labels_of
 from gradatim.engine.compare_groups import by_group, changed_problems, repeat_sd, varies
-from gradatim.engine.compare_ranking import meeting, ranking
+from gradatim.engine.compare_ranking import first_of_many, meeting, ranking
 from gradatim.engine.compare_rows import Rule, describe_pairs, judge
-from gradatim.engine.compare_sources import Arms, labels_of, open_arms
+from gradatim.engine.compare_sources import Arms, open_arms
 from gradatim.engine.sources import READING, Given
 from gradatim.errors import ArgumentError, nearest
 from gradatim.evaluation import pairs as paired
@@ -77,7 +78,8 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         margin: of the gates, as a share; below 0, "better" means not worse by as much.
         rank: also rank all solvers: "irt", "irt_2pl", "bradley_terry", "plackett_luce", "borda",
             "kemeny" or "mean", see `evaluation.ranking.rank`. Solvers may then have answered
-            different problems, and pairs without two in common are ranked, not compared.
+            different problems; pairs without two in common are ranked, not compared, and of more
+            than 200 solvers only those with the first.
         rank_by: a column whose groups rank first; their orders are then made one.
         draws, seed: resamples of "joint" and of ranks.
         progress: told at the beginning and the end.
@@ -101,8 +103,10 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     kinds = [*["worse"] * fail_if_worse, *["not better"] * fail_unless_better]
     _check(rule, kinds, reading)
     arms = open_arms(sources, groups=groups, **reading)
-    listed = _pairs(arms, baseline, gate=bool(kinds))
     ranks, ranked = ranking(arms, how=rank, by=rank_by, level=level, draws=draws, seed=seed)
+    if rank is not None and baseline is None and not kinds:
+        baseline = first_of_many(ranks, most=MOST)
+    listed = _pairs(arms, baseline, gate=bool(kinds))
     listed, notes = meeting(arms, listed) if rank is not None else (listed, [])
     notes += ["ranks resample problems, not clusters"] * (ranks is not None and cluster is not None)
     notes = [*arms.notes, *notes, *_overlaps(arms, listed, shared or rank is not None)]
@@ -110,7 +114,7 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     with np.errstate(invalid="ignore"):
         rate = np.where(arms.tried > 0, arms.solved / arms.tried, np.nan)
     step = paired.steps(arms.solved, arms.tried)
-    together = None if cluster is None else labels_of(arms, cluster)
+    together = None if cluster is None else labels_of(arms.columns, cluster)
     found = paired.differences(rate, listed, step=step, cluster=together, level=level)
     if correct == "joint":
         rng = np.random.default_rng(seed)
@@ -255,7 +259,7 @@ def _groups(
         return []
     found = []
     for column in wanted:
-        label = labels_of(arms, column)
+        label = labels_of(arms.columns, column)
         if by is None and len(set(label.tolist())) < 2:
             continue
         found += by_group(

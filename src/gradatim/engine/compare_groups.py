@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.engine.compare_sources import Arms, ordered
+from gradatim.engine.compare_columns import ordered
+from gradatim.engine.compare_sources import Arms
 from gradatim.evaluation import pairs as paired
 from gradatim.evaluation.regressions import changes
 from gradatim.scale.multiple import adjust

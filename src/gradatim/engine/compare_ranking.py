@@ -1,10 +1,12 @@
 """The ranking of a comparison: all solvers in one order, whichever problems each has answered."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gradatim.engine.compare_sources import Arms, labels_of
+from gradatim.engine.compare_columns import labels_of
+from gradatim.engine.compare_sources import Arms
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.ranking import rank
 from gradatim.types import Estimate
@@ -29,6 +31,12 @@ def meeting(arms: Arms, listed: np.ndarray) -> tuple[np.ndarray, list[str]]:
     apart = int(np.sum(~met))
     note = f"{apart:,} of {len(listed):,} pairs share fewer than two problems: ranked, not compared"
     return listed[met], [note] * bool(apart)
+
+
+def first_of_many(rows: Sequence[Mapping[str, Any]] | None, *, most: int) -> str | None:
+    """The best solver, where all pairs are more than `most`; None where they are not."""
+    n = len(rows or ())
+    return rows[0]["solver"] if rows and n * (n - 1) // 2 > most else None
 
 
 def ranking(
@@ -61,7 +69,7 @@ def ranking(
         arms.tried,
         how=how or "mean",
         names=arms.names,
-        task=None if by is None else labels_of(arms, by),
+        task=None if by is None else labels_of(arms.columns, by),
         draws=draws,
         level=level,
         rng=np.random.default_rng(seed),

@@ -4,25 +4,22 @@ Axes: `solver`, `item`.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradatim.engine.compare_columns import joined, told_of
 from gradatim.engine.sources import Given, Opened, open_source, refuse
-from gradatim.errors import ArgumentError, FormatError, nearest
-from gradatim.files import rows
+from gradatim.errors import ArgumentError, nearest
 from gradatim.store.formats import responses_of
 from gradatim.store.logs import is_matrix
 from gradatim.store.run import Run
 from gradatim.store.sums import Log, add_up
-from gradatim.types import Matrix, Problem, Responses
+from gradatim.types import Matrix, Responses
 
-UNKNOWN = "(unknown)"
-BINS = 12  # different numbers of a column above which it is cut into quarters
 SHOWN = 12  # names that a message lists
-_ROWS = ("item", "id", "problem", "doc_id", "prompt_id")  # columns that name the item of a table
 
 
 class Arms(NamedTuple):
@@ -99,7 +96,7 @@ def open_arms(
         names=whole.solvers,
         sources=tuple(one.label for one, r in zip(found, kept, strict=True) for _ in r.solvers),
         items=whole.items,
-        columns=_columns(found, whole.items, groups),
+        columns=joined([one.columns for one in found], whole.items, groups),
         notes=tuple(notes),
     )
 
@@ -118,7 +115,7 @@ def _opened(sources: Sequence[Given], reading: Mapping[str, Any]) -> list[_Sourc
             plain = isinstance(source, Path) and not _is_run(source) and not is_matrix(source)
             logs |= plain
             opened = open_source(source, **(reading if plain else {}))
-            found[key] = _Source(label, opened, [], _told(source, opened))
+            found[key] = _Source(label, opened, [], told_of(source, opened))
         one = found[key]
         if who is None:
             found[key] = one._replace(wanted=None)
@@ -153,57 +150,14 @@ def _split(given: str | Path) -> tuple[Path, str | None]:
     return Path(text), None
 
 
-def _told(source: Any, opened: Opened) -> dict[str, dict[str, Any]]:
-    """Column -> item -> value: what a run's problems, a matrix or a log says of its items."""
-    if opened.run is not None:
-        return problem_columns({p.id: p for p in opened.run.problems()})
-    if isinstance(source, Path) and is_matrix(source):
-        return _arrays(source, opened.responses.items)
-    found: dict[str, dict[str, Any]] = {}
-    for item, told in opened.about.items():
-        document = told.get("doc")
-        for name, value in (document if isinstance(document, Mapping) else {}).items():
-            if isinstance(value, str | int | float):
-                found.setdefault(str(name), {})[item] = value
-        if "/" in item:
-            found.setdefault("task", {})[item] = item.rpartition("/")[0]
-    return found
-
-
-def problem_columns(problems: Mapping[str, Problem]) -> dict[str, dict[str, Any]]:
-    """Column -> problem -> value: family, level, split, and what knobs and meta hold."""
-    found: dict[str, dict[str, Any]] = {}
-    for item, problem in problems.items():
-        own = {"family": problem.family or None, "level": problem.level}
-        own["split"] = problem.split or None
-        for name, value in {**problem.meta, **problem.knobs, **own}.items():
-            if isinstance(value, str | int | float):
-                found.setdefault(str(name), {})[item] = value
-    return found
-
-
-def _arrays(path: Path, items: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Arrays of a matrix file that have one value for each item."""
-    found = {}
-    with np.load(path, allow_pickle=False) as archive:
-        for name in archive.files:
-            if name in ("solved", "tried", "score", "items", "solvers"):
-                continue
-            values = archive[name]
-            if values.shape == (len(items),):
-                found[name] = dict(zip(items, values.tolist(), strict=True))
-    return found
-
-
 # -- choosing ---------------------------------------------------------------------------------
 
 
 def _selected(source: _Source) -> Responses:
     """The solvers that are wanted of a source, and that answered something."""
     whole = source.opened.responses
-    whole = responses_of(whole) if isinstance(whole, Matrix) else whole
     names = list(whole.solvers)
-    answered = set(np.unique(whole.solver).tolist())
+    answered = set(_answered(whole).tolist())
     if source.wanted is None:
         rows_ = sorted(answered)
     else:
@@ -211,6 +165,12 @@ def _selected(source: _Source) -> Responses:
         for row in rows_:
             if row not in answered:
                 raise ArgumentError(f"{source.label}: {names[row]!r} has no attempt with a score")
+    solvers = tuple(names[i] for i in rows_)
+    if isinstance(whole, Matrix):  # rows first: the long form of a large table is larger
+        tried = whole.tried if isinstance(whole.tried, int) else whole.tried[rows_]
+        return responses_of(
+            replace(whole, solved=whole.solved[rows_], tried=tried, solvers=solvers)
+        )
     place = np.full(len(names), -1)
     place[rows_] = np.arange(len(rows_))
     here = place[whole.solver] >= 0
@@ -219,9 +179,18 @@ def _selected(source: _Source) -> Responses:
         item=whole.item[here],
         solved=np.asarray(whole.solved, dtype=float)[here],
         tried=np.asarray(whole.tried, dtype=np.int64)[here],
-        solvers=tuple(names[i] for i in rows_),
+        solvers=solvers,
         items=whole.items,
     )
+
+
+def _answered(whole: Responses | Matrix) -> np.ndarray:
+    """Indices of solvers with an attempt."""
+    if isinstance(whole, Responses):
+        return np.unique(whole.solver)
+    if isinstance(whole.tried, int):
+        return np.arange(len(whole.solvers))
+    return np.flatnonzero((whole.tried > 0).any(axis=1))
 
 
 def _row(who: str, names: Sequence[str], label: str) -> int:
@@ -283,104 +252,3 @@ def _reworded(found: Sequence[_Source]) -> list[str]:
         f"{len(changed):,} items have another text under the same id, such as {item!r} in {a} and "
         f"{b}: if they are other problems, this comparison means nothing"
     ]
-
-
-# -- what is known of items -------------------------------------------------------------------
-
-
-def _columns(
-    found: Sequence[_Source], items: Sequence[str], groups: str | Path | None
-) -> dict[str, list[Any]]:
-    told: dict[str, dict[str, Any]] = {}
-    for one in found:
-        for name, values in one.columns.items():
-            told.setdefault(name, {}).update(values)
-    if groups is not None:
-        for name, values in _table(groups, set(items)).items():
-            told[name] = values
-    return {
-        name: [values.get(item) for item in items]
-        for name, values in told.items()
-        if any(item in values for item in items)
-    }
-
-
-def _table(path: str | Path, items: set[str]) -> dict[str, dict[str, Any]]:
-    """Column -> item -> value of a table that has a column of items."""
-    found: dict[str, dict[str, Any]] = {}
-    matched = False
-    for line, row in rows(path):
-        name = next((n for n in _ROWS if row.get(n) not in (None, "")), None)
-        if name is None:
-            raise FormatError(
-                path,
-                line=line,
-                expected=f"a column that names the item ({', '.join(_ROWS)})",
-                got=f"only {', '.join(map(str, row))}",
-            )
-        item = str(row[name])
-        matched |= item in items
-        for column, value in row.items():
-            if column != name and isinstance(value, str | int | float) and value != "":
-                found.setdefault(str(column), {})[item] = value
-    if not matched:
-        raise FormatError(
-            path, expected="items of the results", got="none of them", remedy="check the ids"
-        )
-    return found
-
-
-def labels_of(arms: Arms, column: str) -> np.ndarray:
-    """(item,) text: the group of each item in a column; many different numbers are cut in quarters.
-
-    Raises:
-        ArgumentError: no source has this column.
-    """
-    if column not in arms.columns:
-        known = ", ".join(sorted(arms.columns)[:SHOWN]) or "none"
-        raise ArgumentError(
-            f"`by`: nothing is known of items under {column!r} (known: {known}); give a table of "
-            f"items with --groups FILE{nearest(column, arms.columns)}"
-        )
-    values = [_number(v) for v in arms.columns[column]]
-    numbers = [v for v in values if isinstance(v, float)]
-    known = [v for v in values if v is not None]
-    if len(numbers) < len(known) or len(set(numbers)) <= BINS:
-        return np.array([UNKNOWN if v is None else _said(v) for v in values], dtype=str)
-    cuts = np.quantile(numbers, [0, 0.25, 0.5, 0.75, 1])
-    names = [f"{_said(a)} to {_said(b)}" for a, b in pairwise(cuts)]
-    return np.array([
-        names[min(3, int(np.searchsorted(cuts[1:-1], v, side="left")))]
-        if isinstance(v, float)
-        else UNKNOWN
-        for v in values
-    ])
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, bool):
-        return str(value).lower()
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return value
-
-
-def _said(value: Any) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
-
-
-def ordered(label: np.ndarray) -> list[str]:
-    """Groups in order: numbers by size, texts by name, the unknown last.
-
-    >>> ordered(np.array(["10", "2", "(unknown)", "2"]))
-    ['2', '10', '(unknown)']
-    """
-
-    def place(name: str) -> tuple[int, float, str]:
-        if name == UNKNOWN:
-            return 2, 0.0, name
-        head = _number(name.split(" to ")[0])
-        return (0, head, "") if isinstance(head, float) else (1, 0.0, name)
-
-    return sorted(set(label.tolist()), key=place)
