@@ -64,6 +64,18 @@ def test_pairs_without_shared_problems_are_ranked_not_compared():
         compare(sparse(keep=0.4))
 
 
+def test_hundreds_are_ranked_and_compared_with_the_first():
+    rng = np.random.default_rng(0)
+    solved = (rng.random((210, 80)) < np.linspace(0.1, 0.9, 210)[:, None]).astype(int)
+    names, items = (tuple(f"{c}{i}" for i in range(k)) for c, k in (("s", 210), ("q", 80)))
+    data = Matrix(solved=solved, tried=1, solvers=names, items=items)
+    found = compare(data, rank="bradley_terry", draws=100)
+    best = found["ranking"][0]["solver"]
+    assert len(found["comparisons"]) == 209
+    assert {row["first"] for row in found["comparisons"]} == {best}
+    assert len(found["ranked"]["not_apart"]) == 200 < 210 * 209 / 2 - found["ranked"]["apart"]
+
+
 def test_solvers_that_nothing_connects_are_named():
     data = sparse(4, 100)
     tried = np.zeros((4, 100), dtype=int)

@@ -27,7 +27,7 @@ HOW = ("irt", "irt_2pl", "bradley_terry", "plackett_luce", "borda", "kemeny", "m
 ALPHA = 0.01  # prior precision of strengths, as ONEBench's: finite where a model solved all
 AGAIN = 300  # draws of what has to be found anew in each
 PAIRED = 400  # models up to which the largest of all differences is resampled
-BLOCK = 4_000_000
+BLOCK, WORK, FEWEST = 4_000_000, 50_000_000, 500  # differences at once, in all; draws at least
 
 
 class Ranking(NamedTuple):
@@ -254,9 +254,10 @@ def _ahead(score: np.ndarray, drawn: np.ndarray, level: float) -> tuple[np.ndarr
         own = np.full(n, -ndtri((1 - level) / 2 / (n - 1)))
         best = np.full(n, -ndtri((1 - level) / (n - 1)))
         return ahead, _Limit(own, best, float(-ndtri((1 - level) / (n * (n - 1)))))
-    most = np.empty((2, *drawn.shape))
+    centred = centred[: max(FEWEST, WORK // n**2)]
+    most = np.empty((2, *centred.shape))
     step = max(1, BLOCK // n**2)
-    for first in range(0, len(drawn), step):
+    for first in range(0, len(centred), step):
         block = centred[first : first + step]
         size = (block[:, :, None] - block[:, None]) / spread * ~certain
         most[0, first : first + step] = size.max(axis=1)
