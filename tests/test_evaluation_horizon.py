@@ -45,24 +45,31 @@ def test_horizon_is_ln_s_over_ln_p(p):
 def test_self_conditioning_is_found_where_it_is():
     rng, inside, alarms = np.random.default_rng(1), 0, 0
     for _ in range(60):
-        bred = horizon(*replies(rng, 80, 12, 0.9, 0.7)[:2], draws=200, rng=rng)
+        bred = horizon(*replies(rng, 80, 12, 0.9, 0.7)[:2])
         inside += bred.conditioning.low <= 0.2 <= bred.conditioning.high
-        plain = horizon(*replies(rng, 80, 12, 0.85, 0.85)[:2], draws=200, rng=rng).conditioning
+        plain = horizon(*replies(rng, 80, 12, 0.85, 0.85)[:2]).conditioning
         alarms += plain.low > 0 or plain.high < 0
     assert inside >= 52
     assert alarms <= 8
     assert bred.after_error.value > bred.after_none.value
 
 
-def test_hard_problems_look_like_self_conditioning_until_they_are_a_stratum():
-    rng = np.random.default_rng(2)
-    easy, hard = (replies(rng, 150, 15, p, p) for p in (0.98, 0.6))
-    right, turn = (np.r_[easy[i], hard[i]] for i in (0, 2))
-    reply = np.r_[easy[1], hard[1] + 150]
-    problem = np.repeat([0, 1], 150 * 15)
-    assert horizon(right, reply).conditioning.low > 0.1
-    found = horizon(right, reply, stratum=problem * 15 + turn).conditioning
-    assert found.low < 0 < found.high
+def test_hard_problems_look_like_self_conditioning_until_they_are_strata():
+    rng, inside, bred = np.random.default_rng(2), 0, 0
+    for _ in range(20):
+        parts = [replies(rng, 6, 12, p, p) for p in rng.choice([0.98, 0.6], 60)]
+        right = np.concatenate([part[0] for part in parts])
+        reply = np.repeat(np.arange(360), 12)
+        problem = np.repeat(np.arange(60), 72)
+        assert horizon(right, reply).conditioning.low > 0.1
+        found = horizon(right, reply, problem=problem).conditioning
+        inside += found.low <= 0 <= found.high
+        parts = [replies(rng, 6, 12, p, p - 0.15) for p in rng.choice([0.95, 0.7], 60)]
+        right = np.concatenate([part[0] for part in parts])
+        found = horizon(right, reply, problem=problem).conditioning
+        bred += found.low <= 0.15 <= found.high
+    assert inside >= 16
+    assert bred >= 16
 
 
 def test_edges():

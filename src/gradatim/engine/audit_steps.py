@@ -1,5 +1,6 @@
 """Replies read step by step: right answers of wrong steps, and how far a solver gets."""
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from gradatim.engine.audit_subject import Subject, finding, pick
 from gradatim.engine.audit_verdicts import PASSES, written
 from gradatim.engine.replies import read_replies
 from gradatim.errors import ArgumentError, MissingExtra
-from gradatim.evaluation.horizon import horizon
+from gradatim.evaluation.horizon import Horizon, horizon
 from gradatim.evaluation.selection import lucky_guesses
 from gradatim.families import registry
 from gradatim.types import Family
@@ -16,6 +17,8 @@ from gradatim.types import Family
 SOUND = ("sound", "steps_right", "steps_sound", "sound_steps")
 TOLERATED = 0.05  # share of passes that may rest on wrong steps
 SHORTEST = 2  # steps that a reply must show to count for the horizon
+GROUPS, FEWEST = 30, 10  # solvers by family that are looked at: how many, and their fewest replies
+SHOWN = 10  # of their notes
 
 
 class Steps(NamedTuple):
@@ -99,36 +102,36 @@ def measure_horizon(subject: Subject) -> dict[str, Any] | None:
     rows, notes = [], []
     length = np.bincount(steps.reply, minlength=len(steps.solver))
     long = length >= SHORTEST
-    for solver in np.unique(steps.solver[long]):
-        for family in np.unique(steps.family[long & (steps.solver == solver)]):
-            mine = long & (steps.solver == solver) & (steps.family == family)
-            chosen = mine[steps.reply]
-            reply = steps.reply[chosen]
-            turn = np.arange(len(reply)) - np.searchsorted(reply, reply)
-            place = np.unique(steps.problem, return_inverse=True)[1][reply]
-            stratum = place * (int(turn.max()) + 1) + turn
-            found = horizon(steps.legal[chosen], reply, stratum=turn)
-            inside = horizon(steps.legal[chosen], reply, stratum=stratum).conditioning
-            row = {"solver": str(solver), "family": str(family), "replies": int(mine.sum())}
-            rows.append(row | found._asdict() | {"conditioning_within_problem": inside})
-            notes.append(
-                f"{solver} on {family}: step accuracy {written(found.step)}, "
-                f"{found.half.value:.3g} steps at 1/2 and {found.most.value:.3g} at 80%"
-                + (
-                    f"; errors after an error {found.conditioning.value:+.3f} "
-                    f"[{found.conditioning.low:+.3f}, {found.conditioning.high:+.3f}]"
-                    if np.isfinite(found.conditioning.value)
-                    else ""
-                )
-            )
+    groups = Counter(zip(steps.solver[long].tolist(), steps.family[long].tolist(), strict=True))
+    listed = sorted(key for key, n in groups.most_common(GROUPS) if n >= FEWEST)
+    for solver, family in listed:
+        mine = long & (steps.solver == solver) & (steps.family == family)
+        chosen = mine[steps.reply]
+        reply = steps.reply[chosen]
+        found = horizon(steps.legal[chosen], reply)
+        inside = horizon(steps.legal[chosen], reply, problem=steps.problem[reply]).conditioning
+        row = {"solver": solver, "family": family, "replies": int(mine.sum())}
+        rows.append(row | found._asdict() | {"conditioning_within_problem": inside})
+        notes.append(_said(solver, family, found))
+    if len(listed) < len(groups):
+        notes.append(f"the {len(listed)} largest of {len(groups)} solvers by family are listed")
     if not rows:
         return None
     return {
         "looked_at": f"{int(long[steps.reply].sum()):,} steps of {int(long.sum()):,} replies",
         "findings": [],
-        "notes": notes[:10],
+        "notes": notes if len(notes) <= SHOWN else [*notes[:SHOWN], notes[-1]],
         "solvers": rows,
     }
+
+
+def _said(solver: str, family: str, found: Horizon) -> str:
+    after = found.conditioning
+    errors = f"; errors after an error {after.value:+.3f} [{after.low:+.3f}, {after.high:+.3f}]"
+    return (
+        f"{solver} on {family}: step accuracy {written(found.step)}, {found.half.value:.3g} steps "
+        f"at 1/2 and {found.most.value:.3g} at 80%" + errors * bool(np.isfinite(after.value))
+    )
 
 
 def read_steps(subject: Subject) -> Steps | None:

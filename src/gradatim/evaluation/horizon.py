@@ -1,6 +1,6 @@
 """How long a task may be: step accuracy, horizons, and errors that follow errors.
 
-Axes: `step` (one row for each step of a reply, in order), `reply`, `task`, `draw`.
+Axes: `step` (one row for each step of a reply, in order), `reply`, `task`.
 """
 
 from typing import NamedTuple
@@ -16,14 +16,12 @@ from gradatim.families.horizon_measures import horizon_length
 from gradatim.scale.rates import jeffreys
 from gradatim.types import Estimate
 
-DRAWS = 1000
-
 
 class Horizon(NamedTuple):
     """How far a solver gets.
 
     Attributes:
-        step: Estimate, share of steps that are right; n counts replies.
+        step: Estimate, share of steps that are right; n counts replies (problems where given).
         half, most: Estimates, steps done right in a row with chance 1/2 and 80%, if every step has
             the same chance: ln s / ln p. inf where no step is wrong.
         seen: (2,) steps up to which at least 1/2 and 80% of replies are right throughout.
@@ -46,27 +44,25 @@ def horizon(
     right: np.ndarray,
     reply: np.ndarray,
     *,
-    stratum: np.ndarray | None = None,
+    problem: np.ndarray | None = None,
     level: float = 0.95,
-    draws: int = DRAWS,
-    rng: np.random.Generator | None = None,
 ) -> Horizon:
-    """Step accuracy, horizons, and self-conditioning, replies resampled.
+    """Step accuracy, horizons, and self-conditioning.
 
     Args:
         right: (step,) 0 or 1, whether the step follows from the one before; steps of a reply stand
             in order.
         reply: (step,) labels.
-        stratum: (step,) labels inside which steps after an error are compared with others; None:
-            the turn, since accuracy may fall with length whether there were errors or not. To
-            tell errors that breed errors from hard problems, add the problem to the label.
+        problem: (step,) labels. With them, steps after an error are compared with others of the
+            same turn of the same problem, which tells errors that breed errors from problems that
+            are hard, and problems are the sample (give some ten at least); without, of the same
+            turn, since accuracy may fall with length, and replies are the sample.
         level: coverage.
-        draws: of the bootstrap over replies.
-        rng: of the draws; None starts a fresh one at 0.
 
     Ref: Sinha et al. 2025, The Illusion of Diminishing Returns, arXiv:2509.09677 (H_s = ln s / ln
     p; self-conditioning). Differs: strata weighted as by Mantel and Haenszel (Greenland & Robins
-    1985, Biometrics 41:55), where the paper puts errors into the context by hand.
+    1985, Biometrics 41:55), where the paper puts errors into the context by hand; errors of
+    estimates are linearised over the sample.
 
     >>> found = horizon(np.tile([1, 1, 1, 0], 5), np.repeat(np.arange(5), 4))
     >>> found.step.value, round(found.half.value, 2), found.seen
@@ -77,23 +73,24 @@ def horizon(
     checks.within(*checks.INSIDE, level=level)
     if not len(right) or not np.isin(right, (0.0, 1.0)).all():
         raise ArgumentError("`right` must hold 0 or 1 for at least one step")
-    rng = np.random.default_rng(0) if rng is None else rng
     code, size = groups.codes(reply)
     turn = groups.ranks(np.arange(len(right)), code)
-    before = _before(1 - right, code)
-    label = turn if stratum is None else np.asarray(stratum)
-    checks.shapes(right=(right, "step"), stratum=(label, "step"))
-    weight = resample(size, draws, rng=rng).astype(float)
-    step = _ratio(right, np.ones(len(right)), code, weight=weight, level=level)
-    wrong, late = 1 - right, (before > 0).astype(float)
+    wrong, late = 1 - right, (_before(1 - right, code) > 0).astype(float)
+    if problem is None:
+        unit, stratum = code, turn
+    else:
+        checks.shapes(right=(right, "step"), problem=(np.asarray(problem), "step"))
+        unit = groups.codes(np.asarray(problem))[0]
+        stratum = groups.codes(unit * (int(turn.max()) + 1) + turn)[0]
+    step = _ratio(right, np.ones(len(right)), unit, level)
     return Horizon(
         step,
         _length(step, 0.5),
         _length(step, 0.8),
         _seen(right, code, turn, size),
-        _ratio(wrong * late, late, code, weight=weight, level=level),
-        _ratio(wrong * (1 - late), 1 - late, code, weight=weight, level=level),
-        _conditioning(wrong, late, code, groups.codes(label), weight=weight, level=level),
+        _ratio(wrong * late, late, unit, level),
+        _ratio(wrong * (1 - late), 1 - late, unit, level),
+        _conditioning(wrong, late, unit, stratum, whole=problem is not None, level=level),
     )
 
 
@@ -114,23 +111,24 @@ def _seen(right: np.ndarray, code: np.ndarray, turn: np.ndarray, size: int) -> n
     return np.array([int(np.count_nonzero(n >= s * size * (1 - 1e-12))) for s in (0.5, 0.8)])
 
 
-def _ratio(
-    top: np.ndarray, bottom: np.ndarray, code: np.ndarray, *, weight: np.ndarray, level: float
-) -> Estimate:
-    """Sum over sum, replies resampled; Jeffreys' over replies where all steps are alike."""
-    size = weight.shape[1]
-    above, below = groups.sums(top, code, size), groups.sums(bottom, code, size)
-    n = int(np.count_nonzero(below))
-    if not n:
+def _ratio(top: np.ndarray, bottom: np.ndarray, unit: np.ndarray, level: float) -> Estimate:
+    """Sum over sum, normal in logits over units; Jeffreys' over units where all are alike."""
+    kept = bottom > 0
+    code, size = groups.codes(unit[kept])
+    if not size:
         return Estimate(np.nan, 0.0, 1.0, 0)
-    value = float(above.sum() / below.sum())
-    if value in (0.0, 1.0):
-        low, high = (float(x[0]) for x in jeffreys(np.array([value * n]), np.array([n]), level))
-        return Estimate(value, low, high, n)
-    drawn, of = weight @ above, weight @ below
-    found = drawn[of > 0] / of[of > 0]
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value, min(float(low), value), max(float(high), value), n)
+    total = bottom.sum()
+    value = float(top.sum() / total)
+    pull = groups.sums((top - value * bottom)[kept], code, size) / total
+    error = float(np.sqrt(pull @ pull * size / max(size - 1, 1)))
+    if error < 1e-12 or value in (0.0, 1.0):
+        low, high = (
+            float(x[0]) for x in jeffreys(np.array([value * size]), np.array([size]), level)
+        )
+    else:
+        half = special.ndtri(0.5 + level / 2) * error / (value * (1 - value))
+        low, high = special.expit(special.logit(value) + np.array([-half, half]))
+    return Estimate(value, min(float(low), value), max(float(high), value), size)
 
 
 def _length(step: Estimate, success: float) -> Estimate:
@@ -145,33 +143,41 @@ def _length(step: Estimate, success: float) -> Estimate:
 def _conditioning(
     wrong: np.ndarray,
     late: np.ndarray,
-    code: np.ndarray,
-    strata: tuple[np.ndarray, int],
+    unit: np.ndarray,
+    stratum: np.ndarray,
     *,
-    weight: np.ndarray,
+    whole: bool,
     level: float,
 ) -> Estimate:
-    """Mantel-Haenszel difference of the shares wrong after an error and after none."""
-    at, n_strata = strata
-    n, size = weight.shape[1], weight.shape[0]
+    """Mantel-Haenszel difference of the shares wrong after an error and after none.
 
-    def by_stratum(column: np.ndarray) -> np.ndarray:
-        cell = np.bincount(code * n_strata + at, column, n * n_strata).reshape(n, n_strata)
-        return np.concatenate([np.ones((1, n)), weight]) @ cell
+    Strata are small but many where each lies `whole` inside a unit: their sums are then the sample.
+    Otherwise they are few and large, and their counts are linearised in what a unit adds to them.
+    """
+    n_strata, size = int(stratum.max()) + 1, int(unit.max()) + 1
 
-    late_n, late_bad = by_stratum(late), by_stratum(late * wrong)
-    none_n, none_bad = by_stratum(1 - late), by_stratum((1 - late) * wrong)
-    both = np.maximum(late_n + none_n, 1e-300)
-    room = np.sum(late_n * none_n / both, axis=1)
-    gap = np.sum((late_bad * none_n - none_bad * late_n) / both, axis=1)
-    with np.errstate(invalid="ignore"):
-        found = gap / np.where(room > 0, room, np.nan)
-    drawn = found[1:][~np.isnan(found[1:])]
-    if np.isnan(found[0]) or len(drawn) < size / 2:
-        return Estimate(np.nan, np.nan, np.nan, n)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    value = float(found[0])
-    return Estimate(value, min(float(low), value), max(float(high), value), n)
+    def count(column: np.ndarray) -> np.ndarray:
+        return np.bincount(stratum, column, n_strata)
+
+    a, n1 = count(late * wrong), count(late)
+    b, n0 = count((1 - late) * wrong), count(1 - late)
+    both = n1 + n0
+    gap, weight = (a * n0 - b * n1) / both, n1 * n0 / both
+    if weight.sum() == 0:
+        return Estimate(np.nan, np.nan, np.nan, size)
+    value = float(gap.sum() / weight.sum())
+    if whole:
+        share = (gap - value * weight) / both  # spread over its rows: all of one unit
+        pull = share[stratum]
+    else:
+        at = both[stratum]
+        of_late = (wrong * n0[stratum] - b[stratum] - gap[stratum]) / at
+        of_none = (a[stratum] - wrong * n1[stratum] - gap[stratum]) / at
+        room = np.where(late > 0, n0[stratum] ** 2, n1[stratum] ** 2) / at**2
+        pull = np.where(late > 0, of_late, of_none) - value * room
+    sums = groups.sums(pull, unit, size) / weight.sum()
+    half = float(special.ndtri(0.5 + level / 2) * np.sqrt(sums @ sums * size / max(size - 1, 1)))
+    return Estimate(value, max(value - half, -1.0), min(value + half, 1.0), size)
 
 
 class Reach(NamedTuple):
