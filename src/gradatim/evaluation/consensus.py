@@ -57,19 +57,22 @@ def minimise(wins: np.ndarray, start: np.ndarray, *, exact: int) -> Consensus:
 
 def improve(wins: np.ndarray) -> np.ndarray:
     """(place,) a local optimum from the given numbering: no system can move and lower the cost."""
-    margin = (wins - wins.T).astype(float)
-    order = np.arange(len(wins))
-    moved = True
-    while moved:
-        moved = False
-        for system in range(len(wins)):
-            at = int(np.flatnonzero(order == system)[0])
-            rest = np.delete(order, at)
-            # disagreements before position p fall by margins of those then above it
-            cost = np.r_[0.0, np.cumsum(margin[system, rest])]
-            best = int(np.argmin(cost))
-            if cost[best] < cost[at] - EDGE:
-                order, moved = np.insert(rest, best, system), True
+    margin = wins - wins.T
+    n = len(wins)
+    order, place = np.arange(n), np.arange(n)
+    cost = np.zeros(n + 1)
+    still = 0  # systems in a row that had no better place
+    system = 0
+    while still < n:
+        # disagreements before place p fall by margins of those then above it; its own margin is 0
+        np.cumsum(margin[system, order], out=cost[1:])
+        best, at = int(cost.argmin()), int(place[system])
+        still += 1
+        if cost[best] < cost[at] - EDGE:
+            order = np.insert(np.delete(order, at), best - (best > at), system)
+            place[order] = np.arange(n)
+            still = 0
+        system = (system + 1) % n
     return order
 
 
