@@ -11,6 +11,7 @@
   `belief_mixture`; on a live scale, `belief_ability` (`belief_logits`); by others'
   attempts, `belief_weighted`
 - banks on one scale: `link` (`anchors`, `estimators`), `drift`, `anchored` (`known`), `online`
-- ratings: `glicko`, `elo`, `pairwise` (`luce`, `davidson`, `concave`), `matches`
+- ratings: `glicko`, `elo`, `pairwise` (`luce`, `davidson`, `concave`), `matches`; of whole tables,
+  `choices`
 - many tests at once: `multiple`
 """
