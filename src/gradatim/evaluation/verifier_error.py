@@ -21,6 +21,7 @@ from gradatim.scale.pass_at_k import none_of, problem_pass_at_k
 from gradatim.types import Estimate
 
 DRAWS = 4000
+CELLS = 1 << 22
 
 
 class ErrorRates(NamedTuple):
@@ -348,12 +349,15 @@ def corrected_pass_at_k(
     checks.within(1, np.inf, **{"number of problems": size})
     rng = np.random.default_rng(0) if rng is None else rng
     powers = np.stack([none_of(passed, tried, j) if j else np.ones(size) for j in range(k + 1)], 1)
-    weight = resample(size, draws, rng=rng) / size
+    both = np.column_stack([powers, each])
+    chunk = max(1, CELLS // size)  # draws x problems held at a time
+    parts = [min(chunk, draws - done) for done in range(0, draws, chunk)]
+    means = np.concatenate([resample(size, n, rng=rng) @ both / size for n in parts])
     known = [rate.value for rate in rates]
     at_k, at_1 = (float(_at_k(powers[:, : j + 1].mean(axis=0), *known)) for j in (k, 1))
-    pairs, means = draw_rates(rates, draws, rng), weight @ powers
-    drawn = np.maximum(_at_k(means, *pairs), _at_k(means[:, :2], *pairs))
-    mean, naive = float(each.mean()), weight @ each
+    pairs = draw_rates(rates, draws, rng)
+    drawn = np.maximum(_at_k(means[:, :-1], *pairs), _at_k(means[:, :2], *pairs))
+    mean, naive = float(each.mean()), means[:, -1]
     low, high = np.quantile(naive, [(1 - level) / 2, (1 + level) / 2])
     found = Estimate(mean, min(float(low), mean), max(float(high), mean), size)
     made = _finish(found, max(at_k, at_1), drawn, beside=naive, level=level)
