@@ -2,7 +2,8 @@
 
 With p the chance that an attempt is right, f and b the verifier's false positive and negative rates
 and s = p (1 - b) + (1 - p) f, at most K attempts are made and the first that passes is given: it is
-right with chance p (1 - b) / s at any K, which is the cap. K = inf stands for no limit.
+right with chance p (1 - b) / s at any K, which is the cap. K = inf stands for no limit. (A rate
+estimated by sampling until something passes is biased; `scale.rare.rare_rate` is not.)
 Axes: `problem` (their chances p; one number for a pool of one), `k` (attempts 1, 2, ...), `draw`.
 """
 
