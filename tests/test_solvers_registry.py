@@ -112,6 +112,15 @@ def test_the_command_lists_kinds_and_options(capsys):
     assert command(["solvers", "nobody"]) == 2
 
 
+@pytest.mark.parametrize("kind", sorted({row["name"] for row in list_solvers()}))
+def test_the_command_shows_every_kind(kind, capsys):
+    assert command(["solvers", kind]) == 0
+    shown = capsys.readouterr().out
+    assert shown == f"{kind} has no options\n" or all(
+        f"--set {name}=" in shown for name in solver_options(kind)
+    )
+
+
 def test_a_budget_is_not_spent_twice_by_a_route():
     spec = "route(openai:a@http://127.0.0.1:1, vote-2(openai:b@http://127.0.0.1:1))"
     with pytest.raises(ArgumentError, match=r"`max_requests` .* each its own, as in easy="):

@@ -29,16 +29,19 @@ def solvers(
         means = explain_options(kind)
         lines = []
         texts = [means.get(name, "") for name in options]
-        for (name, value), text, after in zip(
-            options.items(), texts, [*texts[1:], ""], strict=True
-        ):
+        for place, (name, value) in enumerate(options.items(), start=1):
+            text, after = texts[place - 1], texts[place] if place < len(texts) else ""
             lines.append(f"  --set {name}={json.dumps(plain(value), ensure_ascii=False)}")
             if text != after:  # several that are explained together: once, after the last
                 lines += textwrap.wrap(text, 96, initial_indent=INDENT, subsequent_indent=INDENT)
         emit(
             {"name": kind, "options": options, "means": means},
             as_json=as_json,
-            text="\n".join([f"options of {kind}, with their defaults:", *lines]),
+            text="\n".join(
+                [f"options of {kind}, with their defaults:", *lines]
+                if lines
+                else [f"{kind} has no options"]
+            ),
         )
         return
     found = list_solvers()
