@@ -51,7 +51,7 @@ def test_the_page_shows_curves_differences_and_what_was_tried(tmp_path):
     assert "configurations tried 17 abandoned ones included" in words
     assert "18 of 18" in words
     assert "17 configurations; 95% intervals over pairs (same pool, start and seed)" in words
-    assert len(re.findall(r'<figure id="figure-', text)) == 1 + 2 + 2
+    assert len(re.findall(r'<figure id="figure-', text)) == 1 + 2 + 2 + 1
     (data,) = re.findall(r'id="data-curves">(.*?)</script>', text)
     curves = json.loads(data)
     assert len(curves) == 2 * 3 * 9

@@ -38,7 +38,7 @@ def study(
     Example: gradatim study studies/smoke.toml --jobs 2
     """
     # torch is imported here, so that other verbs stay quick
-    from gradatim.engine import contrasts
+    from gradatim.engine import contrasts, study_profiles, study_tuning
     from gradatim.engine import study as engine
 
     plan = engine.load(file)
@@ -55,23 +55,29 @@ def study(
     begun = any(row["variant"] == plan.baseline for row in rows)
     found = contrasts.contrast(rows, baseline=plan.baseline) if begun or report else []
     parts = contrasts.leave_one_out(rows)
+    profiles = study_profiles.profiles(rows, baseline=plan.baseline)
+    tuning = study_tuning.words(plan.tuning)
     # variants that were given up count as well: their rows are still in the file
     tried = len({(row["variant"], row["rate"]) for row in (*rows, *engine.read_rows(target))})
     text = contrasts.table(found, configurations=tried)
     text += f"\nno row of the baseline '{plan.baseline}' yet: nothing to compare" * (not begun)
     text += f"\n\n{contrasts.parts_table(parts)}" * bool(parts)
+    if profiles is not None and len(profiles["workloads"]) > 1:
+        text += f"\n\n{study_profiles.table(profiles, baseline=plan.baseline)}"
+    text += f"\n{tuning}"
     left = planned - len(rows)
     text += f"\n{left} of {planned} cells have no row yet" * bool(left)
     text += f"\nrows: {target}"
     if report is not None:
         from gradatim.reports.study_report import Tried, study_report
 
-        around = Tried(plan.name, plan.baseline, tried, planned, f"gradatim study {file}")
+        around = Tried(plan.name, plan.baseline, tried, planned, f"gradatim study {file}", tuning)
         text += f"\npage: {study_report(rows, around, output=report)}"
     emit(
         {"study": plan.name, "baseline": plan.baseline, "configurations": tried, "cells": len(rows)}
         | {"missing": left, "contrasts": found, "parts": parts}
         | {"levels": contrasts.by_level(rows, baseline=plan.baseline)}
+        | {"profiles": profiles, "tuning": tuning if plan.tuning is None else plan.tuning._asdict()}
         | ({"report": str(report)} if report is not None else {}),
         as_json=as_json,
         text=text,

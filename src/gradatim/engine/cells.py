@@ -148,13 +148,14 @@ def run_cell(cell: Cell) -> dict[str, Any]:
 
     Returns:
         key, pool, variant, recipe, start, seed, rate; the curve as lists rollouts, height (mean
-        held-out pass rate at temperature 1), tokens, cpu (seconds, surveys apart); labels,
+        held-out pass rate at temperature 1), tokens, cpu (seconds, surveys apart), step; labels,
         before, after, greedy_before, greedy (held-out pass rates per family and level); spent,
         groups, mixed, steps.
     """
     arm, settings = _arm(cell), cell.settings
     due = moments(settings)
-    curve: dict[str, list[float]] = {k: [] for k in ("rollouts", "height", "tokens", "cpu")}
+    axes = ("rollouts", "height", "tokens", "cpu", "step")
+    curve: dict[str, list[float]] = {k: [] for k in axes}
     spent = tokens = groups = mixed = count = 0
     cpu, first, rates = 0.0, np.zeros(0), np.zeros(0)
     greedy_before = arm.survey(1, 0, greedy=True)
@@ -164,7 +165,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
             n = settings["attempts"] * (4 if last or not curve["rollouts"] else 1)
             rates = arm.survey(n, len(curve["rollouts"]))
             first = rates if not curve["rollouts"] else first
-            here = (float(spent), float(rates.mean()), float(tokens), cpu)
+            here = (float(spent), float(rates.mean()), float(tokens), cpu, float(count))
             for name, value in zip(curve, here, strict=True):
                 curve[name].append(value)
             continue

@@ -35,7 +35,7 @@ def forgotten(row: Row) -> float:
     return round(float(lost.mean()), 9)
 
 
-def _cost_to(row: Row, target: float, unit: str) -> float:
+def cost_to(row: Row, target: float, unit: str) -> float:
     """Cost of a height; never less than that of the first moment, below which nothing is seen."""
     cost = np.array(row[unit], dtype=float)
     reached = curves.reach(cost, np.array(row["height"]), target)
@@ -46,13 +46,13 @@ def _cost_to(row: Row, target: float, unit: str) -> float:
 def _ratio(rows: Sequence[Row], bases: Sequence[Row], unit: str) -> curves.Ratio:
     """Cost of reaching the baseline's final height (of its monotone fit), in its own cost."""
     goals = [float(curves.rising(np.array(b["height"]))[-1]) for b in bases]
-    ours = np.array([_cost_to(r, g, unit) for r, g in zip(rows, goals, strict=True)])
-    theirs = np.array([_cost_to(b, g, unit) for b, g in zip(bases, goals, strict=True)])
+    ours = np.array([cost_to(r, g, unit) for r, g in zip(rows, goals, strict=True)])
+    theirs = np.array([cost_to(b, g, unit) for b, g in zip(bases, goals, strict=True)])
     budget = max(float(r[unit][-1]) for r in (*rows, *bases))
     return curves.mean_ratio(ours, theirs, max(budget, 1e-300))
 
 
-def _flat(base: Row) -> bool:
+def flat(base: Row) -> bool:
     """Whether a baseline ended where it began, so that the cost of its height means nothing."""
     fit = curves.rising(np.array(base["height"]))
     return bool(fit[-1] <= fit[0] + 1e-9)
@@ -145,7 +145,7 @@ def _one(
         "d_forgotten": difference(forgotten),
         "tokens_per_rollout": _per_rollout(rows, others, "tokens"),
         "cpu_per_rollout": _per_rollout(rows, others, "cpu"),
-        "flat": sum(map(_flat, others)),
+        "flat": sum(map(flat, others)),
     }
     for unit in ("rollouts", "tokens", "cpu"):
         ratio = _ratio(rows, others, unit)

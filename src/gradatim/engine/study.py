@@ -18,16 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gradatim import checks, files
-from gradatim.engine import study_checks
+from gradatim.engine import study_checks, study_tuning
 from gradatim.engine.cells import Cell, run_cell
+from gradatim.engine.study_tuning import Tuning
+from gradatim.engine.study_variants import table, variants_of
 from gradatim.errors import ArgumentError, FormatError, SolverError
 from gradatim.progress import Progress, Tick, silent
-from gradatim.recipes import registry
-from gradatim.types import SLOTS, Recipe
 
-TOP = ("name", "baseline", "recipes", "starts", "seeds", "settings", "pools", "variants")
-TUNED = ("rate", "batch", "prompts", "passes")  # settings that a variant may have of its own
-VARIANT = ("recipe", registry.ROUNDS, *TUNED, *SLOTS)
+TOP = ("name", "baseline", "recipes", "starts", "seeds", "settings", "pools", "variants", "tuning")
 
 
 class Study(NamedTuple):
@@ -36,6 +34,7 @@ class Study(NamedTuple):
     name: str
     baseline: str
     cells: list[Cell]
+    tuning: Tuning | None = None
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -47,13 +46,15 @@ def load(path: str | Path) -> Study:
     Keys: name; baseline (a variant, `grpo`); recipes (names, or "all"); starts (checkpoints);
     seeds; [settings] (SETTINGS); [pools.NAME] with families = {NAME = {knob = value}} and,
     where a recipe needs it, `bank` (a file, from this one's folder), or with simulated = problems;
-    [variants.NAME] with recipe, changed slots, max_rounds and settings of TUNED. Every variant
-    plans a step on a sample of every pool, so that what cannot run is said here (`study_checks`).
+    [variants.NAME] with recipe, changed slots, max_rounds and settings of TUNED; [tuning] with the
+    studies that its settings come from (`study_tuning.read`). Every variant plans a step on a
+    sample of every pool, so that what cannot run is said here (`study_checks`).
 
     Raises:
         FormatError: not TOML, or a table that is none.
         ArgumentError: unknown keys, recipes, families, starts or options (with the nearest); values
-            of another type or out of bounds; a variant that cannot run on a pool.
+            of another type or out of bounds; a variant that cannot run on a pool; settings tuned
+            on the same problems without a word why.
         MissingExtra: torch is not installed and a pool is not simulated.
     """
     try:
@@ -61,26 +62,20 @@ def load(path: str | Path) -> Study:
     except tomllib.TOMLDecodeError as error:
         raise FormatError(path, expected="a study in TOML", got=str(error)) from None
     checks.known_keys(f"study {path}", text, TOP)
-    usual = study_checks.settings(f"study {path}, settings", text.get("settings", {}))
     pools = {
         name: _pool(path, study_checks.pool(f"study {path}, pool '{name}'", spec))
-        for name, spec in _table(path, text, "pools").items()
+        for name, spec in table(path, text, "pools").items()
     }
     if not pools:
         raise FormatError(path, field="pools", expected="at least one [pools.NAME]", got="none")
     seeds = study_checks.names(f"study {path}", text.get("seeds", [0]), "seeds", whole=True)
     starts = study_checks.names(f"study {path}", text.get("starts", ["start"]), "starts")
     study_checks.readable(f"study {path}", starts, pools)
-    named = text.get("recipes", [])
-    if named == "all":
-        named = study_checks.everywhere(pools.values())
-    elif named != []:
-        study_checks.names(f"study {path}", named, "recipes", other="all")
-    variants = {name: (registry.get(name), usual) for name in named}
-    for name, spec in _table(path, text, "variants").items():
-        variants[name] = _variant(f"study {path}, variant '{name}'", name, spec, usual)
+    variants = variants_of(path, text, pools)
     baseline = text.get("baseline", "grpo")
     checks.one_of("baseline", baseline, variants)
+    recipes = {name: recipe for name, (recipe, _) in variants.items()}
+    tuning = study_tuning.read(path, text.get("tuning"), pools, recipes)
     for name, (recipe, settings) in variants.items():  # a mistake is said now, not hours later
         for pool, spec in pools.items():
             try:
@@ -95,40 +90,13 @@ def load(path: str | Path) -> Study:
         for pool, spec in pools.items()
         for variant, (recipe, settings) in variants.items()
     ]
-    return Study(str(text.get("name", Path(path).stem)), baseline, cells)
+    return Study(str(text.get("name", Path(path).stem)), baseline, cells, tuning)
 
 
 def _pool(path: str | Path, spec: dict[str, Any]) -> dict[str, Any]:
     """A pool whose bank is found from anywhere."""
     bank = spec.get("bank")
     return {**spec, "bank": str(Path(path).parent / bank)} if bank else spec
-
-
-def _table(path: str | Path, text: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = text.get(key, {})
-    if not isinstance(found, dict):
-        raise FormatError(path, field=key, expected="a table", got=repr(found))
-    return found
-
-
-def _variant(
-    what: str, name: str, spec: Any, usual: Mapping[str, Any]
-) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe of a variant and its settings."""
-    if not isinstance(spec, dict):
-        raise ArgumentError(f"{what} must be a table, got {spec!r}")
-    checks.known_keys(what, spec, VARIANT)
-    try:
-        changes = {
-            slot: tuple(spec[slot]) if isinstance(spec[slot], list) else spec[slot]
-            for slot in (*SLOTS, registry.ROUNDS)
-            if slot in spec
-        }
-        recipe = registry.adapt(registry.get(spec.get("recipe", name)), changes)
-    except ArgumentError as error:
-        raise ArgumentError(f"{what}: {error}") from None
-    own = {key: spec[key] for key in TUNED if key in spec}
-    return recipe, study_checks.settings(what, {**usual, **own})
 
 
 # -- many cells -----------------------------------------------------------------------------------
@@ -149,9 +117,11 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
 
 
 def write_rows(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write all rows, switched in whole."""
+    """Write all rows, switched in whole; what rows of an earlier version lack is null there."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {name: [row.get(name) for row in rows] for name in names}
     buffer = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(list(rows)), buffer, compression="zstd")
+    pq.write_table(pa.table(columns), buffer, compression="zstd")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     files.write_atomic(path, buffer.getvalue().to_pybytes())
 
@@ -251,7 +221,7 @@ def study(
             failed.append((cell, row))
             progress(Tick(f"study {plan.name}", done, total, {"failed": cell.variant}))
             continue
-        rows.append(row)
+        rows.append({**row, "tuning": study_tuning.words(plan.tuning)})
         if results is not None:
             write_rows(results, rows)
         done += 1

@@ -20,6 +20,7 @@ from gradatim.reports.page import (
     Tile,
     render,
 )
+from gradatim.reports.study_profile import profile_section
 from gradatim.reports.tables import DASH, Column
 from gradatim.types import Estimate
 
@@ -35,6 +36,7 @@ class Tried(NamedTuple):
         configurations: how many were tried, abandoned ones included.
         planned: cells; those without a row are missing.
         command: that made the page.
+        tuning: where settings were tuned, in words, see `study_tuning.words`; "" = not said.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Tried(NamedTuple):
     configurations: int
     planned: int
     command: str = ""
+    tuning: str = ""
 
 
 def study_report(rows: Sequence[Mapping[str, Any]], tried: Tried, *, output: str | Path) -> Path:
@@ -76,6 +79,7 @@ def compose(rows: Sequence[Mapping[str, Any]], tried: Tried) -> Page:
         _curves(rows, found, tried),
         _differences(paired, tried),
         _table(found, tried),
+        profile_section(rows, baseline=tried.baseline, named=_named(found, tried)),
         _parts(rows),
         _levels(rows, found, tried),
         _costs(found),
@@ -98,6 +102,12 @@ def compose(rows: Sequence[Mapping[str, Any]], tried: Tried) -> Page:
         },
         crumb=f"study {tried.name}",
     )
+
+
+def _named(found: Sequence[Mapping[str, Any]], tried: Tried) -> list[str]:
+    """Variants with a colour, of all pools, the baseline first."""
+    leading = figures.leading(found, baseline=tried.baseline).values()
+    return list(dict.fromkeys(name for names in leading for name in names))
 
 
 def _plural(word: str, n: int) -> str:
@@ -223,6 +233,7 @@ def _table(found: Sequence[Mapping[str, Any]], tried: Tried) -> Section:
         ]
         blocks.append(Table(f"Pool {pool}", records, columns))
     said = contrasts.notes(found, configurations=tried.configurations)
+    said += [tried.tuning] if tried.tuning else []
     blocks += [Note(text[0].upper() + text[1:] + ".") for text in said]
     return Section(
         "table",
