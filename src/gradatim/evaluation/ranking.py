@@ -80,8 +80,9 @@ def rank(
         tried: (model, item) attempts, 0 = missing.
         how: "irt": ability, every item with a difficulty of its own and one discrimination for all,
             which suits few models per item; "irt_2pl": every item with its own. "bradley_terry": an
-            attempt of one model against one of another inside each item. "plackett_luce": inside
-            each item every model is chosen from itself and all that did worse (ONEBench). "borda":
+            attempt of one model against one of another inside each item; with three graded results
+            an item it held where abilities did not. "plackett_luce": inside each item every model
+            is chosen from itself and all that did worse (ONEBench). "borda":
             share of others beaten; "kemeny": fewest disagreements with the items' orders. "mean":
             for comparison; right only if all tried the same items, or a fair sample of them.
         names: (model,) for messages and the result; numbered where None.
