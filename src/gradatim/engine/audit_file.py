@@ -5,15 +5,20 @@ the data do not allow it. A finding fails the audit.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradatim import checks
 from gradatim.engine.audit_abstention import judge_abstention
 from gradatim.engine.audit_confidence import judge_confidence
+from gradatim.engine.audit_items import find_items
+from gradatim.engine.audit_leaks import find_leaks
 from gradatim.engine.audit_rows import find_rows
 from gradatim.engine.audit_steps import find_lucky, measure_horizon
 from gradatim.engine.audit_subject import Subject, open_subject
+from gradatim.engine.audit_texts import find_texts
+from gradatim.engine.audit_trend import find_trend
 from gradatim.engine.audit_verdicts import judge_verdicts
 from gradatim.evaluation.verifier_error import stated_rates
 from gradatim.progress import Progress, Tick, silent
@@ -33,15 +38,21 @@ class Section(NamedTuple):
             phrase), `findings` (see `finding`), `notes` (what is worth knowing but no fault) and
             any further numbers, estimates as Estimate.
         needs: what must be in the file, as a phrase.
+        weight: of its share of the chance of a false finding; 0: it says only what is certain.
     """
 
     name: str
     look: Look
     needs: str
+    weight: float = 1.0
 
 
 SECTIONS: tuple[Section, ...] = (
     Section("rows", find_rows, "results of at least two solvers"),
+    Section("keys", find_items, "results of at least 8 solvers"),
+    Section("leaks", find_leaks, "results of 3 solvers, and 100 items or a column of items", 4.0),
+    Section("verifier", find_trend, "single attempts, in another order than solvers or items", 4.0),
+    Section("texts", find_texts, "texts of problems", 0.0),
     Section(
         "verdicts",
         judge_verdicts,
@@ -108,7 +119,7 @@ def audit_file(
     rows, skipped = [], []
     for at, section in enumerate(wanted):
         progress(Tick("audit", at, len(wanted), {"now": section.name}))
-        found = section.look(subject)
+        found = section.look(replace(subject, alarm=share * section.weight))
         if found is None:
             skipped.append({"section": section.name, "needs": section.needs})
             continue

@@ -3,13 +3,14 @@
 Axes: `solver`, `item`, `attempt` (in the order made).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradatim.engine.audit_columns import constant, informative, listed, pick, typed
 from gradatim.engine.audit_questions import (
     ANSWERS,
     PROMPTS,
@@ -22,13 +23,14 @@ from gradatim.engine.audit_questions import (
 )
 from gradatim.engine.sources import open_source
 from gradatim.evaluation.verifier_error import ErrorRates
+from gradatim.scale import irt
 from gradatim.store import logs_tables
 from gradatim.store.formats import responses_of
 from gradatim.store.logs import is_matrix, read_files
 from gradatim.store.run import Run
 from gradatim.store.sums import Log
 from gradatim.store.tables import open_table, read_columns
-from gradatim.types import Matrix, Responses
+from gradatim.types import Bank, Matrix, Responses
 
 CELLS = 40_000_000  # size of the table; with more, the most answered items
 TIMES = ("time", "created", "timestamp", "started", "completed", "date")
@@ -60,6 +62,7 @@ class Subject:
         matrix: solved and tried by solver and item (tried always a table); None: no results.
         of_item: name -> (item,) what the file says of items: split, date_ms, subtask, difficulty.
         of_solver: name -> (solver,) what it says of solvers: seed, run, step, family.
+        bank: items and solvers on one scale (2PL); None: fewer than two of either.
         attempts: None where the file has sums only.
         questions: texts of problems; `against`: those that no question should be among.
         errors: rates at which the verifier is said to err; None: nothing is said.
@@ -70,6 +73,7 @@ class Subject:
 
     name: str
     matrix: Matrix | None = None
+    bank: Bank | None = None
     of_item: Mapping[str, np.ndarray] = field(default_factory=dict)
     of_solver: Mapping[str, np.ndarray] = field(default_factory=dict)
     attempts: Attempts | None = None
@@ -79,16 +83,6 @@ class Subject:
     alarm: float = 0.01
     seed: int = 0
     notes: tuple[str, ...] = ()
-
-
-def pick(columns: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """The first column that goes by one of these names, whatever its case.
-
-    >>> pick({"Step": np.array([1, 2])}, ("step",))
-    array([1, 2])
-    """
-    known = {name.strip().lower().replace(" ", "_").replace("-", "_"): name for name in columns}
-    return next((columns[known[name]] for name in names if name in known), None)
 
 
 def finding(
@@ -125,8 +119,22 @@ def open_subject(
         FormatError: neither problems nor results are in it; says the columns there are.
         ArgumentError: an option that the source has no use for.
     """
+    about = {"errors": errors, "alarm": alarm, "seed": seed}
+    subject = _opened(source, against, about, reading)
+    matrix = subject.matrix
+    if matrix is None or min(matrix.solved.shape) < 2:
+        return subject
+    return replace(subject, bank=irt.fit(matrix))
+
+
+def _opened(
+    source: str | Path | Run | Responses | Matrix,
+    against: Sequence[str | Path],
+    about: Mapping[str, Any],
+    reading: Mapping[str, Any],
+) -> Subject:
     others = tuple(question for path in against for question in read_questions(Path(path)))
-    about = {"against": others, "errors": errors, "alarm": alarm, "seed": seed}
+    about = {**about, "against": others}
     if isinstance(source, Run) or (isinstance(source, str | Path) and _is_run(Path(source))):
         return _of_run(source if isinstance(source, Run) else Run(source, create=False), about)
     if isinstance(source, Responses | Matrix):
@@ -207,7 +215,7 @@ def _of_run(run: Run, about: Mapping[str, Any]) -> Subject:
     return Subject(
         name=str(run.path),
         matrix=matrix,
-        of_item=_informative(of_item),
+        of_item=informative(of_item),
         attempts=attempts,
         questions=questions,
         notes=notes,
@@ -235,8 +243,8 @@ def _of_logs(path: Path, about: Mapping[str, Any], reading: Mapping[str, Any]) -
         attempts = _attempts(read_files(path, **reading), matrix, reading.get("columns") or {})
         if attempts is not None:
             columns = attempts.columns
-            of_item = _constant(columns, attempts.item, len(matrix.items))
-            of_solver = _constant(columns, attempts.solver, len(matrix.solvers))
+            of_item = constant(columns, attempts.item, len(matrix.items))
+            of_solver = constant(columns, attempts.solver, len(matrix.solvers))
     questions = tuple(
         Question(item, words_of(told["prompt"]), answer_of(told), "", f"{path} {item}")
         for item, told in opened.about.items()
@@ -245,8 +253,8 @@ def _of_logs(path: Path, about: Mapping[str, Any], reading: Mapping[str, Any]) -
     return Subject(
         name=str(path),
         matrix=matrix,
-        of_item=_informative(of_item),
-        of_solver=_informative(of_solver),
+        of_item=informative(of_item),
+        of_solver=informative(of_solver),
         attempts=attempts,
         questions=questions or _words_of_items(of_item, matrix, path),
         notes=notes,
@@ -295,7 +303,7 @@ def _beside(log: Log, named: Mapping[str, str]) -> dict[str, np.ndarray]:
     opened = open_table(Path(log.path))
     names = [n for n in opened.names if str(n).strip()]
     table = read_columns(opened, names)
-    values = {n: _listed(table.columns[n]) for n in names}
+    values = {n: listed(table.columns[n]) for n in names}
     scored = np.array([v is not None and v != "" and v == v for v in values[log.score]])
     if scored.sum() != len(log.solver):
         return {}
@@ -303,23 +311,10 @@ def _beside(log: Log, named: Mapping[str, str]) -> dict[str, np.ndarray]:
     for role in ("solver", "item"):  # the matrix has these
         own.add(named.get(role) or str(pick({n: n for n in names}, logs_tables.ROLES[role])))
     return {
-        n: _typed([v for v, k in zip(x, scored, strict=True) if k])
+        n: typed([v for v, k in zip(x, scored, strict=True) if k])
         for n, x in values.items()
         if n not in own
     }
-
-
-def _listed(column: Any) -> list[Any]:
-    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)
-
-
-def _typed(values: Iterable[Any]) -> np.ndarray:
-    """Numbers where all are, with NaN for what is empty; texts otherwise."""
-    values = list(values)
-    try:
-        return np.array([np.nan if v is None or v == "" else float(v) for v in values])
-    except (TypeError, ValueError):
-        return np.array(["" if v is None else v if isinstance(v, str) else str(v) for v in values])
 
 
 def _ordered(attempts: Attempts) -> Attempts:
@@ -331,29 +326,6 @@ def _ordered(attempts: Attempts) -> Attempts:
     columns = {name: value[order] for name, value in attempts.columns.items()}
     solver, item, score = (x[order] for x in attempts[:3])
     return Attempts(solver, item, score, columns, ordered=True)
-
-
-def _constant(
-    columns: Mapping[str, np.ndarray], code: np.ndarray, size: int
-) -> dict[str, np.ndarray]:
-    """Columns that say one thing of each item (or solver), one entry for each."""
-    found = {}
-    first = np.full(size, -1)
-    first[code[::-1]] = np.arange(len(code))[::-1]
-    if (first < 0).any():
-        return found
-    for name, value in columns.items():
-        same = value == value[first][code]
-        if value.dtype.kind == "f":
-            same |= np.isnan(value) & np.isnan(value[first][code])
-        if same.all():
-            found[name] = value[first]
-    return found
-
-
-def _informative(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Columns that tell anything apart."""
-    return {n: v for n, v in columns.items() if len(v) and (v != v[0]).any()}
 
 
 def _words_of_items(
