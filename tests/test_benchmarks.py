@@ -53,5 +53,5 @@ def test_the_next_item_is_the_best_with_and_without_lists(monkeypatch, tmp_path)
         monkeypatch.setitem(sys.modules, peer, None)
         monkeypatch.setitem(sys.modules, f"{peer}.item_bank", None)
     found, _ = run(monkeypatch, tmp_path, "adaptive", "--items", 400, "--picks", 5)
-    assert [row["side"] for row in found] == ["gradatim", "argmax"]
-    assert [row["worse_picks"] for row in found] == [0, 0]
+    assert [row["side"] for row in found] == ["gradatim", "argmax", "live"]
+    assert [row["worse_picks"] for row in found] == [0, 0, 0]

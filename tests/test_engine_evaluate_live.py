@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import readme_check
 
 from gradatim.cli import app
 from gradatim.engine.calibrate import calibrate
@@ -155,6 +156,7 @@ def test_large_banks_are_shortlisted(known, tmp_path, monkeypatch):
 
     whole = place(known, tmp_path / "a", max_items=3)
     monkeypatch.setattr(evaluate_start, "LISTED", 51)
+    monkeypatch.setattr(evaluate_start, "EACH", 17)
     part = place(known, tmp_path / "b", max_items=3)
     assert part["score"].value == pytest.approx(whole["score"].value, abs=0.03)
     assert part["score"].high - part["score"].low == pytest.approx(
@@ -218,3 +220,8 @@ def test_the_verb_and_its_figures(known, tmp_path, capsys):
         assert words in err
     assert app.run(["report", str(tmp_path / "run")]) == 0
     assert "Where a solver stands" in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_page_on_few_attempts_works():
+    assert readme_check.check(readme_check.ROOT / "docs" / "how-to" / "evaluate.md") == 6

@@ -65,7 +65,8 @@ def find_misfit(
     Raises:
         ArgumentError: `recorded` has not enough of the bank's solvers and items.
     """
-    key = repr((banks.name_of(bank), asked, rules._replace(rng=None, strata=None), str(recorded)))
+    way = rules._replace(rng=None, strata=None)
+    key = repr((banks.name_of(bank), asked, way, _named(recorded)))
     keeper = home or run  # what is known of a bank is kept beside it
     known = keeper.read_result("misfit")
     if isinstance(known, dict) and known.get("key") == key:
@@ -94,6 +95,18 @@ def find_misfit(
     )
     keeper.write_result("misfit", {"key": key, **misfit._asdict()})
     return misfit, ""
+
+
+def _named(recorded: Any) -> Any:
+    """What tells one source from another, in few words."""
+    if isinstance(recorded, Responses | Matrix):
+        sums = float(np.sum(recorded.solved)), float(np.sum(recorded.tried))
+        return (len(recorded.solvers), len(recorded.items), *sums)
+    if isinstance(recorded, Run):
+        return str(recorded.path)
+    if isinstance(recorded, Sequence) and not isinstance(recorded, str):
+        return [_named(one) for one in recorded]
+    return str(recorded)
 
 
 def _data(

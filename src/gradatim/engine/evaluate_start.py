@@ -17,7 +17,7 @@ from gradatim.store import banks
 from gradatim.store.run import Run
 from gradatim.types import Bank, Problem
 
-LISTED = 20_000  # items that are weighed against each other; of more, the most telling
+LISTED, EACH = 5_000, 50  # items that are weighed, and for each question: the most telling
 
 
 class Start(NamedTuple):
@@ -228,7 +228,7 @@ def tables_of(
     open_ = np.zeros(len(bank.items), dtype=bool)
     open_[list(start.problems)] = True
     open_ &= ~closed
-    listed = listed_items(bank, open_, LISTED)
+    listed = listed_items(bank, open_, max(LISTED, EACH * n_asked))
     part = select_items(bank, listed)
     none = np.zeros((0, len(listed)))
     posterior = with_item_errors(part)
