@@ -159,6 +159,7 @@ def test_bad_numbers_are_refused(tmp_path):
         ({"margin": -0.1, "fail_if_worse": True}, r"`margin` must lie in \[0, 1\]"),
         ({"samples": 3}, "`samples` must be 1, as in these results"),
         ({"by": ["topic"]}, "nothing is known of items under 'topic'"),
+        ({"cluster": "text"}, "`cluster`: nothing is known of items under 'text'"),
         ({"scores": "x"}, "`compare` has no 'scores'"),
         ({"score": "x"}, "`score` is for logs and tables; none is given"),
     ):

@@ -247,6 +247,16 @@ def test_s194_single_attempts_cannot_name_a_lost_problem():
     assert not graded.clear.any()
 
 
+def test_s194_very_many_attempts_are_taken_as_normal():
+    solved, tried = np.array([[2600, 2500.0], [2400, 2500]]), np.full((2, 2), 4000)
+    found = changes(solved, tried)
+    exact = stats.hypergeom(8000, 5000, 4000)
+    assert found.p[0] == pytest.approx(exact.cdf(2400) - exact.pmf(2400) / 2, rel=0.02)
+    assert found.p[1] == pytest.approx(0.5)
+    huge = changes(np.full((2, 3), 1e15), np.full((2, 3), 10**15))
+    assert huge.p.tolist() == [0.5] * 3
+
+
 def test_s194_few_problems_are_called_lost_where_none_is():
     rng = np.random.default_rng(8)
     called = 0

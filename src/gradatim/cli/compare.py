@@ -163,7 +163,8 @@ def _goal(value: float) -> str:
 
 def said(value: Estimate) -> str:
     """A difference with its interval, in points."""
-    return f"{100 * value.value:+.1f} points [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
+    middle, low, high = (round(100 * v, 1) + 0.0 for v in (value.value, value.low, value.high))
+    return f"{middle:+.1f} points [{low:+.1f}, {high:+.1f}]"  # + 0.0: no minus before 0
 
 
 def chance(p: float) -> str:
@@ -240,10 +241,10 @@ def _ahead(found: Mapping[str, Any]) -> list[str]:
     row = sorted(rows, key=lambda r: r["detectable"].value)[len(rows) // 2]
     whose = "" if len(rows) == 1 else f" ({row['first']} and {row['second']}, the median pair)"
     need, effect = row["needed"], _goal(rule["effect"])
-    lines = [
-        f"this many problems show {points(row['detectable'].value)} with {rule['power']:.0%} "
-        f"power{whose}; {_more(need, effect)}"
-    ]
+    seen = f"show {points(row['detectable'].value)} with {rule['power']:.0%} power"
+    if row["detectable"].value > 1:
+        seen = "are too few to show any difference"
+    lines = [f"this many problems {seen}{whose}; {_more(need, effect)}"]
     if row["se_problems"] is not None:
         lines.append(
             f"  standard error {points(row['se'])}: problems {points(row['se_problems'])}, "
@@ -281,7 +282,8 @@ def _changed(rows: list[Mapping[str, Any]]) -> list[str]:
         if told is None or not told["lost"] + told["gained"]:
             continue
         head = "" if len(rows) == 1 else f"{row['first']} to {row['second']}: "
-        words = f"{head}{told['lost']:,} problems lost, {told['gained']:,} gained"
+        noun = "problem" if told["lost"] == 1 else "problems"
+        words = f"{head}{told['lost']:,} {noun} lost, {told['gained']:,} gained"
         if told["clear"]:
             words += f"; worse beyond luck on {len(told['clear']):,}: {_some(told['clear'])}"
         elif told["can_tell"]:

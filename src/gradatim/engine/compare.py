@@ -114,7 +114,7 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     with np.errstate(invalid="ignore"):
         rate = np.where(arms.tried > 0, arms.solved / arms.tried, np.nan)
     step = paired.steps(arms.solved, arms.tried)
-    together = None if cluster is None else labels_of(arms.columns, cluster)
+    together = None if cluster is None else labels_of(arms.columns, cluster, argument="cluster")
     found = paired.differences(rate, listed, step=step, cluster=together, level=level)
     if correct == "joint":
         rng = np.random.default_rng(seed)

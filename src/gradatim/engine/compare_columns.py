@@ -108,12 +108,15 @@ def _table(path: str | Path, items: set[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def labels_of(columns: Mapping[str, Sequence[Any]], column: str) -> np.ndarray:
+def labels_of(
+    columns: Mapping[str, Sequence[Any]], column: str, *, argument: str = "by"
+) -> np.ndarray:
     """(item,) text: the group of each item in a column; many different numbers are cut in quarters.
 
     Args:
         columns: name -> (item,) what is known of items; None where nothing is.
         column: one of them.
+        argument: which asked for it, for the message.
 
     Raises:
         ArgumentError: no source has this column.
@@ -121,8 +124,8 @@ def labels_of(columns: Mapping[str, Sequence[Any]], column: str) -> np.ndarray:
     if column not in columns:
         known = ", ".join(sorted(columns)[:SHOWN]) or "none"
         raise ArgumentError(
-            f"`by`: nothing is known of items under {column!r} (known: {known}); give a table of "
-            f"items with --groups FILE{nearest(column, columns)}"
+            f"`{argument}`: nothing is known of items under {column!r} (known: {known}); give a "
+            f"table of items with --groups FILE{nearest(column, columns)}"
         )
     values = [_number(v) for v in columns[column]]
     numbers = [v for v in values if isinstance(v, float)]

@@ -11,6 +11,8 @@ from scipy import special
 from gradatim import checks
 from gradatim.scale.multiple import adjust
 
+MANY = 4000  # attempts of a problem above which hypergeometric chances are taken as normal
+
 
 class Changes(NamedTuple):
     """What changed from the first solver to the second.
@@ -72,6 +74,11 @@ def changes(
 def _fewer(solved: np.ndarray, tried: np.ndarray) -> np.ndarray:
     """(problem,) P(second solves fewer) + P(as many) / 2, given how many both solved together."""
     both, total = solved.sum(axis=0), tried.sum(axis=0)
+    if total.max() > MANY:
+        share = tried[1] / total
+        spread = both * share * (1 - share) * (total - both) / np.maximum(total - 1, 1)
+        off = solved[1] - both * share
+        return special.ndtr(off / np.sqrt(np.maximum(spread, 1e-300)))
     x = np.arange(tried[1].max() + 1)[:, None]
     with np.errstate(invalid="ignore"):
         log = _choose(both, x) + _choose(total - both, tried[1] - x) - _choose(total, tried[1])
