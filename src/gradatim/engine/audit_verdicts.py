@@ -21,6 +21,7 @@ from gradatim.types import Estimate, Matrix
 
 AUDITED = ("audited", "audited_verdict", "trusted_verdict", "human_verdict")
 SECOND = ("second_verdict", "other_verdict")
+MATERIAL = 0.01  # shift of the mean that is a finding
 PASSES = 0.5  # a score above this is a pass
 MOST_SOLVERS = 200  # that are corrected one by one
 MOST_K = 16
@@ -191,12 +192,11 @@ def _biased(strict: Corrected, mean: Corrected, known: Known) -> list[dict[str, 
         )
         remedy = "audit attempts of these solvers; rates of other ones do not hold here"
         found.append(finding("rates_too_high", [], words, remedy=remedy))
-    # a shift for sure, and one that matters beside the error of the sample
-    apart = not mean.corrected.low <= naive.value <= mean.corrected.high
-    if apart and not strict.shift.low <= 0 <= strict.shift.high:
+    if strict.shift.high < -MATERIAL or strict.shift.low > MATERIAL:
         words = (
             f"the mean score is {naive.value:.3f} by the verifier and {written(mean.corrected)} "
-            f"without its errors ({known.source})"
+            f"without its errors, {mean.shift.value:+.3f} [{mean.shift.low:+.3f}, "
+            f"{mean.shift.high:+.3f}] ({known.source})"
         )
         remedy = "report corrected rates (--json: `solvers`), or use a verifier that errs less"
         found.append(finding("biased_score", [], words, remedy=remedy))
