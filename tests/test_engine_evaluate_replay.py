@@ -39,7 +39,10 @@ def test_adaptive_tests_beat_random_ones(found):
     assert adaptive.n == 80
     assert found["adaptive_spearman"].value > found["random_model_spearman"].value > 0.8
     assert found["folds"] == 10
-    assert 0 < found["exposure"] <= 1
+    assert 0 < found["overlap"] <= found["exposure"] <= 1
+    assert 0.9 < found["coverage"].value <= 1
+    assert found["width"].value < found["plain_width"].value
+    assert found["enough_model"] is None or found["enough_model"] > found["enough"]
     curve = found["curve"]
     assert [len(curve[name]) for name in curve] == [20] * 5
     assert curve["adaptive_error"][-1] == pytest.approx(adaptive.value)
@@ -88,6 +91,32 @@ def test_hard_inputs():
     two = evaluate_replay(matrix(models=2, items=9), items=3, compare_random=4)
     assert np.isnan(two["adaptive_spearman"].value)
     assert two["adaptive_error"].n == 2
+
+
+def test_an_item_is_closed_once_enough_models_had_it():
+    data = matrix(models=30, items=60)
+    options = {"items": 8, "compare_random": 9, "holdout": 0.2, "repeats": 2}
+    free, capped = (evaluate_replay(data, max_exposure=m, **options) for m in (1.0, 0.3))
+    assert "exposure_loss" not in free
+    assert free["exposure"] > 0.4
+    assert capped["exposure"] <= 0.3
+    assert capped["overlap"] < free["overlap"]
+    assert capped["uncapped_error"].value == pytest.approx(free["adaptive_error"].value)
+    loss = capped["adaptive_error"].value - free["adaptive_error"].value
+    assert capped["exposure_loss"].value == pytest.approx(loss)
+
+
+def test_intervals_are_pooled_over_halves_of_the_items():
+    ticks = []
+    data = matrix(models=20, items=40, samples=3, missing=0.2)
+    found = evaluate_replay(
+        data, items=6, compare_random=9, holdout=0.25, repeats=1, halves=3, progress=ticks.append
+    )
+    assert found["coverage"].n == 20  # models, not tests: what is shared is not counted twice
+    assert 0.7 < found["coverage"].value <= 1
+    assert ticks[-1].done == ticks[-1].total == 80  # 20 models, on all items and on three halves
+    plain = evaluate_replay(data, items=6, compare_random=9, holdout=0.25, repeats=1)
+    assert plain["adaptive_error"] == found["adaptive_error"]
 
 
 def test_of_many_models_some_are_held_out(monkeypatch):

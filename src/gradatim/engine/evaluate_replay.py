@@ -108,10 +108,11 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
         where `max_exposure` is under 1, `uncapped_error`, and `exposure_loss`, the error that the
         cap adds. `enough`: the fewest adaptive items from which on their error is not above
         `random_error`, `enough_model`: not above that of `compare_random` random items scored
-        with the same model (None: more than `items`). `exposure`: the largest share of models
-        given one item. `curve`: the three errors, and the mean width, after 1, 2 .. items. A full
-        score is the mean over a model's recorded items; where it has fewer than asked for, all
-        are asked.
+        with the same model (None: more than `items`), whose error is `random_model_all_error`.
+        `exposure`: the largest share of models given one item; `overlap`: the share of a test
+        that another test has too. `curve`: the three errors, and the mean width, after 1, 2 ..
+        items. A full score is the mean over a model's recorded items; where it has fewer than
+        asked for, all are asked.
 
     Raises:
         ArgumentError: an argument out of range, fewer than two models, no item.
@@ -323,6 +324,7 @@ def _figures(
         "enough_model": _enough(curve["adaptive_error"], float(random.model[:, last].mean())),
         "random_model_all_error": _mean(random.model[:, last]),
         "exposure": float(given.max() / len(found.row)),
+        "overlap": float(np.sum((given / len(found.row)) ** 2) / asked),
         "curve": {"items": np.arange(1, asked + 1), **curve, "width": 2 * half.mean(axis=0)},
     }
 

@@ -267,6 +267,9 @@ def walk(
     Raises:
         ArgumentError: arrays of different shapes, rates outside [0, 1], rules that cannot be.
 
+    Ref: the score is p-IRT of Polo et al. 2024, tinyBenchmarks, arXiv:2402.14992; differs: chances
+    are means over the posteriors of ability and items, not at one estimate.
+
     >>> from gradatim.evaluation.tables import tabulate
     >>> from gradatim.scale.curves import flat
     >>> bank = flat(difficulty=[-1.0, 0.0, 1.0], discrimination=[1.0, 2.0, 1.0])
