@@ -90,7 +90,7 @@ def clustered_share(
         return Estimate(np.nan, 0.0, 1.0, 0)
     mean, n = _moments(hits, cluster)
     low, high = shares.jeffreys(np.array([mean * n]), np.array([n]), level)
-    return Estimate(mean, min(float(low[0]), mean), max(float(high[0]), mean), n)
+    return Estimate(mean, min(float(low[0]), mean), max(float(high[0]), mean), round(n, 1))
 
 
 def audited_rates(
@@ -161,7 +161,7 @@ def _by_verdict(
         low, high = np.quantile(by_draw, [(1 - level) / 2, (1 + level) / 2])
         n = max(value * (1 - value) / float(by_draw.var()) - 1, 1.0) if 0 < value < 1 else 0
         n = n or float(len(right)) * total / sum(of)
-        return Estimate(value, min(float(low), value), max(float(high), value), n)
+        return Estimate(value, min(float(low), value), max(float(high), value), round(n, 1))
 
     wrong = [count - good for count, good in zip(of, means, strict=True)]
     ill = [count - good for count, good in zip(of, drawn, strict=True)]
