@@ -16,6 +16,7 @@ from gradatim.reports.charts import Panel, draw_lines
 from gradatim.reports.marks import Series
 from gradatim.reports.page import Figure, Note, Page, Section, render
 from gradatim.reports.read import Found
+from gradatim.reports.svg import escape
 
 Z = 1.959964
 ERRORS = (
@@ -172,7 +173,8 @@ def save_figure(found: Mapping[str, Any], output: str | Path) -> Path:
         text = (draw_replay if replayed else draw_shrinking)(found)
         head, rest = text.split(">", 1)
         head = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
-        text = f"{head}><style>{style}</style>{rest}\n"
+        alone = "svg { font-family: system-ui, sans-serif; background: var(--paper); }"
+        text = f"{head}><style>{escape(style + alone)}</style>{rest}\n"
     else:
         section = _tried(found) if replayed else _tested(found)
         text = render(
