@@ -1,1 +1,14 @@
-"""Pure numerics: where a model stands, and how surely."""
+"""Pure numerics: where a model stands, and how surely.
+
+Few attempts: `adaptive` and `replay` give tests, `tables` and `shortlist` find what tells most,
+`picking` shares it out, `intervals` hold what the model gets wrong. Against others: `comparison`,
+`pairs`, `power`, `regressions`; `ranking` and its `ranking_fits`, `aggregation`, `consensus`.
+
+Is the score real? Of items: `items`, `leakage`, `near_duplicates`, `blind`, `options`, `layout`.
+Of repeats: `variance`, `signal`, `consistency`, `independence`, `holdout`. Of verdicts:
+`verifier_error`, `verifier_agreement`, `verdict_trend`, `selection`, `resampling`,
+`better_checker`. Of confidences: `calibration`, `rescaling`, `discrimination`, `selective`,
+`abstention`, `horizon`.
+
+Over training: `curves`, `learning_curves`, `profiles`, `feedback`. `rank` correlates.
+"""
