@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 from gradatim import checks
 from gradatim.engine.audit_abstention import judge_abstention
 from gradatim.engine.audit_confidence import judge_confidence
+from gradatim.engine.audit_independence import judge_independence
 from gradatim.engine.audit_items import find_items
 from gradatim.engine.audit_leaks import find_leaks
+from gradatim.engine.audit_prompts import find_blind, judge_layouts
 from gradatim.engine.audit_rows import find_rows
 from gradatim.engine.audit_steps import find_lucky, measure_horizon
 from gradatim.engine.audit_subject import Subject, open_subject
 from gradatim.engine.audit_texts import find_texts
 from gradatim.engine.audit_trend import find_trend
+from gradatim.engine.audit_variance import judge_checkpoints, judge_consistency, judge_seeds
 from gradatim.engine.audit_verdicts import judge_verdicts
 from gradatim.evaluation.verifier_error import stated_rates
 from gradatim.progress import Progress, Tick, silent
@@ -67,6 +70,22 @@ SECTIONS: tuple[Section, ...] = (
         "a run with problems that have an answer, and some without",
     ),
     Section("horizon", measure_horizon, "a run with replies of several steps"),
+    Section("seeds", judge_seeds, "a column `seed`, all seeds of a solver on the same items"),
+    Section("checkpoints", judge_checkpoints, "a column `step` with 4 steps on the same items"),
+    Section(
+        "independence",
+        judge_independence,
+        "several attempts on a problem in their order (a time, or a column `attempt`) or with a "
+        "column `batch`; 10 problems with passes and fails",
+    ),
+    Section("layout", judge_layouts, "a column `layout`, all layouts on the same items"),
+    Section(
+        "blind",
+        find_blind,
+        "attempts without the question (a column `blind`) and a column `chance` or `n_options`, "
+        "or problems with a column `options`",
+    ),
+    Section("reliability", judge_consistency, "3 solvers on the same 10 items", 0.0),
 )
 
 

@@ -45,11 +45,13 @@ class Kept(NamedTuple):
     keep: np.ndarray
 
 
-def signal_to_noise(score: np.ndarray, *, level: float = 0.95) -> Signals:
+def signal_to_noise(score: np.ndarray, *, detrend: bool = False, level: float = 0.95) -> Signals:
     """The spread of models beside the spread of one model's last checkpoints.
 
     Args:
         score: (subtask, model, checkpoint) float, complete: the last n checkpoints of each model.
+        detrend: noise is about a line through each run's checkpoints, not about their mean: for
+            runs that still rise.
         level: coverage of the intervals.
 
     Returns:
@@ -70,10 +72,16 @@ def signal_to_noise(score: np.ndarray, *, level: float = 0.95) -> Signals:
     """
     score = _checked(score)
     _, models, last = score.shape
-    df = models * (last - 1)
     mean = score.mean(axis=2)
     centre = mean.mean(axis=1)
-    inside = ((score - mean[:, :, None]) ** 2).sum(axis=(1, 2))
+    rest = score - mean[:, :, None]
+    if detrend:
+        if last < 3:
+            raise ArgumentError(f"a line needs 3 checkpoints, got {last}")
+        time = np.arange(last) - (last - 1) / 2
+        rest = rest - (rest @ time)[:, :, None] * time / (time @ time)
+    df = models * (last - 1 - detrend)
+    inside = (rest**2).sum(axis=(1, 2))
     outer = last * ((mean - centre[:, None]) ** 2).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         signal = np.ptp(mean, axis=1) / centre

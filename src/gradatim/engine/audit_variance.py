@@ -1,0 +1,240 @@
+"""Seeds, checkpoints, other items: is a difference more than noise?"""
+
+from typing import Any
+
+import numpy as np
+
+from gradatim.engine.audit_subject import Subject, finding, pick
+from gradatim.engine.audit_variants import (
+    FEWEST,
+    SEEDS,
+    STEPS,
+    Variants,
+    find_variants,
+    on_shared_items,
+)
+from gradatim.engine.audit_verdicts import written
+from gradatim.evaluation.consistency import consistency
+from gradatim.evaluation.signal import signal_to_noise
+from gradatim.evaluation.variance import monotonicity, seed_gaps, seed_variance
+from gradatim.types import Estimate
+
+SUBTASKS = ("subtask", "task", "subject", "topic", "category", "domain", "family", "platform")
+CURVE = 4  # checkpoints from which a curve may rise or fall
+LAST = 10  # checkpoints at most whose spread is a run's noise
+NO_SIGNAL = 0.05  # p-value above which a subtask does not tell models apart
+LISTED = 5  # names in a note
+
+
+def judge_seeds(subject: Subject) -> dict[str, Any] | None:
+    """The deviation over seeds, and differences between systems that are within it."""
+    systems = find_variants(subject, SEEDS, last=STEPS)
+    if not systems:
+        return None
+    rows, findings, notes = [], [], []
+    for one in systems:
+        found = seed_variance(one.rate)
+        rows.append({"system": one.name, "seeds": len(one.labels), **found._asdict()})
+        error = (found.items.high - found.items.low) / 3.92
+        matters = found.net.value > error / 2  # widens error bars by more than a tenth
+        if found.p_value < subject.alarm / len(systems) and matters:
+            wide = float(np.hypot(error, found.net.value))
+            words = (
+                f"the score of {one.name} depends on the seed: deviation "
+                f"{written(found.spread)} over {len(one.labels)} seeds, {found.luck:.3f} by the "
+                f"luck of attempts; a seed's error is {wide:.3f}, not {error:.3f} as by items"
+            )
+            remedy = (
+                "report the mean over seeds with its interval (--json: `systems`), and compare by "
+                "several seeds of both"
+            )
+            findings.append(
+                finding("seed_noise", [one.name], words, remedy=remedy, p_value=found.p_value)
+            )
+    gaps = _gaps(systems)
+    within = [row for row in gaps if row["within"]]
+    if within:
+        told = [f"{r['better']} over {r['worse']} by {written(r['difference'])}" for r in within]
+        notes.append(
+            f"differences within the noise of seeds: {'; '.join(told[:LISTED])}"
+            + f" and {len(told) - LISTED} more" * (len(told) > LISTED)
+        )
+    elif gaps:
+        notes.append("all neighbours differ by more than seeds make them")
+    return {
+        "looked_at": f"{sum(len(one.labels) for one in systems)} seeds of {len(systems)} systems",
+        "findings": findings,
+        "notes": notes,
+        "systems": rows,
+        "gaps": gaps,
+    }
+
+
+def _gaps(systems: list[Variants]) -> list[dict[str, Any]]:
+    same = on_shared_items(systems)
+    if len(same) < 2:
+        return []
+    mean = np.concatenate([one.rate.mean(axis=1) for one in same])
+    found = seed_gaps(
+        mean, np.repeat([one.name for one in same], [len(one.labels) for one in same])
+    )
+    return [
+        {
+            "better": str(found.better[i]),
+            "worse": str(found.worse[i]),
+            "difference": _one(found.difference, i),
+            "within": bool(found.within[i]),
+        }
+        for i in range(len(found.within))
+    ]
+
+
+# -- checkpoints ------------------------------------------------------------------------------
+
+
+def judge_checkpoints(subject: Subject) -> dict[str, Any] | None:
+    """Whether scores rise with training, and which subtasks tell runs apart."""
+    runs = [
+        one
+        for one in find_variants(subject, STEPS, apart=SEEDS, fewest=CURVE)
+        if one.labels.dtype.kind in "fiu"
+    ]
+    if not runs:
+        return None
+    runs = on_shared_items(runs) or runs[:1]
+    parts = _subtasks(subject)
+    rows = []
+    for name, chosen in parts.items():
+        curves = [one.rate[:, chosen[one.items]] for one in runs]
+        if all(curve.shape[1] for curve in curves):
+            steps = [one.labels for one in runs]
+            curves = [curve.mean(axis=1) for curve in curves]
+            rows.append({"subtask": name, **_rising(curves, steps), "curves": curves})
+    findings, notes = _falling(rows, subject.alarm), []
+    several = [row for row in rows if row["subtask"] != "all"] or rows
+    summary = _signal(several, findings, notes) if len(runs) > 1 else {}
+    tau = rows[0]["tau"]
+    notes.insert(0, f"Kendall's tau of score and step {_said(tau)}, mean of {tau.n} runs")
+    for row in rows:
+        del row["curves"]
+    return {
+        "looked_at": f"{sum(len(one.labels) for one in runs)} checkpoints of {len(runs)} runs",
+        "findings": findings,
+        "notes": notes,
+        "subtasks": rows,
+        **summary,
+    }
+
+
+def _said(estimate: Any) -> str:
+    return f"{estimate.value:.2f}" if np.isnan(estimate.low) else written(estimate)
+
+
+def _subtasks(subject: Subject) -> dict[str, np.ndarray]:
+    """Name -> (item,) bool, all items first."""
+    assert subject.matrix is not None
+    parts = {"all": np.ones(len(subject.matrix.items), dtype=bool)}
+    column = pick(subject.of_item, SUBTASKS)
+    if column is not None and len(np.unique(column)) <= len(column) / 2:
+        parts |= {str(name): column == name for name in np.unique(column)}
+    return parts
+
+
+def _rising(curves: list[np.ndarray], steps: list[np.ndarray]) -> dict[str, Any]:
+    most = max(len(curve) for curve in curves)
+    table, time = (np.full((len(curves), most), np.nan) for _ in range(2))
+    for at, (curve, step) in enumerate(zip(curves, steps, strict=True)):
+        table[at, : len(curve)], time[at, : len(curve)] = curve, step
+    found = monotonicity(table, time)
+    return {"tau": found.tau, "rises": found.rises, "falls": found.falls}
+
+
+def _falling(rows: list[dict[str, Any]], alarm: float) -> list[dict[str, Any]]:
+    found = []
+    for row in rows:
+        if row["falls"] >= alarm / len(rows):
+            continue
+        name = row["subtask"]
+        words = (
+            f"the score{'' if name == 'all' else f' on {name}'} falls with training: Kendall's "
+            f"tau {_said(row['tau'])}"
+        )
+        remedy = "read replies of late checkpoints; stop earlier, or look for what it forgets"
+        found.append(finding("falls", [name], words, remedy=remedy, p_value=row["falls"]))
+    return found
+
+
+def _signal(
+    rows: list[dict[str, Any]], findings: list[dict[str, Any]], notes: list[str]
+) -> dict[str, Any]:
+    """Signal and noise of the last checkpoints into rows and findings; what to keep."""
+    n = min(len(curve) for row in rows for curve in row["curves"])
+    last = min(n, max(4, n // 4), LAST)
+    score = np.array([[curve[-last:] for curve in row["curves"]] for row in rows])
+    if not (score.mean(axis=(1, 2)) > 0).all():
+        return {}
+    found = signal_to_noise(score, detrend=True)
+    for at, row in enumerate(rows):
+        ratio, noise = _one(found.snr, at), _one(found.noise, at)
+        p_value = float(found.p_value[at])
+        row |= {"signal": float(found.signal[at]), "noise": noise, "snr": ratio, "p_value": p_value}
+    blind = [row for row in rows if row["p_value"] > NO_SIGNAL]
+    if len(rows) > 1 and len(blind) < len(rows):
+        for row in blind:
+            words = (
+                f"{row['subtask']} does not tell runs apart: signal {row['signal']:.3f}, noise "
+                f"{written(row['noise'])} of one checkpoint (p = {row['p_value']:.2f})"
+            )
+            remedy = "leave it out of the mean, give it more items, or average last checkpoints"
+            findings.append(
+                finding("no_signal", [row["subtask"]], words, remedy=remedy, p_value=row["p_value"])
+            )
+    elif blind:
+        notes.append(f"runs do not differ by more than their checkpoints do, over the last {last}")
+    if len(rows) < 2:
+        return {"last": last}
+    kept = np.array([row["p_value"] <= NO_SIGNAL for row in rows])
+    means = np.stack([score.mean(axis=0), score[kept if kept.any() else ...].mean(axis=0)])
+    both = signal_to_noise(means, detrend=True).snr
+    every, alone = (_one(both, at) for at in (0, 1))
+    chosen = [row["subtask"] for row, held in zip(rows, kept, strict=True) if held]
+    notes.append(
+        f"signal to noise of the mean of all {len(rows)} subtasks {written(every)}"
+        + f", without {len(rows) - len(chosen)} of them {written(alone)}"
+        * (0 < len(chosen) < len(rows))
+    )
+    return {"last": last, "keep": chosen, "snr_all": every, "snr_kept": alone}
+
+
+def _one(many: Estimate, at: int) -> Estimate:
+    value, low, high, n = (getattr(many, end)[at].item() for end in ("value", "low", "high", "n"))
+    return Estimate(value, low, high, n)
+
+
+# -- other items ------------------------------------------------------------------------------
+
+
+def judge_consistency(subject: Subject) -> dict[str, Any] | None:
+    """How far another set of items would give the same scores and ranks; no finding."""
+    matrix = subject.matrix
+    if matrix is None:
+        return None
+    there = np.asarray(matrix.tried) > 0
+    rows = there.mean(axis=1) >= 0.5  # who tried few items would cost all others theirs
+    shared = there[rows].all(axis=0) if rows.any() else np.zeros(there.shape[1], bool)
+    if rows.sum() < 3 or shared.sum() < FEWEST:
+        return None
+    tried = np.asarray(matrix.tried)[rows][:, shared]
+    found = consistency(matrix.solved[rows][:, shared] / tried)
+    needed = f"{found.needed:,.0f}" if np.isfinite(found.needed) else "no number of"
+    notes = [
+        f"alpha {_said(found.alpha)}, split halves {found.split_half.value:.3f}: "
+        f"{needed} items like these reach 0.9 among solvers like these",
+        f"a score is exact to {found.error:.3f} (standard error over items)",
+    ]
+    return {
+        "looked_at": f"{int(rows.sum())} solvers on {int(shared.sum()):,} shared items",
+        "findings": [],
+        "notes": notes,
+        **found._asdict(),
+    }
