@@ -65,7 +65,7 @@ def test_a_verb_asks_first_and_names_its_requests(verb, tmp_path):
 @pytest.mark.parametrize(
     ("form", "options", "says"),
     [
-        ("best-of-4({})", {}, "logprobs gave null"),
+        ("best-of-4({})", {}, "logprobs gave null.*--set logprobs=true` says more"),
         ("certain-4({})", {"by": "logp"}, "logprobs gave null"),
         ("vote-2(best-of-4({}))", {}, "logprobs gave null"),
         ("stepwise(best-of-4({}))", {}, "logprobs gave null"),

@@ -166,9 +166,11 @@ def vet(
         spending.account.add(Paid(talk.requests, talk.read, talk.tokens))
     if lacking := [finding for finding in found if finding.harm]:
         said = "; ".join(f"{f.name}: {f.asked} gave {f.got}: {f.means}" for f in lacking)
+        ranked = " --set logprobs=true" if talk.line.logprobs else ""  # a controller may want them
         raise SolverError(
             f"openai:{talk.model} at {talk.url} lacks what this run needs, nothing was attempted. "
-            f"{said} (`gradatim doctor {spec}` says more, --set probe=false goes on regardless)"
+            f"{said} (`gradatim doctor {spec}{ranked}` says more, --set probe=false goes on "
+            "regardless)"
         )
     cost = spending.price(Cost(talk.read, talk.tokens))
     told = {"requests": talk.requests, "prompt_tokens": talk.read, "answer_tokens": talk.tokens}
