@@ -2,14 +2,23 @@
 
 from typing import Any
 
+import numpy as np
+
 from gradatim.engine.audit_subject import Subject, finding
-from gradatim.scale.quality import check_quality
+from gradatim.scale.clones import find_clones
+from gradatim.scale.quality import MOST, check_quality
+from gradatim.scale.screens import screen
+from gradatim.types import Matrix
 
 FAULTS = {
     "clones": "keep one of these rows",
     "no_answers": "read some of its replies, grade them again, or leave the row out",
     "parts": "do not compare solvers of different parts; add attempts of one solver in both",
 }
+
+# a copy with a few cells changed: of an able solver, who errs seldom, these few are a large share
+# of what is expected. Versions of one model in public tables differ in .43 of it, or in 3% of cells
+CELLS, SHARE = 0.025, 0.4
 
 
 def find_rows(subject: Subject) -> dict[str, Any] | None:
@@ -27,9 +36,32 @@ def find_rows(subject: Subject) -> dict[str, Any] | None:
             )
         else:
             notes.append(one.words)
+    named = {name for one in findings for name in one["names"] if one["kind"] == "clones"}
+    findings += _copies(matrix, named, alarm=subject.alarm / 2)
     pairs = len(matrix.solvers) * (len(matrix.solvers) - 1) // 2
     return {
         "looked_at": f"{pairs:,} pairs of {len(matrix.solvers):,} rows",
         "findings": findings,
         "notes": notes,
     }
+
+
+def _copies(matrix: Matrix, named: set[str], *, alarm: float) -> list[dict[str, Any]]:
+    """Pairs that differ in a few cells only, and in far fewer than independent rows would."""
+    if len(matrix.solvers) > MOST:
+        return []
+    table = screen(matrix, checked=True)
+    pairs = find_clones(table.rate, table.has, share=SHARE, alarm=alarm)
+    found = []
+    for at in np.flatnonzero(pairs.differ <= CELLS * pairs.common):
+        names = [matrix.solvers[i] for i in (pairs.first[at], pairs.second[at])]
+        if named.issuperset(names):
+            continue
+        n, d, e = int(pairs.common[at]), float(pairs.differ[at]), float(pairs.expected[at])
+        words = (
+            f"{names[0]!r} and {names[1]!r} differ by {d:.3g} on {n:,} common cells where {e:.3g} "
+            "is expected of different solvers as able as these: one may be a copy of the other"
+        )
+        evidence = {"cells": n, "differences": d, "expected": e}
+        found.append(finding("copy", names, words, remedy=FAULTS["clones"], **evidence))
+    return found
