@@ -11,7 +11,7 @@ BENCH_FAMILIES := .cache/bench-families
 BENCH_ADAPTIVE := .cache/bench-adaptive
 WITH_DATA := $(if $(wildcard $(DATA)),--data=$(DATA))
 
-.PHONY: demo demo-llm test check slow bench bench-scale bench-loop bench-families bench-slots bench-endpoint bench-adaptive readme docs clean
+.PHONY: demo demo-llm test check slow bench bench-scale bench-loop bench-families bench-slots bench-endpoint bench-adaptive bench-bootstrap bench-ranking readme docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -40,7 +40,8 @@ check: $(VENV)/.dev
 # pages as they stand: their commands and Python blocks, in a temporary folder
 readme: $(VENV)/.dev
 	$(BIN)/python tests/readme_check.py README.md docs/quickstart.md docs/logs.md docs/study.md \
-	    docs/how-to/endpoint.md docs/how-to/rollouts.md
+	    docs/how-to/endpoint.md docs/how-to/rollouts.md docs/how-to/compare.md docs/how-to/evaluate.md \
+	    docs/how-to/trust.md
 
 # what is written by scripts: docs/api.md and docs/methods.md
 docs: $(VENV)/.dev
@@ -80,6 +81,8 @@ bench:
 	$(MAKE) bench-slots ARGS=
 	$(MAKE) bench-endpoint ARGS=
 	$(MAKE) bench-adaptive ARGS=
+	$(MAKE) bench-bootstrap ARGS=
+	$(MAKE) bench-ranking ARGS=
 	$(MAKE) bench-loop ARGS=
 
 # calibration; peers get environments of their own, made by the script
@@ -114,6 +117,13 @@ $(BENCH_ADAPTIVE)/.ready: pyproject.toml constraints.txt
 # the next item of an adaptive test, beside catsim and catpie
 bench-adaptive: $(BENCH_ADAPTIVE)/.ready
 	OMP_NUM_THREADS=1 $(BENCH_ADAPTIVE)/bin/python benchmarks/adaptive.py $(ARGS)
+
+# one thread, as the peers in it have
+bench-bootstrap: $(VENV)/.demo
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bootstrap.py $(ARGS)
+
+bench-ranking: $(VENV)/.demo
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ranking.py $(if $(wildcard $(DATA)),--data $(DATA)) $(ARGS)
 
 bench-loop: $(BENCH)/.ready
 	HF_HUB_OFFLINE=1 $(BENCH)/bin/python benchmarks/tiny_loop.py $(ARGS)

@@ -74,8 +74,15 @@ def whole(low: float, high: float, /, **named: Any) -> None:
 
 
 def finite(**named: Any) -> None:
-    """Check that no entry is NaN or infinite."""
+    """Check that all entries are numbers, none of them NaN or infinite.
+
+    >>> finite(ability="high")
+    Traceback (most recent call last):
+    gradatim.errors.ArgumentError: `ability` must be a number, got 'high'
+    """
     for arg, value in named.items():
+        if isinstance(value, str):
+            raise ArgumentError(f"`{arg}` must be a number, got {value!r}")
         bad = ~np.isfinite(np.asarray(value, dtype=float))
         if bad.any():
             raise ArgumentError(f"`{arg}` must be finite, got {bad.sum()} NaN or infinite entries")

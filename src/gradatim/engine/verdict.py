@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from gradatim.engine.attempt import attempt
-from gradatim.evaluation.comparison import clustered_mean, compare
+from gradatim.evaluation.comparison import compare, mean_rate
 from gradatim.evaluation.curves import reach, rising
 from gradatim.files import dumps
 from gradatim.progress import Progress, silent
-from gradatim.scale.rates import pass_rate
 from gradatim.solvers.registry import open_solver
 from gradatim.store.run import Run
 from gradatim.types import Estimate, Problem
@@ -97,7 +96,7 @@ def judge(
             for family, level in cells:
                 mine = rate[strata == f"{family}:{level}"]
                 row = {"family": family, "level": level, "mode": mode, "arm": arm}
-                found["rows"].append(row | {"rate": _mean(mine)})
+                found["rows"].append(row | {"rate": mean_rate(mine)})
             own = compare(rate, rate, strata=strata).first
             found["overall"].append({"mode": mode, "arm": arm, "rate": own})
         for first, second in combinations(reversed(list(arms)), 2):
@@ -105,15 +104,6 @@ def judge(
             pair = {"mode": mode, "between": [first, second], "value": value}
             found["difference"].append(pair)
     return found
-
-
-def _mean(rate: np.ndarray) -> Estimate:
-    """Mean of problems' rates; where all agree on 0 or 1, each problem counts as one trial."""
-    if np.ptp(rate) == 0 and rate[0] in (0, 1):
-        edge = pass_rate(np.array([rate.sum()]), np.array([len(rate)]))
-        return Estimate(*(getattr(edge, k)[0].item() for k in ("value", "low", "high", "n")))
-    found = clustered_mean(rate, np.arange(len(rate)))
-    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def rollouts_to(target: float, monitor: Sequence[Mapping[str, Any]]) -> int | None:

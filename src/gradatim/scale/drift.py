@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from gradatim import checks
+from gradatim.scale import multiple
 from gradatim.scale.anchors import Anchors, keep_anchors, pair_items
 from gradatim.scale.estimators import by_precision, residuals, robust_start, turns
 from gradatim.types import Bank
@@ -164,17 +165,8 @@ def _chances(anchors: Anchors, gap: np.ndarray, noise: np.ndarray) -> np.ndarray
 
 def _named(p: np.ndarray, *, alpha: float, adjust: str) -> np.ndarray:
     """(anchor,) bool: rejected after the adjustment, at most half of all."""
-    n = len(p)
     order = np.argsort(p, kind="stable")
-    ranked = p[order]
-    if adjust == "none":
-        count = int(np.sum(ranked <= alpha))
-    elif adjust == "holm":
-        over = np.flatnonzero(ranked > alpha / (n - np.arange(n)))
-        count = int(over[0]) if len(over) else n
-    else:
-        under = np.flatnonzero(ranked <= alpha * np.arange(1, n + 1) / n)
-        count = int(under[-1]) + 1 if len(under) else 0
-    named = np.zeros(n, dtype=bool)
-    named[order[: min(count, n // 2)]] = True
+    count = int(np.sum(multiple.adjust(p, method=adjust) <= alpha))
+    named = np.zeros(len(p), dtype=bool)
+    named[order[: min(count, len(p) // 2)]] = True
     return named

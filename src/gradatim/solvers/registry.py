@@ -37,6 +37,7 @@ NEEDS = {
     "logp": "{part} gives no log-probability of its replies ({able} do): choose another `by`",
 }
 BUDGETS = ("max_requests", "max_tokens_total", "max_cost")  # each solver counts its own
+NUMBER = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|(?<=\+)[1-9]\d*)(?:[eE][+-]?\d+)?")  # beyond JSON's
 WRAPPED = re.compile(r"([a-z]+(?:-[a-z]+)*)(?:-(\d+))?\((.*)\)", re.DOTALL)
 
 
@@ -282,11 +283,15 @@ def _record(name: str, value: Any) -> dict[str, Any]:
 def parse_options(settings: Sequence[str]) -> dict[str, Any]:
     """Options given as texts: `name=value` in JSON or plain, `name=@FILE` for a file's content.
 
+    Numbers may be written as people do (.5, -.7, +1), which JSON does not read.
+
     Raises:
         ArgumentError: a setting without `=`.
 
     >>> parse_options(["temperature=0.7", "stop=Q:", 'shots=[["2+2", "4"]]'])
     {'temperature': 0.7, 'stop': 'Q:', 'shots': [['2+2', '4']]}
+    >>> parse_options(["ability=-.7", "name=007"])
+    {'ability': -0.7, 'name': '007'}
     """
     parsed = {}
     for setting in settings:
@@ -298,5 +303,5 @@ def parse_options(settings: Sequence[str]) -> dict[str, Any]:
         try:
             parsed[name] = json.loads(value)
         except json.JSONDecodeError:
-            parsed[name] = value
+            parsed[name] = float(value) if NUMBER.fullmatch(value) else value
     return parsed
