@@ -35,6 +35,10 @@ def judge_seeds(subject: Subject) -> dict[str, Any] | None:
     for one in systems:
         found = seed_variance(one.rate)
         rows.append({"system": one.name, "seeds": len(one.labels), **found._asdict()})
+        notes.append(
+            f"{one.name}: {written(found.mean)} over {len(one.labels)} seeds, deviation "
+            f"{written(found.spread)}, by the luck of attempts alone {found.luck:.3f}"
+        )
         error = (found.items.high - found.items.low) / 3.92
         matters = found.net.value > error / 2  # widens error bars by more than a tenth
         if found.p_value < subject.alarm / len(systems) and matters:
@@ -51,6 +55,7 @@ def judge_seeds(subject: Subject) -> dict[str, Any] | None:
             findings.append(
                 finding("seed_noise", [one.name], words, remedy=remedy, p_value=found.p_value)
             )
+    del notes[LISTED:]
     gaps = _gaps(systems)
     within = [row for row in gaps if row["within"]]
     if within:

@@ -14,7 +14,7 @@ from scipy import special
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
-from gradatim.evaluation.comparison import clustered_mean
+from gradatim.evaluation.comparison import mean_rate
 from gradatim.types import Estimate
 
 SMOOTH = 1.0  # pseudo-count of words and of bins of length
@@ -106,7 +106,7 @@ def _tail(k: np.ndarray, n: np.ndarray, chance: np.ndarray) -> np.ndarray:
 
 
 def _rate(k: np.ndarray, n: np.ndarray) -> Estimate:
-    return clustered_mean((k / np.maximum(n, 1))[n > 0], np.flatnonzero(n > 0))
+    return mean_rate((k / np.maximum(n, 1))[n > 0])
 
 
 def _excess(k: np.ndarray, n: np.ndarray, chance: np.ndarray) -> tuple[Estimate, float]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
-from gradatim.evaluation.comparison import clustered_mean
+from gradatim.evaluation.comparison import clustered_mean, mean_rate
 from gradatim.evaluation.rank import spearman
 from gradatim.types import Estimate
 
@@ -102,7 +102,7 @@ def option_mass(
     right = {name: _right(score, answer) for name, score in scores.items()}
 
     def over(values: np.ndarray) -> Estimate:
-        return clustered_mean(values.astype(float), rows, level=level)
+        return mean_rate(np.minimum(values.astype(float), 1.0), level=level)
 
     return OptionMass(
         mass=over(mass),
@@ -111,7 +111,11 @@ def option_mass(
         lowest=over(lead > free),
         highest=over(lead > -free),
         accuracy={name: over(hits) for name, hits in right.items()},
-        gain={n: over(hits - right["plain"]) for n, hits in right.items() if n != "plain"},
+        gain={
+            name: clustered_mean(hits - right["plain"], rows, level=level)
+            for name, hits in right.items()
+            if name != "plain"
+        },
         with_mass=spearman(mass, right["plain"], level=level),
     )
 

@@ -10,6 +10,7 @@ from scipy import special
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
+from gradatim.scale.rates import pass_rate
 from gradatim.types import Estimate
 
 
@@ -161,7 +162,8 @@ def decision_accuracy(small: np.ndarray, large: np.ndarray, *, level: float = 0.
 
     Returns:
         Estimate in [0, 1]; n is the number of models. A tie at one scale counts half, pairs that
-        are tied at both scales too. Fewer than three models: NaN ends.
+        are tied at both scales too. Fewer than three models: NaN ends. Where all pairs are right,
+        or none is, the interval is that of n / 2 pairs without a common model (Wilson).
 
     Raises:
         ArgumentError: shapes that do not fit; fewer than two models.
@@ -186,6 +188,10 @@ def decision_accuracy(small: np.ndarray, large: np.ndarray, *, level: float = 0.
     if n < 3:
         return Estimate(value, np.nan, np.nan, n)
     without = (total - by_model) / ((n - 1) * (n - 2) / 2)
+    if value in (0.0, 1.0):
+        apart = np.array([n // 2])
+        edge = pass_rate(value * apart, apart, level=level)
+        return Estimate(value, float(edge.low[0]), float(edge.high[0]), n)
     error = np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())
     half = float(special.stdtrit(n - 1, 0.5 + level / 2) * error)
     return Estimate(value, max(value - half, 0.0), min(value + half, 1.0), n)
