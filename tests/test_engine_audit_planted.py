@@ -60,8 +60,13 @@ def subject(solved, tried, section, of_item=None, attempts=None, alarm=0.05):
 
 
 def clone(rng, solved, tried, _):
-    """A copy of a row with 2% of its cells turned over."""
-    one = rng.integers(len(solved))
+    """A copy of a row with 2% of its cells turned over.
+
+    Rows that solve a tenth at least: two that solve next to nothing are alike by chance (of all
+    rows of livecodebench 82 copies of 100 are found, of the other tables all).
+    """
+    rate = solved.sum(axis=1) / np.maximum(tried.sum(axis=1), 1)
+    one = rng.choice(np.flatnonzero(rate >= 0.1))
     copy, held = solved[one].copy(), np.flatnonzero(tried[one])
     turned = rng.choice(held, round(0.02 * len(held)), replace=False)
     copy[turned] = tried[one, turned] - copy[turned]

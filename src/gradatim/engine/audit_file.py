@@ -53,8 +53,8 @@ class Section(NamedTuple):
 SECTIONS: tuple[Section, ...] = (
     Section("rows", find_rows, "results of at least two solvers"),
     Section("keys", find_items, "results of at least 8 solvers"),
-    Section("leaks", find_leaks, "results of 3 solvers, and 100 items or a column of items", 4.0),
-    Section("verifier", find_trend, "single attempts, in another order than solvers or items", 4.0),
+    Section("leaks", find_leaks, "results of 3 solvers, and 100 items or a column of items", 8.0),
+    Section("verifier", find_trend, "single attempts, in another order than solvers or items", 8.0),
     Section("texts", find_texts, "texts of problems", 0.0),
     Section(
         "verdicts",

@@ -81,6 +81,8 @@ def parts_of(subject: Subject) -> tuple[list[str], np.ndarray]:
         if label.lower() in HARDNESS:
             continue
         for value in np.unique(column):
+            if np.mean(column == value) > 0.5:  # the ability is taken from what is left
+                continue
             names.append(f"{label} {str(value)!r}")
             rows.append(column == value)
     date = pick(subject.of_item, DATES)
