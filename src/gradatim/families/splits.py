@@ -56,7 +56,7 @@ def _family(family: str | Family) -> Family:
     return registry.get(family) if isinstance(family, str) else family
 
 
-def _part(family: Family, levels: Iterable[int], knobs: Mapping[str, Any]) -> Part:
+def part_of(family: Family, levels: Iterable[int], knobs: Mapping[str, Any]) -> Part:
     """A part; a level too small to be split would put the same problems on both sides."""
     levels = tuple(levels)
     for level in levels:
@@ -92,8 +92,8 @@ def explore(family: str | Family, *, a: int, b: int | None = None, **knobs: Any)
     if b < a:
         raise ArgumentError(f"`b` must be at least `a` = {a}, the last level trained; got {b}")
     record = _family(family)
-    low = _part(record, range(1, a + 1), knobs)
-    high = _part(record, range(b + 1, 11), knobs)
+    low = part_of(record, range(1, a + 1), knobs)
+    high = part_of(record, range(b + 1, 11), knobs)
     why = f"{record.name}: from levels 1-{a} to levels {b + 1}-10"
     return Split("explore", (low,), (high,), (low,), why)
 
@@ -114,8 +114,8 @@ def compose(f: str, g: str, *, levels: Iterable[int] = range(1, 11)) -> Split:
     compositions.fit(g, f)
     levels = tuple(levels)
     family = compositions.FAMILY
-    apart = tuple(_part(family, levels, {"first": one, "second": "none"}) for one in (g, f))
-    joined = _part(family, levels, {"first": g, "second": f})
+    apart = tuple(part_of(family, levels, {"first": one, "second": "none"}) for one in (g, f))
+    joined = part_of(family, levels, {"first": g, "second": f})
     return Split("compose", apart, (joined,), apart, f"{f} after {g}, learned apart")
 
 
@@ -143,9 +143,9 @@ def draw(split: Split, *, n: int, seed: int = 0) -> dict[str, list[Problem]]:
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
         raise ArgumentError(f"`n` must be a whole number of at least 0, got {n!r}")
     sides = {
-        "train": _drawn(split.train, n, seed, "train"),
-        "test": _drawn(split.test, n, seed, "test"),
-        "within": _drawn(split.within, n, seed, "test"),
+        "train": drawn(split.train, n, seed, "train"),
+        "test": drawn(split.test, n, seed, "test"),
+        "within": drawn(split.within, n, seed, "test"),
     }
     for side in ("test", "within"):
         shared = overlap(sides["train"], sides[side])
@@ -154,7 +154,7 @@ def draw(split: Split, *, n: int, seed: int = 0) -> dict[str, list[Problem]]:
     return sides
 
 
-def _drawn(parts: tuple[Part, ...], n: int, seed: int, split: str) -> list[Problem]:
+def drawn(parts: tuple[Part, ...], n: int, seed: int, split: str) -> list[Problem]:
     """n problems, the parts in turn."""
     made = []
     for i, part in enumerate(parts):
