@@ -141,6 +141,22 @@ def test_s189_seeds_that_matter_are_found_and_gaps_in_their_noise_said():
     assert len(noise) >= 5  # 0.1 apart with a deviation near 0.1 over five seeds
 
 
+def test_s189_probabilities_vary_less_than_verdicts():
+    rng = np.random.default_rng(0)
+    able = np.linspace(-1, 1, 8)[:, None] + rng.normal(0, 1, 100)
+    p = logistic(able + rng.normal(0, 0.1, (2, 3, 8, 1)))  # solver, seed, step, item
+    made = grid(rng, p, seed=np.arange(3.0), step=np.arange(8.0))
+    columns = {**made.attempts.columns, "p_answer": p.ravel()}
+    made = subject(*made.attempts[:3], **columns)
+    seeds = judge_seeds(made)
+    for row in seeds["systems"]:
+        assert row["seeds"] == 3  # of the last step
+        assert row["p_answer"]["snr"].value > row["snr"].value
+    curves = judge_checkpoints(made)
+    assert curves["looked_at"] == "48 checkpoints of 6 runs"
+    assert curves["p_answer"]["tau"].value > curves["subtasks"][0]["tau"].value
+
+
 def test_s189_a_falling_score_is_found_and_a_rising_one_said():
     rises = judge_checkpoints(checkpoints(np.random.default_rng(0)))
     assert rises["findings"] == []

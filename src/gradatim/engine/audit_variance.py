@@ -10,6 +10,7 @@ from gradatim.engine.audit_variants import (
     SEEDS,
     STEPS,
     Variants,
+    by_probability,
     find_variants,
     on_shared_items,
 )
@@ -56,6 +57,9 @@ def judge_seeds(subject: Subject) -> dict[str, Any] | None:
                 finding("seed_noise", [one.name], words, remedy=remedy, p_value=found.p_value)
             )
     del notes[LISTED:]
+    smooth = by_probability(subject)
+    if smooth is not None:
+        notes += _smoother(rows, *smooth)
     gaps = _gaps(systems)
     within = [row for row in gaps if row["within"]]
     if within:
@@ -73,6 +77,20 @@ def judge_seeds(subject: Subject) -> dict[str, Any] | None:
         "systems": rows,
         "gaps": gaps,
     }
+
+
+def _smoother(rows: list[dict[str, Any]], name: str, subject: Subject) -> list[str]:
+    """The ratio of mean and deviation by the right answer's probability, into rows and notes."""
+    known = {one.name: one for one in find_variants(subject, SEEDS, last=STEPS)}
+    notes = []
+    for row in rows:
+        found = seed_variance(known[row["system"]].rate)
+        row[name] = found._asdict()
+        notes.append(
+            f"{row['system']}: mean over deviation {written(row['snr'])} by verdicts, "
+            f"{written(found.snr)} by {name}"
+        )
+    return notes[:LISTED]
 
 
 def _gaps(systems: list[Variants]) -> list[dict[str, Any]]:
@@ -118,6 +136,12 @@ def judge_checkpoints(subject: Subject) -> dict[str, Any] | None:
     findings, notes = _falling(rows, subject.alarm), []
     several = [row for row in rows if row["subtask"] != "all"] or rows
     summary = _signal(several, findings, notes) if len(runs) > 1 else {}
+    smooth = by_probability(subject)
+    if smooth is not None:
+        again = find_variants(smooth[1], STEPS, apart=SEEDS, fewest=CURVE)
+        curves = [one.rate.mean(axis=1) for one in again]
+        summary[smooth[0]] = _rising(curves, [one.labels for one in again])
+        notes.append(f"by {smooth[0]} tau is {_said(summary[smooth[0]]['tau'])}")
     tau = rows[0]["tau"]
     notes.insert(0, f"Kendall's tau of score and step {_said(tau)}, mean of {tau.n} runs")
     for row in rows:

@@ -1,6 +1,7 @@
 """Results of one system under several seeds, checkpoints or layouts, cut out of a file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,9 @@ GROUPS = ("group", "base", "base_model", "recipe", "experiment", "run", "run_id"
 SEEDS = ("seed", "train_seed", "training_seed", "run_seed", "random_seed")
 STEPS = ("step", "global_step", "checkpoint", "train_step", "training_step", "iteration")
 LAYOUTS = ("layout", "template", "prompt_template", "prompt_variant", "prompt_format", "variant")
+PROBABILITIES = ("answer_probability", "target_probability", "p_answer", "p_target")
 MOST = 400  # variants of one system; a column with more is an id
+SYSTEMS = 2000  # systems of one file; with more, the column is an id
 FEWEST = 10  # items that all variants of a system share
 
 
@@ -28,6 +31,20 @@ class Cells(NamedTuple):
     variant: np.ndarray
     solved: np.ndarray
     tried: np.ndarray
+
+
+def by_probability(subject: Subject) -> tuple[str, Subject] | None:
+    """The column of the right answer's probability, and the same attempts scored by it."""
+    attempts = subject.attempts
+    if attempts is None:
+        return None
+    for name in PROBABILITIES:
+        column = pick(attempts.columns, (name,))
+        if column is None or column.dtype.kind != "f":
+            continue
+        if ((column >= 0) & (column <= 1)).all():  # NaN fails
+            return name, replace(subject, attempts=attempts._replace(score=column))
+    return None
 
 
 class Variants(NamedTuple):
@@ -84,6 +101,8 @@ def find_variants(
             cells, system = Cells(*(part[kept] for part in cells)), system[kept]
         elif not highest:
             system, titles = _crossed(system, titles, column)
+    if len(np.unique(system)) > SYSTEMS:
+        return []
     found = [
         _cut(titles[code], cells, system == code, len(subject.matrix.items))
         for code in np.unique(system)
@@ -140,15 +159,16 @@ def _systems(subject: Subject, cells: Cells) -> tuple[np.ndarray, list[str]]:
     """
     matrix = subject.matrix
     assert matrix is not None
-    code = np.unique(cells.variant, return_inverse=True)[1].reshape(-1)
-    pairs = np.unique(np.stack([cells.solver, code]), axis=1)
-    if len(np.unique(pairs[0])) < pairs.shape[1]:
+    labels, code = np.unique(cells.variant, return_inverse=True)
+    code = code.reshape(-1)
+    pairs = np.unique(cells.solver * len(labels) + code)
+    if len(np.unique(pairs // len(labels))) < len(pairs):
         return cells.solver, list(matrix.solvers)
     group = pick(subject.of_solver, GROUPS)
     if group is not None:
         titles, found = np.unique(group, return_inverse=True)
         return found.reshape(-1)[cells.solver], [str(t) for t in titles]
-    if len(np.unique(pairs[1])) == pairs.shape[1]:
+    if len(np.unique(pairs % len(labels))) == len(pairs):
         return np.zeros(len(code), dtype=int), ["all solvers"]
     return cells.solver, list(matrix.solvers)
 
