@@ -18,8 +18,8 @@ import numpy as np
 
 from gradatim.engine.attempt import attempt
 from gradatim.engine.calibrate import calibrate, describe_calibration
-from gradatim.engine.grade import mean_rate
 from gradatim.errors import ArgumentError, FormatError, GradatimError, MissingExtra
+from gradatim.evaluation.comparison import mean_rate
 from gradatim.families.generation import content_id
 from gradatim.families.read import read
 from gradatim.progress import Progress, clock, lines, silent
@@ -221,8 +221,8 @@ def _rates(
                     "style": style,
                     "group": group.name,
                     "floor": group.floor,
-                    "pass_rate": mean_rate(k, n),
-                    "above": bool(mean_rate(k, n, level=strict).low > group.floor),
+                    "pass_rate": mean_rate(k / n, n),
+                    "above": bool(mean_rate(k / n, n, level=strict).low > group.floor),
                     "attempts": int(n.sum()),
                     "cut": cut,
                     "unparsed": unparsed,

@@ -16,8 +16,9 @@ from gradatim.engine.attempt import attempt, list_problems, open_run, regrade
 from gradatim.engine.calibrate import calibrate
 from gradatim.engine.opening import in_run
 from gradatim.errors import ArgumentError
+from gradatim.evaluation.comparison import mean_rate
 from gradatim.progress import Progress, silent
-from gradatim.scale.rates import pass_rate, wilson
+from gradatim.scale.rates import pass_rate
 from gradatim.solvers.registry import open_solver
 from gradatim.store.rows import Setting, setting_of
 from gradatim.store.run import Run
@@ -87,35 +88,6 @@ def grade(
     }
 
 
-def mean_rate(solved: np.ndarray, tried: np.ndarray, *, level: float = 0.95) -> Estimate:
-    """Mean pass rate over problems, with an interval that resamples problems, not attempts.
-
-    Wilson's interval at the number of independent attempts that would vary as much as the
-    problems' own rates do; where all rates are equal, one attempt a problem.
-
-    Args:
-        solved: (problem,) solved attempts.
-        tried: (problem,) attempts >= 1.
-        level: coverage of the interval.
-
-    Returns:
-        Estimate of a float; n counts problems.
-
-    Ref: Korn & Graubard 1998, Survey Methodology 24:193 (effective sample size).
-
-    >>> str(mean_rate(np.array([8, 0, 4]), np.array([8, 8, 8])))
-    '0.500 [0.125, 0.875] (n=3)'
-    """
-    checks.shapes(solved=(solved, "problem"), tried=(tried, "problem"))
-    checks.within(1, np.inf, tried=tried, **{"number of problems": len(tried)})
-    rates = np.asarray(solved, float) / tried
-    rate, n = float(rates.mean()), len(rates)
-    noise = float(rates.var(ddof=1)) / n if n > 1 else 0.0
-    effective = np.clip(rate * (1 - rate) / noise if noise > 0 else n, n, np.sum(tried))
-    low, high = wilson(np.array(rate * effective), np.array(effective), level)
-    return Estimate(rate, max(0.0, float(low)), min(1.0, float(high)), n)
-
-
 def _counts(run: Run, ids: list[str], setting: Setting | None) -> Responses:
     """Solved and tried per problem: of one setting, or of everyone together."""
 
@@ -140,7 +112,7 @@ def _counts(run: Run, ids: list[str], setting: Setting | None) -> Responses:
 def _shares(counts: Responses) -> dict[str, Any]:
     rates = counts.solved / counts.tried
     return {
-        "pass_rate": mean_rate(counts.solved, counts.tried),
+        "pass_rate": mean_rate(counts.solved / counts.tried, counts.tried),
         "never": int(np.sum(rates == 0)),
         "sometimes": int(np.sum((rates > 0) & (rates < 1))),
         "always": int(np.sum(rates == 1)),

@@ -13,7 +13,7 @@ from scipy import special
 
 from gradatim import checks, groups
 from gradatim.errors import ArgumentError
-from gradatim.scale.rates import pass_rate
+from gradatim.scale.rates import wilson
 from gradatim.types import Estimate
 
 _BLOCK = 1 << 20  # counts that are drawn at a time: 8 MB, and 4 as float32
@@ -233,24 +233,42 @@ def clustered_mean(score: np.ndarray, problem: np.ndarray, *, level: float = 0.9
     return Estimate(value, float(value - half), float(value + half), n)
 
 
-def mean_rate(rate: np.ndarray, *, level: float = 0.95) -> Estimate:
-    """Mean of problems' pass rates in [0, 1], with an interval that also holds at the ends.
+def mean_rate(
+    rate: np.ndarray, tried: np.ndarray | None = None, *, level: float = 0.95
+) -> Estimate:
+    """Mean of problems' rates in [0, 1], with an interval that resamples problems, not attempts.
 
-    Where all problems are solved always, or never, each counts as one trial: such a mean has no
-    spread to judge by.
+    Wilson's interval at the number of independent attempts that would vary as much as the problems'
+    rates do; where all rates are equal, one attempt a problem. So it also holds at the ends.
 
     Args:
         rate: (problem,) float in [0, 1].
+        tried: (problem,) attempts >= 1 of each: no more are counted than were made; None for
+            graded or unknown ones.
         level: coverage of the interval.
 
     Returns:
         Estimate, its ends in [0, 1]; n is the number of problems.
 
+    Raises:
+        ArgumentError: arrays of different lengths, rates outside [0, 1], no problem.
+
+    Ref: Korn & Graubard 1998, Survey Methodology 24:193 (effective sample size).
+
     >>> print(mean_rate(np.ones(20)))
     1.000 [0.839, 1.000] (n=20)
+    >>> print(mean_rate(np.array([1.0, 0.0, 0.5]), np.array([8, 8, 8])))
+    0.500 [0.125, 0.875] (n=3)
     """
-    found = clustered_mean(rate, np.arange(len(rate)), level=level)
-    if np.ptp(rate) == 0 and rate[0] in (0, 1):
-        edge = pass_rate(np.array([np.sum(rate)]), np.array([len(rate)]), level=level)
-        return Estimate(found.value, float(edge.low[0]), float(edge.high[0]), found.n)
-    return Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0), found.n)
+    rate, most = np.asarray(rate, dtype=float), np.inf
+    if tried is not None:
+        checks.shapes(rate=(rate, "problem"), tried=(tried, "problem"))
+        checks.within(1, np.inf, tried=tried)
+        most = float(np.sum(tried))
+    checks.within(1, np.inf, **{"number of problems": len(rate)})
+    checks.within(0, 1, rate=rate)
+    value, n = float(rate.mean()), len(rate)
+    noise = float(rate.var(ddof=1)) / n if n > 1 else 0.0
+    effective = np.clip(value * (1 - value) / noise if noise > 0 else n, n, most)
+    low, high = wilson(np.array(value * effective), np.array(effective), level)
+    return Estimate(value, max(0.0, float(low)), min(1.0, float(high)), n)

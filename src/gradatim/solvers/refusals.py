@@ -6,7 +6,10 @@ common to several of them.
 
 import re
 
-KEY = "set the environment variable {key} (option `key` names another)"
+KEY = (
+    "set the environment variable {key} to a key that this server takes (option `key` names "
+    "another variable)"
+)
 QUOTA = "the quota is used up: add credit, or use another key, then run the same command again"
 OPTION = "change the option that it names (mode, max_tokens, temperature, stop, body ...)"
 HINTS = {
