@@ -21,7 +21,8 @@ def test_s231_counts_give_everything_away_the_top_its_leader_and_noise_little():
     leader = int(np.bincount(top.system).argmax())
     told = [given_away(top.value, right[:, s]) for s in range(8)]
     assert 0.3 < told[leader] < 1  # of the time that it leads
-    assert sum(told) - told[leader] < 0.3  # the others' verdicts stay hidden
+    assert told[leader] == max(told)
+    assert np.median(told) < 0.1  # those that never lead stay hidden
     noisy = running_counts(right, epsilon=1.0, rng=rng)
     assert max(given_away(noisy[:, s], right[:, s]) for s in range(8)) < 0.1
     assert given_away(running_top(right, epsilon=1.0, rng=rng).value, right[:, leader]) < 0.1
