@@ -1,7 +1,7 @@
 """A leaderboard on hidden records, shown after each of them: what it gives away; noise.
 
-Each new record of the hidden set has one verdict for each system. Counts are sums over time; the top
-is the largest of them. With exact numbers, what changes from one moment to the next is the record.
+Each new record of the hidden set has one verdict for each system. Counts are sums over time; the
+top is the largest of them. With exact numbers, what changes between two moments is the record.
 Axes: `time` (records as they come), `system`.
 """
 
