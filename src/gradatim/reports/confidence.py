@@ -1,7 +1,6 @@
 """Figures of confidences: the reliability diagram, and risk by coverage."""
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from gradatim.reports.axes import Axis
 from gradatim.reports.charts import Panel, draw_lines
 from gradatim.reports.marks import Series
 from gradatim.reports.scale_figures import SHARES
+from gradatim.reports.svg import standing_alone
 
 RIGHT = Series("if every confidence were right", [0.0, 1.0], [0.0, 1.0], color=0, kind="dash")
 POINTS = 400  # of a curve of risk
@@ -110,8 +110,5 @@ def save_svg(markup: str, output: str | Path) -> Path:
     path = Path(output)
     if path.suffix != ".svg":
         raise ArgumentError(f"`output` must end in .svg, got {str(path)!r}")
-    style = (resources.files("gradatim.reports") / "page.css").read_text(encoding="utf-8")
-    head, rest = markup.split(">", 1)
-    head = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
-    write_atomic(path, f"{head}><style>{style}</style>{rest}\n")
+    write_atomic(path, standing_alone(markup))
     return path

@@ -1,7 +1,6 @@
 """Figures of an adaptive test: its shrinking interval, or how many items would have done."""
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from gradatim.reports.charts import Panel, draw_lines
 from gradatim.reports.marks import Series
 from gradatim.reports.page import Figure, Note, Page, Section, render
 from gradatim.reports.read import Found
-from gradatim.reports.svg import escape
+from gradatim.reports.svg import standing_alone
 
 Z = 1.959964
 ERRORS = (
@@ -169,12 +168,7 @@ def save_figure(found: Mapping[str, Any], output: str | Path) -> Path:
     path = figure_path(output)
     replayed = "curve" in found
     if path.suffix == ".svg":
-        style = (resources.files("gradatim.reports") / "page.css").read_text(encoding="utf-8")
-        text = (draw_replay if replayed else draw_shrinking)(found)
-        head, rest = text.split(">", 1)
-        head = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
-        alone = "svg { font-family: system-ui, sans-serif; background: var(--paper); }"
-        text = f"{head}><style>{escape(style + alone)}</style>{rest}\n"
+        text = standing_alone((draw_replay if replayed else draw_shrinking)(found))
     else:
         section = _tried(found) if replayed else _tested(found)
         text = render(

@@ -7,6 +7,7 @@ the result inert in markup. Nothing else in this folder turns text into markup.
 import html
 import re
 import unicodedata
+from importlib import resources
 from typing import Any
 
 # not allowed in XML, or able to reorder what a reader sees (bidirectional overrides)
@@ -133,3 +134,12 @@ def drawing(*content: str, width: float, height: float, title: str, detail: str 
         role="img",
         aria_label=spoken,
     )
+
+
+def standing_alone(figure: str) -> str:
+    """A `drawing` as the text of an .svg file: with its namespace and the style of the pages."""
+    style = (resources.files("gradatim.reports") / "page.css").read_text(encoding="utf-8")
+    style += "svg { font-family: system-ui, sans-serif; background: var(--paper); }"
+    head, rest = figure.split(">", 1)
+    head = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    return f"{head}><style>{escape(style)}</style>{rest}\n"
