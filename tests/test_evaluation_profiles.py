@@ -66,6 +66,7 @@ def test_nobody_gets_there_and_missing_runs():
         (np.full((2, 1, 1), np.nan), {}, "no run of arm 0 on workload 0"),
         (np.ones((1, 1, 1)), {"r_max": 1}, "`r_max`"),
         (np.ones((1, 1, 1)), {"against": 1}, "`against`"),
+        (np.ones((1, 1, 1)), {"sampled": True}, "at least two workloads"),
     ],
 )
 def test_mistakes(cost, more, said):
@@ -93,7 +94,7 @@ def test_s236_intervals_hold_over_workloads_and_seeds():
         logs = np.stack([np.zeros(12), effect])[:, :, None] + 0.05 * rng.standard_normal((2, 12, 5))
         found = performance_profiles(np.exp(logs), sampled=True, draws=100, rng=rng)
         inside.append(found.score.low[1] <= truth <= found.score.high[1])
-    assert 0.88 <= np.mean(inside) <= 0.99
+    assert 0.89 <= np.mean(inside) <= 0.995
 
 
 def test_ratios_take_any_leading_axes():

@@ -7,6 +7,7 @@ Axes: `arm` (what is compared), `workload`, `run` (repeats of an arm on a worklo
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
@@ -82,15 +83,17 @@ def performance_profiles(
         sampled: the workloads stand for others like them and are resampled too; else the interval
             is of these workloads, over their runs.
         draws: bootstrap samples; run i of all arms is drawn together, as they share what it is.
-        level: coverage of the intervals (percentiles); n counts workloads.
+        level: coverage of the intervals: percentiles, widened for few workloads where these are
+            resampled; n counts workloads.
         rng: of the bootstrap; None starts a fresh one at 0.
 
     Raises:
-        ArgumentError: costs that are not positive, or an arm without any run on a workload.
+        ArgumentError: costs that are not positive, an arm without any run on a workload, or one
+            workload as a sample.
 
     Ref: Dolan & More 2002, Mathematical Programming 91:201 (profiles); Dahl et al. 2023,
     arXiv:2306.07179, section 4 (medians over repeats, score up to r_max = 4). Differs: intervals,
-    by bootstrap.
+    by bootstrap (widened as in Hesterberg 2015, American Statistician 69:371).
 
     >>> found = performance_profiles(np.array([[[10.0], [20.0]], [[20.0], [10.0]]]), points=4)
     >>> found.tau, found.share.value
@@ -124,7 +127,10 @@ def performance_profiles(
         at = picked.reshape(draws, 1, workloads)
         drawn = np.take_along_axis(drawn, np.broadcast_to(at, drawn.shape), axis=2)
 
-    def interval(value: np.ndarray, samples: np.ndarray) -> Estimate:
+    wide = _widening(workloads, level) if sampled else 1.0
+
+    def interval(value: np.ndarray, samples: np.ndarray, lowest: float = 0.0) -> Estimate:
+        samples = np.clip(value + wide * (samples - value), lowest, 1)
         low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
         return Estimate(value, np.minimum(low, value), np.maximum(high, value), workloads)
 
@@ -134,9 +140,20 @@ def performance_profiles(
     score, resampled = scores(ratio, r_max), scores(drawn, r_max)
     gain = None
     if against is not None:
-        gain = interval(score - score[against], resampled - resampled[:, against, None])
+        gain = interval(score - score[against], resampled - resampled[:, against, None], -1.0)
     reached = np.isfinite(np.where(there, cost, np.inf)).sum(axis=(1, 2)) / there.sum(axis=(1, 2))
     return Profiles(ratio, tau, interval(share, shares), interval(score, resampled), gain, reached)
+
+
+def _widening(workloads: int, level: float) -> float:
+    """Of percentiles over few workloads, which are too near: as a normal beside Student's t."""
+    if workloads < 2:
+        raise ArgumentError("`sampled` takes at least two workloads, got 1")
+    normal, student = (
+        special.ndtri(0.5 + level / 2),
+        special.stdtrit(workloads - 1, 0.5 + level / 2),
+    )
+    return float(student / normal * np.sqrt(workloads / (workloads - 1)))
 
 
 def _middles(cost: np.ndarray, there: np.ndarray, chance: np.ndarray) -> np.ndarray:
