@@ -2,12 +2,17 @@
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 # two workers on two cores: threads of one wait for those of the other
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# where PYTHONDONTWRITEBYTECODE is set, every worker and every process that a test starts would
+# compile the package and the tests anew: a tenth of the suite
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 with contextlib.suppress(ImportError):  # the minimal install has no hypothesis
     from hypothesis import settings
