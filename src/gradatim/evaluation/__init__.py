@@ -5,10 +5,12 @@ Few attempts: `adaptive` and `replay` give tests, `tables` and `shortlist` find 
 `pairs`, `power`, `regressions`; `ranking` and its `ranking_fits`, `aggregation`, `consensus`.
 
 Is the score real? Of items: `items`, `leakage`, `near_duplicates`, `blind`, `options`, `layout`.
-Of repeats: `variance`, `signal`, `consistency`, `independence`, `holdout`. Of verdicts:
-`verifier_error`, `verifier_agreement`, `verdict_trend`, `selection`, `resampling`,
+Of repeats: `variance`, `signal`, `consistency`, `independence`, `holdout`, `leaderboard`. Of
+verdicts: `verifier_error`, `verifier_agreement`, `verdict_trend`, `selection`, `resampling`,
 `better_checker`. Of confidences: `calibration`, `rescaling`, `discrimination`, `selective`,
 `abstention`, `horizon`.
 
-Over training: `curves`, `learning_curves`, `profiles`, `feedback`. `rank` correlates.
+Over training: `curves`, `learning_curves`, `profiles`, `generalization`, `feedback`, `hint_gains`.
+Of choices: `probing` for failures, `steering` of generators, `offline` estimates. `rank`
+correlates.
 """
