@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 import gradatim
+from gradatim.cli.output import one_line
 from gradatim.errors import ArgumentError, FormatError, GradatimError, MissingExtra, missing
 
 VERBS = (
@@ -86,7 +87,7 @@ def run(argv: list[str]) -> int:
     except USAGE_ERROR as error:
         verb = _verb(argv)
         at = f"gradatim {verb} --help" if verb in VERBS else "gradatim --help"
-        sys.stderr.write(f"gradatim: {error.format_message()} (see {at})\n")
+        sys.stderr.write(f"gradatim: {one_line(error.format_message())} (see {at})\n")
         return 2
     except (KeyboardInterrupt, typer.Abort):
         goes_on = "resumes" if _verb(argv) in RESUMING else "starts over"
@@ -98,7 +99,7 @@ def run(argv: list[str]) -> int:
     except GradatimError as error:
         if "--debug" in argv:
             raise
-        sys.stderr.write(f"gradatim: {error}\n")
+        sys.stderr.write(f"gradatim: {one_line(error)}\n")
         return 2 if isinstance(error, ArgumentError | FormatError | MissingExtra) else 3
     except ModuleNotFoundError as error:  # a part whose modules import an extra at their top
         known = missing(error)

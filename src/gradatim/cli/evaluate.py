@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from gradatim.cli.attempt import Settings
-from gradatim.cli.output import Json, Quiet, emit, reporter
+from gradatim.cli.output import Json, Quiet, emit, on_lines, reporter
 from gradatim.engine.evaluate import evaluate as test_solver
 from gradatim.errors import ArgumentError
 from gradatim.reports.evaluation import figure_path, save_figure
@@ -111,7 +111,8 @@ def evaluate(
     found = test_solver(replay=replay, **given, progress=reporter(quiet))
     if figure is not None:
         save_figure(found, figure)
-    emit(found, as_json=as_json, text=_text(found) if replay is None else _replayed(found))
+    words = _text if replay is None else _replayed
+    emit(found, as_json=as_json, text=words(on_lines(found)))
 
 
 def _given(context: typer.Context, replay: bool) -> dict[str, Any]:

@@ -152,6 +152,11 @@ def _check(rule: Rule, kinds: Sequence[str], reading: Mapping[str, Any]) -> None
     checks.within(1e-6, 1, effect=rule.effect)
     checks.within(1e-9, 1 - 1e-9, level=rule.level, power=rule.power)
     checks.within(0 if "worse" in kinds else -1, 1, margin=rule.margin)
+    if rule.margin and not kinds:  # a job that forgot its gate would pass for ever
+        raise ArgumentError(
+            f"`margin` is of a gate, got {rule.margin:g} without one; add fail_if_worse "
+            "(--fail-if-worse) or fail_unless_better (--fail-unless-better)"
+        )
     if rule.plan is not None:
         checks.whole(2, MOST_PROBLEMS, plan=rule.plan)
     if rule.samples is not None:

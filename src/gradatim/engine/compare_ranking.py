@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from gradatim import checks
 from gradatim.engine.compare_columns import labels_of
 from gradatim.engine.compare_sources import Arms
 from gradatim.errors import ArgumentError
-from gradatim.evaluation.ranking import rank
+from gradatim.evaluation.ranking import HOW, rank
 from gradatim.types import Estimate
 
 LISTED = 200  # pairs of a list
@@ -64,6 +65,7 @@ def ranking(
             raise ArgumentError("`rank_by` (--rank-by) needs `rank` (--rank HOW): how to rank")
         if len(arms.names) < 3 or (arms.tried == 0).any():
             return None, None
+    checks.one_of("rank", how or "mean", HOW)
     found = rank(
         arms.solved,
         arms.tried,
