@@ -1,13 +1,16 @@
 """The demo in small: every stage, for real, and a recount of its numbers from the ledgers."""
 
+import io
 import json
 import subprocess
 import sys
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from types import SimpleNamespace
 
 import pytest
 from recount import recount
 
+from gradatim.cli import app
 from gradatim.cli.demo import screen
 from gradatim.engine import demo, verdict
 from gradatim.reports.report import report
@@ -23,9 +26,21 @@ SMALL = {
 }
 
 
+def inside(command, *, stdout, **_):
+    """An arm's command line in this process: a process is five CPU seconds of imports."""
+    said = io.StringIO()
+    with redirect_stdout(stdout), redirect_stderr(said):
+        code = app.run(command[command.index("gradatim") + 1 :])
+    said.seek(0)
+    return nullcontext(SimpleNamespace(stderr=said, wait=lambda: code))
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """A run, a longer one in its folder, the first again; what they found, and recounts between."""
+    """A run, a longer one in its folder, the first again; what they found, and recounts between.
+
+    Arms of the first are processes, as for everyone.
+    """
     folder = tmp_path_factory.mktemp("demo") / "run"
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SMALL.items():
@@ -34,6 +49,7 @@ def small(tmp_path_factory):
         first = demo.demo(folder, rollouts=1500, echo=said.append)
         off = [recount(folder)]
         kept = demo._budget(demo.Run(folder), [], rollouts=None, seed=0, progress=demo.silent)
+        patch.setattr(demo, "subprocess", SimpleNamespace(Popen=inside, PIPE=subprocess.PIPE))
         longer = demo.demo(folder, rollouts=2000)
         off.append(recount(folder))
         again = demo.demo(folder, rollouts=1500)
