@@ -51,7 +51,8 @@ def tests():
             node.name: not any("xfail" in ast.unparse(mark) for mark in node.decorator_list)
             for node in nodes
         }
-        inside = {node.name: set(re.findall(r"\w+", ast.unparse(node))) for node in nodes}
+        claims = (node for node in nodes if SEED.fullmatch(node.name))  # of others nobody asks
+        inside = {node.name: set(re.findall(r"\w+", ast.unparse(node))) for node in claims}
         found[path.name] = (set(re.findall(r"\w+", text)), functions, inside)
     return found
 
