@@ -1,28 +1,27 @@
 """Planted faults in real and simulated results: how often the audit finds each, and false alarms.
 
-`pytest -m slow -s --data ../shared/data tests/test_engine_audit_planted.py` prints the table.
+`PLANTINGS=100 pytest -m slow -s --data ../shared/data tests/test_engine_audit_planted.py` prints
+the whole table and holds it to what is promised. With fewer plantings, what chance would not do.
 """
 
 import os
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from scipy import special
 
-from gradatim.engine.audit_file import SECTIONS
-from gradatim.engine.audit_items import find_items
-from gradatim.engine.audit_leaks import find_leaks
-from gradatim.engine.audit_rows import find_rows
+from gradatim.engine.audit_file import SECTIONS, look_through
 from gradatim.engine.audit_subject import Attempts, Subject
-from gradatim.engine.audit_trend import find_trend
 from gradatim.scale import irt
 from gradatim.store.formats import read_matrix
 from gradatim.types import Matrix
 
 REAL = {"crux": "zeroeval_crux", "gsm": "zeroeval_gsm", "lcb": "livecodebench_generation"}
-TIMES = int(os.environ.get("PLANTINGS", "100"))
-SMALL = {"sim": {"shape": (60, 500)}}
-WEIGHTS = {section.name: section.weight for section in SECTIONS}
+TIMES = int(os.environ.get("PLANTINGS", "20"))  # 100: the whole table
+FIRST = int(os.environ.get("PLANTED_FROM", "1000000"))  # of the seeds; smaller ones saw tuning
+WITHIN = 5000  # attempts of a drift
 
 
 def simulated(rng, shape=(60, 2500), shift=0.0):
@@ -43,20 +42,48 @@ def table(data, name, rng, **kw):
     return np.where(tried > 0, matrix.solved, 0).astype(float), tried, columns
 
 
-def subject(solved, tried, section, of_item=None, attempts=None, alarm=0.05):
+def subject(solved, tried, of_item=None, attempts=None):
     names = [
         tuple(f"{what}{i}" for i in range(n)) for what, n in zip("si", solved.shape, strict=True)
     ]
     matrix = Matrix(solved=solved, tried=tried, solvers=names[0], items=names[1])
-    share = alarm * WEIGHTS[section] / sum(WEIGHTS.values())
-    return Subject(
-        name="planted",
-        matrix=matrix,
-        bank=irt.fit(matrix),
-        of_item=of_item or {},
-        attempts=attempts,
-        alarm=share,
-    )
+    bank, of_item = irt.fit(matrix), of_item or {}
+    return Subject(name="planted", matrix=matrix, bank=bank, of_item=of_item, attempts=attempts)
+
+
+def curves(solved, tried):
+    """(solver, item) chances as fitted."""
+    bank = subject(solved, tried).bank
+    assert bank is not None
+    chance = special.expit(bank.discrimination * (bank.ability[:, None] - bank.difficulty))
+    return np.nan_to_num(chance)
+
+
+SHARES = {}  # of the alarm, by section and what there is to look at
+
+
+def share(of, section):
+    """Its share of the alarm among all sections that look."""
+    kind = (section, of.attempts is None, tuple(of.of_item), of.matrix.solved.shape)
+    if kind not in SHARES:
+        row = look_through(of)[section]
+        assert row, f"{section} cannot look"
+        SHARES[kind] = row["alarm"]
+    return SHARES[kind]
+
+
+def look(of, section, alarm=None):
+    """What a section finds, with its share or as if it alone looked.
+
+    The others need not look each time: they are the same for all plantings of a kind.
+    """
+    [own] = [one for one in SECTIONS if one.name == section]
+    return own.look(replace(of, alarm=alarm or share(of, section)))
+
+
+def findings(of, section, alarm=None):
+    found = look(of, section, alarm)
+    return found["findings"] if found else []
 
 
 def clone(rng, solved, tried, _):
@@ -70,9 +97,9 @@ def clone(rng, solved, tried, _):
     copy, held = solved[one].copy(), np.flatnonzero(tried[one])
     turned = rng.choice(held, round(0.02 * len(held)), replace=False)
     copy[turned] = tried[one, turned] - copy[turned]
-    found = find_rows(subject(np.vstack([solved, copy]), np.vstack([tried, tried[one]]), "rows"))
+    found = findings(subject(np.vstack([solved, copy]), np.vstack([tried, tried[one]])), "rows")
     names = {f"s{one}", f"s{len(solved)}"}
-    return any(names <= set(row["names"]) for row in found["findings"])
+    return any(names <= set(row["names"]) for row in found)
 
 
 def leak(rng, solved, tried, _):
@@ -86,12 +113,12 @@ def leak(rng, solved, tried, _):
     solved = solved.copy()
     np.add.at(solved[who], gained, 1)
     split = np.where(np.isin(np.arange(solved.shape[1]), part), "public", "private")
-    found = find_leaks(subject(solved, tried, "leaks", {"split": split}))
-    return any(row["names"] == [f"s{who}"] for row in found["findings"])
+    found = findings(subject(solved, tried, {"split": split}), "leaks")
+    return any(row["names"] == [f"s{who}"] for row in found)
 
 
-def stream(rng, solved, tried, refuse):
-    """Attempts in random order, right ones refused at the given rate."""
+def stream(rng, solved, tried, refuse, most=None):
+    """Attempts in random order, `most` of them, right ones refused at the given rate."""
     solver, item = np.nonzero(tried)
     n, k = tried[solver, item], solved[solver, item]
     if n.max() > 1:
@@ -99,117 +126,202 @@ def stream(rng, solved, tried, refuse):
         solver, item = np.repeat(solver, n), np.repeat(item, n)
     else:
         score = k > 0
-    order = rng.permutation(len(score))
+    order = rng.permutation(len(score))[:most]
     solver, item, score = solver[order], item[order], score[order].astype(float)
     score = score * (rng.random(len(score)) >= refuse(len(score)))
-    table = np.zeros(solved.shape)
+    table, tried = np.zeros(solved.shape), np.zeros(solved.shape, dtype=np.int64)
     np.add.at(table, (solver, item), score)
+    np.add.at(tried, (solver, item), 1)
     attempts = Attempts(solver, item, score, {}, ordered=True)
-    return subject(table, tried, "verifier", attempts=attempts)
+    return subject(table, tried, attempts=attempts)
 
 
 def drifting(n):
     """2%, rising to 7% over the last 5,000 attempts."""
     rate = np.full(n, 0.02)
-    rate[-5000:] = np.linspace(0.02, 0.07, 5000)
+    rate[-WITHIN:] = np.linspace(0.02, 0.07, WITHIN)
     return rate
 
 
 def drift(rng, solved, tried, _):
-    found = find_trend(stream(rng, solved, tried, drifting))
-    return any(row["kind"] == "drift" for row in found["findings"])
+    """At the end of a whole log."""
+    found = findings(stream(rng, solved, tried, drifting), "verifier")
+    return any(row["kind"] == "drift" for row in found)
 
 
-def keys(rng, solved, tried, columns):
-    """Precision and recall where 5% of the items are turned over."""
+def part(rng, solved, tried, log):
+    """Of a table what a log of 5,000 attempts may be: cells, or all of some items or solvers."""
+    if log == "items":
+        order = rng.permutation(solved.shape[1])
+        some = order[: 1 + np.searchsorted(np.cumsum(tried[:, order].sum(axis=0)), WITHIN)]
+        return solved[:, some], tried[:, some]
+    if log == "ablest":
+        order = np.argsort(-solved.sum(axis=1) / np.maximum(tried.sum(axis=1), 1))
+        some = order[: 1 + np.searchsorted(np.cumsum(tried[order].sum(axis=1)), WITHIN)]
+        return solved[some], tried[some]
+    return solved, tried
+
+
+def short(rng, solved, tried, _, *, log):
+    """Within a log of 5,000 attempts: found among all sections, alone, and at most.
+
+    At most: the power at .05 of one who knows the kind of change and the chance of each cell, as
+    the curves of the whole table have it, and drift's direction.
+    """
+    some, share = part(np.random.default_rng(0), curves(solved, tried) * tried, tried, log)
+    told = np.repeat((some / np.maximum(share, 1)).ravel(), share.ravel())
+    of = stream(rng, *part(rng, solved, tried, log), drifting, WITHIN)
+    alone = findings(of, "verifier", 0.05)
+    among = [row for row in alone if row["evidence"]["p"] < share(of, "verifier")]
+    # information on a rate of refusals f in a verdict of chance P (1 - f)
+    rate, p = drifting(WITHIN), rng.choice(told, WITHIN)
+    p = p * (1 - rate)
+    told = p / (1 - rate) ** 2 / np.maximum(1 - p, 1e-9)
+    shape = rate - np.average(rate, weights=told)
+    most = special.ndtr(np.sqrt((shape**2 * told).sum()) - special.ndtri(0.95))
+    return bool(among), bool(alone), most
+
+
+def dead(rng, solved, tried, turned):
+    """Nine right answers of ten refused, wrong ones stay wrong."""
+    solved[:, turned] = rng.binomial(solved[:, turned].astype(int), 0.1)
+
+
+def upside_down(rng, solved, tried, turned):
+    """Right and wrong exchanged."""
+    solved[:, turned] = tried[:, turned] - solved[:, turned]
+
+
+def keys(rng, solved, tried, columns, spoil=upside_down):
+    """Precision, recall and the share undecidable where 5% of the items have a wrong key."""
     n = solved.shape[1]
     turned = rng.choice(n, round(0.05 * n), replace=False)
     solved = solved.copy()
-    solved[:, turned] = tried[:, turned] - solved[:, turned]
-    found = find_items(subject(solved, tried, "keys", columns))
+    spoil(rng, solved, tried, turned)
+    found = look(subject(solved, tried, columns), "keys")
+    assert found
     named = {row["names"][0] for row in found["findings"]}
     hits = sum(f"i{item}" in named for item in turned)
-    return hits / max(1, len(named)), hits / len(turned)
+    return hits / max(1, len(named)), hits / len(turned), found["undecidable"].value
 
 
 @pytest.mark.parametrize("fault", [clone, leak, drift])
 def test_a_planted_fault_is_found(fault):
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(4)
     shift = 2.0 if fault is drift else 0.0
-    shape = (40, 300) if shift else (50, 800)
-    hits = [fault(rng, *simulated(rng, shape, shift), {}) for _ in range(1 if shift else 3)]
-    assert any(hits)
+    shape = (40, 300) if shift else (40, 600)
+    assert fault(rng, *simulated(rng, shape, shift), {})
 
 
 def test_planted_keys_are_found_and_sound_ones_left_alone():
     rng = np.random.default_rng(2)
-    precision, recall = keys(rng, *simulated(rng, (50, 300)), {})
+    precision, recall, _ = keys(rng, *simulated(rng, (50, 300)), {})
     assert min(precision, recall) >= 0.85
-    assert not find_items(subject(*simulated(rng, (50, 300)), "keys"))["findings"]
+    assert not findings(subject(*simulated(rng, (50, 300))), "keys")
+
+
+def test_the_alarm_is_spent_over_the_sections_that_look():
+    rng = np.random.default_rng(3)
+    of = subject(*simulated(rng, (12, 60)))
+    rows = [row for row in look_through(of, alarm=0.04).values() if row]
+    assert [row["section"] for row in rows] == ["rows", "keys", "reliability"]
+    assert [row["alarm"] for row in rows] == pytest.approx([0.02, 0.02, 0])  # by weight
+    wanted = [section for section in SECTIONS if section.name in ("keys", "seeds")]
+    [row] = [row for row in look_through(of, wanted, alarm=0.04).values() if row]
+    assert row["alarm"] == pytest.approx(0.04)
+
+
+def plantings(data, fault, name):
+    """What `fault` gives for each seed."""
+    shapes = {keys: {"shape": (60, 500)}, drift: {"shape": (60, 1000), "shift": 2.0}}
+    shapes |= {short: shapes[drift], steady: shapes[drift]}
+    shape = shapes.get(getattr(fault, "func", fault), {}) if name == "sim" else {}
+    rows = []
+    for seed in range(FIRST, FIRST + TIMES):
+        rng = np.random.default_rng(seed)
+        rows.append(fault(rng, *table(data, name, rng, **shape)))
+    return rows
+
+
+TABLES = ["crux", "lcb", "gsm", "sim"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["crux", "lcb", "gsm", "sim"])
+@pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("fault", [clone, leak, drift])
 def test_faults_are_found_in_nine_of_ten_plantings(data_dir, fault, name):
-    found = 0
-    for seed in range(TIMES):
-        rng = np.random.default_rng(seed)
-        shift = {"shape": (60, 1000), "shift": 2.0} if fault is drift and name == "sim" else {}
-        found += fault(rng, *table(data_dir, name, rng, **shift))
-    print(f"{fault.__name__} on {name}: found {found} of {TIMES}")
-    assert found >= 0.9 * TIMES
+    found = sum(plantings(data_dir, fault, name))
+    print(f"\n{fault.__name__} on {name}: found {found} of {TIMES}")
+    few = found < 0.9 * TIMES if TIMES >= 100 else special.bdtr(found, TIMES, 0.9) < 0.001
+    assert not few
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["crux", "lcb", "sim", "gsm"])
-def test_wrong_keys_are_found_precisely(data_dir, name):
-    rows = []
-    for seed in range(TIMES):
-        rng = np.random.default_rng(seed)
-        rows.append(
-            keys(
-                rng, *table(data_dir, name, rng, **({"shape": (60, 500)} if name == "sim" else {}))
-            )
-        )
-    precision, recall = np.mean(rows, axis=0)
-    print(f"keys on {name}: precision {precision:.3f}, recall {recall:.3f}, {TIMES} plantings")
-    if name != "gsm":  # one item in six is solved by all: reported, not promised
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("log", ["cells", "items", "ablest"])
+def test_a_drift_within_a_log_of_5000_is_found_as_far_as_they_tell(data_dir, log, name):
+    """Less often than nine times of ten: reported, beside what one who knew all could find."""
+    rows = plantings(data_dir, partial(short, log=log), name)
+    among, alone, most = np.mean(rows, axis=0)
+    print(
+        f"\n5,000 attempts, {log} of {name}: found {among:.2f}, alone {alone:.2f}; "
+        f"bound {most:.3f}; {TIMES} plantings"
+    )
+    assert alone <= most + 4 * np.sqrt(most * (1 - most) / TIMES) + 0.01
+
+
+def steady(rng, solved, tried, _, *, log):
+    """Whether a log of 5,000 attempts, in random order and refused alike, is said to drift."""
+    of = stream(rng, *part(rng, solved, tried, log), lambda n: np.full(n, 0.045), WITHIN)
+    return bool(findings(of, "verifier", 0.05))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("log", ["cells", "items", "ablest"])
+def test_a_steady_verifier_of_5000_attempts_is_let_be(data_dir, log):
+    """Alone, with the whole alarm of .05; the cells are real ones, misfit and all."""
+    alarms = {name: sum(plantings(data_dir, partial(steady, log=log), name)) for name in TABLES}
+    made = TIMES * len(TABLES)
+    print(f"\nsteady verdicts, {log}: false alarms {alarms} of {TIMES} each")
+    assert special.bdtrc(sum(alarms.values()) - 1, made, 0.05) > 0.001
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("spoil", [upside_down, dead])
+def test_wrong_keys_are_found_precisely(data_dir, spoil, name):
+    rows = plantings(data_dir, partial(keys, spoil=spoil), name)
+    precision, recall, flat = np.mean(rows, axis=0)
+    print(
+        f"\n{spoil.__name__} keys on {name}: precision {precision:.3f}, recall {recall:.3f}, "
+        f"undecidable {flat:.3f}; {TIMES} plantings"
+    )
+    # gsm: one item in six is solved by all. A key that refuses nearly all is a hard item's
+    if name != "gsm" and spoil is upside_down:
         assert min(precision, recall) >= 0.85
 
 
 @pytest.mark.slow
 def test_sound_data_raise_an_alarm_at_most_one_time_in_twenty(data_dir):
-    alarms, made = {}, 0
-    for name in ("crux", "lcb", "gsm", "sim"):
-        rng = np.random.default_rng(0)
-        solved, tried, columns = table(
-            data_dir, name, rng, **({"shape": (60, 500)} if name == "sim" else {})
-        )
-        if name == "lcb":  # one try a cell: drift is then looked at as elsewhere
-            solved, tried = (
-                np.where(tried, solved / np.maximum(tried, 1), 0),
-                (tried > 0).astype(int),
-            )
-        names = [tuple(map(str, range(n))) for n in solved.shape]
-        bank = irt.fit(Matrix(solved=solved, tried=tried, solvers=names[0], items=names[1]))
-        chance = special.expit(bank.discrimination * (bank.ability[:, None] - bank.difficulty))
-        for seed in range(TIMES // 2):
+    """All sections, of tables drawn from the curves fitted to real ones, with a split and a log."""
+    alarms, looked, made = {}, set(), 0
+    for name in TABLES:
+        shape = {"shape": (60, 500)} if name == "sim" else {}
+        solved, tried, columns = table(data_dir, name, np.random.default_rng(FIRST), **shape)
+        chance = curves(solved, tried)
+        for seed in range(FIRST, FIRST + -(-TIMES // 2)):
             rng = np.random.default_rng(seed)
-            drawn = np.where(tried, rng.random(chance.shape) < np.nan_to_num(chance), 0).astype(
-                float
-            )
-            split = {"split": rng.permutation(np.arange(drawn.shape[1]) % 10 == 0).astype(str)}
-            looks = {
-                "rows": find_rows(subject(drawn, tried, "rows")),
-                "keys": find_items(subject(drawn, tried, "keys", columns)),
-                "leaks": find_leaks(subject(drawn, tried, "leaks", split)),
-                "verifier": find_trend(stream(rng, drawn, tried, lambda n: np.full(n, 0.02))),
-            }
-            failed = [what for what, found in looks.items() if found and found["findings"]]
-            for what in failed:
+            drawn = rng.binomial(tried, chance).astype(float)
+            of = stream(rng, drawn, tried, lambda n: np.full(n, 0.02))
+            split = rng.permutation(np.arange(len(chance[0])) % 10 == 0).astype(str)
+            of = replace(of, of_item={**columns, "split": split})
+            found = {what: row for what, row in look_through(of).items() if row}
+            looked |= set(found)
+            failed = [what for what, row in found.items() if row["findings"]]
+            for what in [*failed, *(["any"] if failed else [])]:
                 alarms[what] = alarms.get(what, 0) + 1
-            alarms["any"] = alarms.get("any", 0) + bool(failed)
             made += 1
-    print(f"false alarms on {made} sound tables: {alarms}")
-    assert alarms["any"] <= 0.05 * made
+    print(f"\nfalse alarms on {made} sound tables: {alarms}; looked at {sorted(looked)}")
+    any_ = alarms.get("any", 0)
+    many = any_ > 0.05 * made if made >= 200 else special.bdtrc(any_, made, 0.05) < 0.001
+    assert not many

@@ -41,7 +41,8 @@ class Section(NamedTuple):
             phrase), `findings` (see `finding`), `notes` (what is worth knowing but no fault) and
             any further numbers, estimates as Estimate.
         needs: what must be in the file, as a phrase.
-        weight: of its share of the chance of a false finding; 0: it says only what is certain.
+        weight: its part of the chance of a false finding, against the weights of the other
+            sections that look; 0: it says only what is certain.
     """
 
     name: str
@@ -69,7 +70,7 @@ SECTIONS: tuple[Section, ...] = (
         judge_abstention,
         "a run with problems that have an answer, and some without",
     ),
-    Section("horizon", measure_horizon, "a run with replies of several steps"),
+    Section("horizon", measure_horizon, "a run with replies of several steps", 0.0),
     Section("seeds", judge_seeds, "a column `seed`, all seeds of a solver on the same items"),
     Section("checkpoints", judge_checkpoints, "a column `step` with 4 steps on the same items"),
     Section(
@@ -110,16 +111,17 @@ def audit_file(
         only: names of SECTIONS; none: all.
         false_positive, false_negative: chance that the verifier passes a wrong attempt, and fails
             a right one; a number, or (value, low, high) of a 95% interval.
-        alarm: chance of any false finding in sound data, over all sections.
+        alarm: chance of any false finding in sound data, over all sections that look: those in
+            `only`, and of these those whose data are there. Fewer sections find more.
         seed: of simulations.
         progress: told before each section.
         reading: format, score, columns, span of `store.logs.read_files`.
 
     Returns:
         subject; passed: whether no section has a finding; solvers, items, attempts, problems:
-        how many there are; sections: a row each with section, passed, looked_at, findings (kind,
-        names, words, remedy, evidence), notes and numbers; skipped: section and what it needs;
-        notes: what was not read.
+        how many there are; sections: a row each with section, passed, alarm (its part),
+        looked_at, findings (kind, names, words, remedy, evidence), notes and numbers; skipped:
+        section and what it needs; notes: what was not read.
 
     Raises:
         ArgumentError: an unknown section, or an alarm out of range.
@@ -129,30 +131,62 @@ def audit_file(
     for name in only:
         checks.one_of("only", name, [section.name for section in SECTIONS])
     wanted = [section for section in SECTIONS if not only or section.name in only]
-    share = alarm / len(SECTIONS)  # a section alone is as strict as among all
     stated = {"false_positive": false_positive, "false_negative": false_negative}
     stated = {name: rate for name, rate in stated.items() if rate is not None}
     errors = stated_rates(**stated) if stated else None
-    about = {"against": against, "errors": errors, "alarm": share, "seed": seed}
-    subject = open_subject(source, **about, **reading)
-    rows, skipped = [], []
-    for at, section in enumerate(wanted):
-        progress(Tick("audit", at, len(wanted), {"now": section.name}))
-        found = section.look(replace(subject, alarm=share * section.weight))
-        if found is None:
-            skipped.append({"section": section.name, "needs": section.needs})
-            continue
-        head = {"section": section.name, "passed": not found["findings"]}
-        rows.append({**head, "notes": [], **found})
-    progress(Tick("audit", len(wanted), len(wanted)))
+    subject = open_subject(source, against=against, errors=errors, seed=seed, **reading)
+    found = look_through(subject, wanted, alarm=alarm, progress=progress)
     return {
         "subject": subject.name,
-        "passed": all(row["passed"] for row in rows),
+        "passed": all(row["passed"] for row in found.values() if row),
         **_sizes(subject),
-        "sections": rows,
-        "skipped": skipped,
+        "sections": [row for row in found.values() if row],
+        "skipped": [
+            {"section": section.name, "needs": section.needs}
+            for section in wanted
+            if not found[section.name]
+        ],
         "notes": list(subject.notes),
     }
+
+
+def look_through(
+    subject: Subject,
+    wanted: Sequence[Section] = SECTIONS,
+    *,
+    alarm: float = 0.05,
+    progress: Progress = silent,
+) -> dict[str, dict[str, Any] | None]:
+    """What each section finds, with `alarm` spent over those that look.
+
+    They are asked from the last to the first, since files seldom have what the last ones need:
+    each may take its weight's part of what is left, and one that cannot look takes nothing. By
+    Bonferroni the chance of any false finding is at most `alarm`.
+
+    Args:
+        subject: a file under audit; its own `alarm` is not used.
+        wanted: sections.
+        alarm: chance of any false finding in sound data.
+        progress: told before each section.
+
+    Returns:
+        name -> its row with section, passed, looked_at, findings, notes and numbers, or None where
+        the data do not allow it; in the order of `wanted`.
+    """
+    found: dict[str, dict[str, Any] | None] = {section.name: None for section in wanted}
+    left = alarm
+    for at in range(len(wanted) - 1, -1, -1):
+        section, weights = wanted[at], sum(one.weight for one in wanted[: at + 1])
+        progress(Tick("audit", len(wanted) - 1 - at, len(wanted), {"now": section.name}))
+        share = left * section.weight / weights if weights else 0.0
+        seen = section.look(replace(subject, alarm=share))
+        if seen is None:
+            continue
+        left -= share
+        head = {"section": section.name, "passed": not seen["findings"], "alarm": share}
+        found[section.name] = {**head, "notes": [], **seen}
+    progress(Tick("audit", len(wanted), len(wanted)))
+    return found
 
 
 def _sizes(subject: Subject) -> dict[str, int]:
