@@ -1,6 +1,7 @@
 """Sections of the audit of a file: verdicts, lucky guesses, confidences, horizons."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -85,6 +86,37 @@ def test_stated_rates_correct_a_matrix_and_end_with_1(tmp_path, capsys):
     assert app.run([*command, "--false-positive", "2"]) == 2
     high = audit_file(path, only=["verdicts"], false_positive=0.7)
     assert {one["kind"] for one in section(high, "verdicts")["findings"]} >= {"rates_too_high"}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (1, "often wrong attempts pass, so(?s:.*)right ones fail 0.000"),
+        (0, "often right ones fail, so(?s:.*)wrong attempts pass 0.000"),
+    ],
+)
+def test_a_rate_that_no_audited_attempt_shows_is_no_fault_and_no_nan(
+    tmp_path, capsys, verdict, words
+):
+    rows = attempts(np.random.default_rng(6), items=30)
+    for row in rows:
+        row["correct"] = row["audited"] = verdict
+    path = write(tmp_path / "a.jsonl", rows)
+    assert app.run(["audit", str(path), "-q", "--only", "verdicts"]) == 0
+    assert re.search(words, capsys.readouterr().out)
+    app.run(["audit", str(path), "-q", "--only", "confidence"])
+    said = capsys.readouterr().out
+    assert "nan" not in said
+    assert "nothing to tell apart (no AUROC)" in said
+
+
+def test_rates_that_add_up_to_1_leave_no_nan_in_the_text(tmp_path, capsys):
+    path = write(tmp_path / "a.jsonl", attempts(np.random.default_rng(7), items=30))
+    rates = ["--false-positive", ".9", "--false-negative", ".3"]
+    assert app.run(["audit", str(path), "-q", "--only", "verdicts", *rates]) == 1
+    said = capsys.readouterr().out
+    assert "scores say nothing" in said
+    assert "nan" not in said
 
 
 def test_a_verifier_that_errs_more_on_one_solver_is_found(tmp_path):

@@ -51,9 +51,12 @@ def judge_confidence(subject: Subject) -> dict[str, Any] | None:
     notes += [
         f"confidence minus share right {written(over)}; calibration error "
         f"{written(error.debiased)} (plug-in {error.plug_in:.3f}, of which chance "
-        f"{error.chance:.3f}); "
+        f"{error.chance:.3f})"
+        + ("; " if rescaled else "")
         + ", ".join(f"after {name} {row['plug_in']:.3f}" for name, row in rescaled.items()),
-        f"AUROC {written(order.auroc)}, AUPRC {written(order.auprc)} at "
+        f"all attempts are {'right' if right.all() else 'wrong'}: nothing to tell apart (no AUROC)"
+        if right.all() or not right.any()
+        else f"AUROC {written(order.auroc)}, AUPRC {written(order.auprc)} at "
         f"{order.prevalence.value:.2f} right; at most {RISK:.0%} are wrong up to a coverage of "
         f"{covered_at(curve, RISK)[0]:.0%}",
     ]

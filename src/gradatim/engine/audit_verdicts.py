@@ -48,6 +48,8 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
     known = _known(subject)
     if matrix is None or known is None:
         return None
+    if unknown := _unknown(known, int(np.sum(matrix.tried))):
+        return unknown
     tried = np.asarray(matrix.tried)
     every = tried.sum(axis=0)
     some = every > 0
@@ -58,8 +60,8 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
     findings = [*known.findings, *_biased(strict, mean, known)]
     notes = [
         f"{known.source}: wrong attempts pass {written(known.rates.false_positive)}, right ones "
-        f"fail {written(known.rates.false_negative)}; mean {written(mean.naive)} is "
-        f"{written(mean.corrected)} without that"
+        f"fail {written(known.rates.false_negative)}; mean {written(mean.naive)}"
+        + ("" if np.isnan(mean.corrected.value) else f" is {written(mean.corrected)} without that")
     ]
     value = mean.corrected.value
     factor = float("nan")
@@ -90,6 +92,29 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
         "mean": mean._asdict(),
         "samples_factor": factor,
         "solvers": rows,
+    }
+
+
+def _unknown(known: Known, n: int) -> dict[str, Any] | None:
+    """The section where a rate has nothing behind it: what to audit; None where both are known."""
+    rates = (known.rates.false_positive, known.rates.false_negative)
+    if not np.isnan([rate.value for rate in rates]).any():
+        return None
+    kinds = ("wrong attempts pass", "right ones fail")
+    asked = ("passes, or give --false-positive", "fails, or give --false-negative")
+    rows = list(zip(kinds, asked, rates, strict=True))
+    notes = [
+        f"{known.source}: none shows how often {kind}, so scores are not corrected; audit more {ask}"
+        for kind, ask, rate in rows
+        if np.isnan(rate.value)
+    ]
+    notes += [f"{kind} {written(rate)}" for kind, _, rate in rows if not np.isnan(rate.value)]
+    return {
+        "looked_at": f"{n:,} verdicts, errors {known.source}",
+        "findings": known.findings,
+        "notes": notes,
+        "false_positive": rates[0],
+        "false_negative": rates[1],
     }
 
 
