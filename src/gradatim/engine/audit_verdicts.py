@@ -104,7 +104,8 @@ def _unknown(known: Known, n: int) -> dict[str, Any] | None:
     asked = ("passes, or give --false-positive", "fails, or give --false-negative")
     rows = list(zip(kinds, asked, rates, strict=True))
     notes = [
-        f"{known.source}: none shows how often {kind}, so scores are not corrected; audit more {ask}"
+        f"{known.source}: none shows how often {kind}, so scores are not corrected; "
+        f"audit more {ask}"
         for kind, ask, rate in rows
         if np.isnan(rate.value)
     ]
