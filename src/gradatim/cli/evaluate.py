@@ -1,5 +1,6 @@
 """The verb `evaluate`: where a solver stands, from a fraction of a bank's problems."""
 
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -174,8 +175,7 @@ def _replayed(found: dict[str, Any]) -> str:
     ):
         error, rank = found[f"{name}_error"], found[f"{name}_spearman"]
         lines.append(
-            f"  {words:<32} {error.value:.4f} [{error.low:.4f}, {error.high:.4f}]   "
-            f"{rank.value:.3f} [{rank.low:.3f}, {rank.high:.3f}]"
+            f"  {words:<32} {error.value:.4f} [{error.low:.4f}, {error.high:.4f}]   " + _rank(rank)
         )
     said = [str(found[key] or f"more than {n}") for key in ("enough", "enough_model")]
     lines.append(
@@ -183,10 +183,10 @@ def _replayed(found: dict[str, Any]) -> str:
         f"mean, {said[1]} by the same model"
     )
     lines.append(
-        f"  one item was given to {found['exposure']:.0%} of models" + _loss(found) + "\n"
-        f"  95% intervals after {n} items hold the full score of {_share(found['coverage'])} of "
-        f"tests, mean width {found['width'].value:.3f}; the plain mean's of {n} random items "
-        f"{found['plain_coverage'].value:.0%}, {found['plain_width'].value:.3f}"
+        f"  one item was given to {found['exposure']:.0%} of models"
+        + _loss(found)
+        + "\n"
+        + _intervals(found, n)
     )
     if found["left_out"]:
         lines.append(f"  {found['left_out']} models without results were left out")
@@ -203,6 +203,23 @@ def _loss(found: dict[str, Any]) -> str:
     )
 
 
+def _rank(found: Estimate) -> str:
+    """A rank correlation; models of one score have no order."""
+    if isnan(found.value):
+        return "no order"
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def _intervals(found: dict[str, Any], n: int) -> str:
+    if isnan(found["coverage"].value):
+        return f"  too few models to know how wide a 95% interval has to be after {n} items"
+    return (
+        f"  95% intervals after {n} items hold the full score of {_share(found['coverage'])} of "
+        f"tests, mean width {found['width'].value:.3f}; the plain mean's of {n} random items "
+        f"{found['plain_coverage'].value:.0%}, {found['plain_width'].value:.3f}"
+    )
+
+
 def _share(found: Estimate) -> str:
     return f"{found.value:.1%} [{found.low:.1%}, {found.high:.1%}]"
 
@@ -215,6 +232,6 @@ def _curve(curve: dict[str, Any]) -> list[str]:
         errors = [curve[f"{name}_error"][at - 1] for name in ("adaptive", "random_model", "random")]
         lines.append(
             f"  {at:>5}   {errors[0]:>8.4f}   {errors[1]:>18.4f}   {errors[2]:>13.4f}   "
-            f"{curve['width'][at - 1]:>16.3f}"
+            + (f"{width:>16.3f}" if not isnan(width := curve["width"][at - 1]) else f"{'–':>16}")
         )
     return lines
