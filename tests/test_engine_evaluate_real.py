@@ -1,6 +1,5 @@
 """Acceptance of adaptive tests on recorded matrices, models held out by folds."""
 
-import numpy as np
 import pytest
 
 from gradatim.engine.evaluate_replay import evaluate_replay
@@ -19,8 +18,8 @@ def test_few_adaptive_items_do_for_a_hundred_random_ones(data_dir, name):
         assert found["enough"] <= 35
         needed.append(found["enough_model"] or 101)
         assert found["width"].value < found["plain_width"].value
-    # against random items that the same model scores it is a close race: the middle of the seeds
-    assert np.median(needed) <= 60, needed
+    print(f"{name}: {needed} items for the error of 100 random ones that the same model scores")
+    assert max(needed) <= 60, needed
 
 
 @pytest.mark.slow

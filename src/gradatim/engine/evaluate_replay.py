@@ -75,7 +75,9 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
     """Predict the full score of models held out, from adaptive and from random items.
 
     Models are dealt into round(1 / holdout) parts; each part in turn is tested on a bank that the
-    other parts calibrate (2PL), until 500 models or all have been held out.
+    other parts calibrate (2PL), until 500 models or all have been held out. Up to 300,000 graded or
+    repeated answers also calibrate a second dimension, which scores random items too; a live test,
+    which knows its bank but not the results behind it, does without.
 
     Args:
         matrix: recorded results, or their file (.npz): right or wrong, k of n, or scores in
@@ -187,6 +189,7 @@ class _Test(NamedTuple):
             asked=asked,
             rules=self.rules,
             max_exposure=self.max_exposure,
+            second=True,
             **{"longest": asked, **options},
         )
 
