@@ -168,8 +168,8 @@ def short(rng, solved, tried, _, *, log):
     At most: the power at .05 of one who knows the kind of change and the chance of each cell, as
     the curves of the whole table have it, and drift's direction.
     """
-    some, share = part(np.random.default_rng(0), curves(solved, tried) * tried, tried, log)
-    told = np.repeat((some / np.maximum(share, 1)).ravel(), share.ravel())
+    some, n = part(np.random.default_rng(0), curves(solved, tried) * tried, tried, log)
+    told = np.repeat((some / np.maximum(n, 1)).ravel(), n.ravel())
     of = stream(rng, *part(rng, solved, tried, log), drifting, WITHIN)
     alone = findings(of, "verifier", 0.05)
     among = [row for row in alone if row["evidence"]["p"] < share(of, "verifier")]
