@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -61,8 +62,8 @@ def _root(
     """Find the problems a model is ready for, spend attempts where they tell most."""
 
 
-def build() -> typer.Typer:
-    """The command with every verb that has a file here."""
+def build(verbs: Sequence[str] = VERBS) -> typer.Typer:
+    """The command with these verbs, each from its file here."""
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -70,7 +71,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    for verb in VERBS:
+    for verb in verbs:
         if importlib.util.find_spec(f"gradatim.cli.{verb}"):
             module = importlib.import_module(f"gradatim.cli.{verb}")
             app.command(verb)(getattr(module, verb))
@@ -79,8 +80,10 @@ def build() -> typer.Typer:
 
 def run(argv: list[str]) -> int:
     """Run one command line and return its exit code."""
+    argv = argv or ["--help"]
     try:
-        code = build()(argv, standalone_mode=False)
+        asked = _verb(argv)  # one verb alone starts in half the time of all
+        code = build([asked] if asked in VERBS else VERBS)(argv, standalone_mode=False)
         if code == 130:  # typer answers Ctrl-C itself
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0

@@ -70,7 +70,8 @@ def find_misfit(
     keeper = home or run  # what is known of a bank is kept beside it
     known = keeper.read_result("misfit")
     if isinstance(known, dict) and known.get("key") == key:
-        return Misfit(np.array(known["score"]), np.array(known["ability"]), known["models"]), ""
+        score, ability = (np.array(known[name], dtype=float) for name in ("score", "ability"))
+        return Misfit(score, ability, known["models"]), ""  # null is NaN
     data, note = _data(bank, recorded, home)
     if data is None:
         if recorded is not None:

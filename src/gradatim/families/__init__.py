@@ -2,7 +2,7 @@
 
 What all share: `generation`, `knobs`, `verify`; problems from elsewhere and back: `read`,
 `rows`, `sources`, `exchange`; `gate` and `stock` test a family,
-`templates` those of third parties; `mixtures` and `splits` put sets together.
+`templates` those of third parties; `mixtures`, `splits` and `held_out` put sets together.
 
 Helpers of one kind: `numbers`, `steps`, `dotted`, `formatted` of arithmetic and lists; `lists_*`,
 `sequences_*` of these; `moves`, `stacks`, `hanoi_positions` of puzzles with moves; `sat_solver`,
