@@ -114,8 +114,12 @@ def test_the_command_lists_kinds_and_options(capsys):
 
 @pytest.mark.parametrize("kind", sorted({row["name"] for row in list_solvers()}))
 def test_the_command_shows_every_kind(kind, capsys):
-    assert command(["solvers", kind]) == 0
-    shown = capsys.readouterr().out
+    code = command(["solvers", kind])
+    shown, said = capsys.readouterr()
+    if code == 2:  # an extra that is not installed here: its options are in its module
+        assert f'pip install "gradatim[{kind}]"' in said
+        return
+    assert code == 0
     assert shown == f"{kind} has no options\n" or all(
         f"--set {name}=" in shown for name in solver_options(kind)
     )
