@@ -19,6 +19,7 @@ STEPS = [
     ("solvers",),
     ("recipes",),
     ("engine",),
+    ("audits",),
     ("reports",),
     ("integrations",),
     ("cli",),

@@ -45,7 +45,7 @@ _WHERE = {
     "evaluate": "engine.evaluate",
     "compare": "engine.compare",
     "study": "engine.study",
-    "audit": "engine.audit",
+    "audit": "audits.audit",
     "report": "reports.report",
     "demo": "engine.demo",
     "doctor": "engine.doctor",

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from gradatim.audits import audit as audits
 from gradatim.cli.logs import Columns, Format, Score, Span, reading
 from gradatim.cli.output import Json, Quiet, emit, reporter
-from gradatim.engine import audit as engine
 from gradatim.errors import ArgumentError
 
 SHOWN = 8  # findings of a section that are printed
@@ -64,8 +64,8 @@ def audit(
     options |= {"against": against} if against else {}
     options |= {"only": only} if only else {}
     options |= _rates(false_positive=false_positive, false_negative=false_negative)
-    if engine.is_file(subject):
-        found = engine.audit_file(
+    if audits.is_file(subject):
+        found = audits.audit_file(
             Path(str(subject)), alarm=alarm, seed=seed, progress=reporter(quiet), **options
         )
         emit(found, as_json=as_json, text=sections(found))
@@ -75,13 +75,13 @@ def audit(
     if options:
         raise ArgumentError(f"`{next(iter(options))}` is for files, got {subject or '--all'}")
     if subject is not None:
-        found = engine.audit(subject, n=n)
+        found = audits.audit(subject, n=n)
         emit(found, as_json=as_json, text=describe(found))
         if not found["passed"]:
             raise typer.Exit(1)
         return
     rows = []
-    for found in engine.audit_all(n=n, progress=reporter(quiet)):
+    for found in audits.audit_all(n=n, progress=reporter(quiet)):
         rows.append(found)
         if not as_json:
             _line(summary(found), over_progress=not quiet)

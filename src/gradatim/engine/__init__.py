@@ -1,1 +1,17 @@
-"""The verbs: problems, solvers and recipes brought together in a run."""
+"""The verbs: problems, solvers and recipes brought together in a run.
+
+From problems to a scale: `attempt` (`opening` of a solver, `intake` of what it answers), `grade`,
+`aim` (`aim_trials`, `aim_check`), `feedback`; `calibrate`, `link`; `sources` reads whatever can be
+measured, `rate` what can be compared (`games`), `tally` counts. What next: `choose`, `select`.
+
+Training: `train` runs recipes by `loop`, its `steps` and `rollouts`, and `rows` to the ledger;
+`lessons` and `tools` imitate, `watching` logs, `replay` learns again from what was recorded.
+
+Which recipe helps: `study` and `study_*` run `cells` of `arms` (`arms_tiny`); `contrasts` and
+`verdict` say what they showed.
+
+Where a solver stands: `evaluate` (`evaluate_live` asks, `evaluate_replay` on record; both begin
+with `evaluate_start`, err by `evaluate_misfit`, hold models out by `evaluate_folds`). Against
+others: `compare` and `compare_*`. Of the machine: `doctor` and `doctor_*`. `demo` shows it all,
+`demo_llm` with a real model.
+"""

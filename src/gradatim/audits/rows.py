@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.engine.audit_subject import Subject, finding
+from gradatim.audits.subject import Subject, finding
 from gradatim.scale.clones import find_clones
 from gradatim.scale.quality import MOST, check_quality
 from gradatim.scale.screens import screen

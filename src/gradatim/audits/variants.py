@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.engine.audit_subject import Subject, pick
+from gradatim.audits.subject import Subject, pick
 
 GROUPS = ("group", "base", "base_model", "recipe", "experiment", "run", "run_id", "size", "config")
 SEEDS = ("seed", "train_seed", "training_seed", "run_seed", "random_seed")

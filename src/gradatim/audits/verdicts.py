@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.engine.audit_subject import Attempts, Subject, finding, pick
+from gradatim.audits.subject import Attempts, Subject, finding, pick
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.better_checker import samples_factor
 from gradatim.evaluation.discrimination import homogeneous

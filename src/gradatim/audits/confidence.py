@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.engine.audit_subject import Attempts, Subject, finding, pick
-from gradatim.engine.audit_verdicts import PASSES, written
+from gradatim.audits.subject import Attempts, Subject, finding, pick
+from gradatim.audits.verdicts import PASSES, written
 from gradatim.evaluation.calibration import (
     balance,
     brier_parts,

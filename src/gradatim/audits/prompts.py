@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.engine.audit_subject import Subject, finding, pick
-from gradatim.engine.audit_variants import LAYOUTS, STEPS, Variants, find_variants
-from gradatim.engine.audit_verdicts import written
+from gradatim.audits.subject import Subject, finding, pick
+from gradatim.audits.variants import LAYOUTS, STEPS, Variants, find_variants
+from gradatim.audits.verdicts import written
 from gradatim.evaluation.blind import Blind, blind_items, option_baseline
 from gradatim.evaluation.layout import Layouts, layout_effects
 from gradatim.families.sources import numbered

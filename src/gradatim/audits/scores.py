@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradatim import checks
-from gradatim.engine.audit_abstention import judge_abstention
-from gradatim.engine.audit_confidence import judge_confidence
-from gradatim.engine.audit_independence import judge_independence
-from gradatim.engine.audit_items import find_items
-from gradatim.engine.audit_leaks import find_leaks
-from gradatim.engine.audit_prompts import find_blind, judge_layouts
-from gradatim.engine.audit_rows import find_rows
-from gradatim.engine.audit_steps import find_lucky, measure_horizon
-from gradatim.engine.audit_subject import Subject, open_subject
-from gradatim.engine.audit_texts import find_texts
-from gradatim.engine.audit_trend import find_trend
-from gradatim.engine.audit_variance import judge_checkpoints, judge_consistency, judge_seeds
-from gradatim.engine.audit_verdicts import judge_verdicts
+from gradatim.audits.abstention import judge_abstention
+from gradatim.audits.confidence import judge_confidence
+from gradatim.audits.independence import judge_independence
+from gradatim.audits.items import find_items
+from gradatim.audits.leaks import find_leaks
+from gradatim.audits.prompts import find_blind, judge_layouts
+from gradatim.audits.rows import find_rows
+from gradatim.audits.steps import find_lucky, measure_horizon
+from gradatim.audits.subject import Subject, open_subject
+from gradatim.audits.texts import find_texts
+from gradatim.audits.trend import find_trend
+from gradatim.audits.variance import judge_checkpoints, judge_consistency, judge_seeds
+from gradatim.audits.verdicts import judge_verdicts
 from gradatim.evaluation.verifier_error import stated_rates
 from gradatim.progress import Progress, Tick, silent
 from gradatim.store.run import Run

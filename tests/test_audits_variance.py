@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import readme_check
 
+from gradatim.audits.independence import judge_independence
+from gradatim.audits.prompts import find_blind, judge_layouts
+from gradatim.audits.scores import SECTIONS, audit_file
+from gradatim.audits.subject import Attempts, Subject
+from gradatim.audits.variance import judge_checkpoints, judge_consistency, judge_seeds
 from gradatim.cli import app
-from gradatim.engine.audit_file import SECTIONS, audit_file
-from gradatim.engine.audit_independence import judge_independence
-from gradatim.engine.audit_prompts import find_blind, judge_layouts
-from gradatim.engine.audit_subject import Attempts, Subject
-from gradatim.engine.audit_variance import judge_checkpoints, judge_consistency, judge_seeds
 from gradatim.types import Matrix
 
 ALARM = 0.05 / sum(section.weight for section in SECTIONS)  # what one section gets

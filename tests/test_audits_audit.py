@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 import gradatim
+from gradatim.audits import audit as audits
+from gradatim.audits.probes import PROBES, probe
 from gradatim.checkers.extract import UNPARSED
 from gradatim.cli import app
-from gradatim.engine import audit as engine
-from gradatim.engine.probes import PROBES, probe
 from gradatim.errors import ArgumentError
 from gradatim.families import gate, registry, stock
 from gradatim.types import Verdict
@@ -145,7 +145,7 @@ def test_a_constant_answer_is_measured_beside_the_stated_floor():
     assert found["floor"]["constant"].value < 0.1
     assert found["floor"]["stated"]["1"] == pytest.approx(LISTS.floor(LISTS.ladder(1)))
     always = replace(LISTS, judge=lambda problem, answer: True)
-    measured = engine._floor(always, stock.supply(always, 60))["constant"]
+    measured = audits._floor(always, stock.supply(always, 60))["constant"]
     assert measured.value == 1.0
 
 
@@ -164,7 +164,7 @@ def test_contents_in_both_splits_are_found():
 
 
 def test_every_process_makes_the_same_items():
-    assert engine.processes("lists").failed == 0
+    assert audits.processes("lists").failed == 0
 
 
 # -- verifiers ------------------------------------------------------------------------------------
@@ -206,12 +206,12 @@ def test_the_verb_prints_a_table_or_one_value(capsys):
 def only_two(monkeypatch):
     """As if one family and one checker were all there is."""
     subjects = {"family": ["family:lists.sum"], "verifier": ["verifier:number"]}
-    monkeypatch.setattr(engine, "names", subjects.get)
+    monkeypatch.setattr(audits, "names", subjects.get)
 
 
 def test_all_are_audited_with_progress_on_stderr(only_two, capsys):
     ticks = []
-    rows = list(engine.audit_all(n=20, progress=ticks.append))
+    rows = list(audits.audit_all(n=20, progress=ticks.append))
     assert [row["subject"] for row in rows] == ["family:lists.sum", "verifier:number"]
     assert [(tick.done, tick.total) for tick in ticks] == [(0, 2), (1, 2), (2, 2)]
     assert ticks[1].figures == {"failed": 0, "now": "verifier:number"}
@@ -227,7 +227,7 @@ def test_all_are_audited_with_progress_on_stderr(only_two, capsys):
 
 
 def test_what_fails_is_counted_and_named(monkeypatch, capsys):
-    monkeypatch.setattr(engine, "names", {"family": [], "verifier": ["verifier:none"]}.get)
+    monkeypatch.setattr(audits, "names", {"family": [], "verifier": ["verifier:none"]}.get)
     assert app.run(["audit", "--all", "-n", "20"]) == 1
     caught = capsys.readouterr()
     assert caught.out.splitlines()[-1] == "0 of 1 pass; not: verifier:none"
@@ -236,7 +236,7 @@ def test_what_fails_is_counted_and_named(monkeypatch, capsys):
 
 def test_what_is_no_subject_is_refused():
     with pytest.raises(ArgumentError, match="a Family or a Template, got 3"):
-        engine.audit(3)
+        audits.audit(3)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gradatim.engine.audit_subject import Subject, finding
+from gradatim.audits.subject import Subject, finding
 from gradatim.evaluation.verdict_trend import verdict_trend
 
 WORDS = {

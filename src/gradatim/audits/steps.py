@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.engine.audit_subject import Subject, finding, pick
-from gradatim.engine.audit_verdicts import PASSES, written
-from gradatim.engine.replies import read_replies
+from gradatim.audits.replies import read_replies
+from gradatim.audits.subject import Subject, finding, pick
+from gradatim.audits.verdicts import PASSES, written
 from gradatim.errors import ArgumentError, MissingExtra
 from gradatim.evaluation.horizon import Horizon, horizon
 from gradatim.evaluation.selection import lucky_guesses

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import gradatim
+from gradatim.audits.scores import SECTIONS, audit_file
+from gradatim.audits.subject import open_subject
 from gradatim.cli import app
-from gradatim.engine.audit_file import SECTIONS, audit_file
-from gradatim.engine.audit_subject import open_subject
 from gradatim.errors import ArgumentError, FormatError
 
 

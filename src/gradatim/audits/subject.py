@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.engine.audit_columns import constant, informative, listed, pick, typed
-from gradatim.engine.audit_questions import (
+from gradatim.audits.columns import constant, informative, listed, pick, typed
+from gradatim.audits.questions import (
     ANSWERS,
     PROMPTS,
     SPLITS,

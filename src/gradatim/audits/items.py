@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.engine.audit_subject import Subject, finding
+from gradatim.audits.subject import Subject, finding
 from gradatim.evaluation.items import FEWEST, find_wrong_keys
 from gradatim.scale.rates import pass_rate
 from gradatim.types import Estimate

@@ -3,8 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from gradatim.engine.audit_questions import Question
-from gradatim.engine.audit_subject import Subject, finding
+from gradatim.audits.questions import Question
+from gradatim.audits.subject import Subject, finding
 from gradatim.evaluation.near_duplicates import near_duplicates, pieces
 
 LEAST = 0.8  # shingles shared, from which texts are called near duplicates

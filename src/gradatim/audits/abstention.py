@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.engine.audit_subject import Subject, finding
-from gradatim.engine.audit_verdicts import written
-from gradatim.engine.replies import read_replies
+from gradatim.audits.replies import read_replies
+from gradatim.audits.subject import Subject, finding
+from gradatim.audits.verdicts import written
 from gradatim.evaluation.abstention import reliability, sayings
 
 TOLD = 0.2  # share by which "unsolvable" must be commoner where it is true, the interval's end

@@ -16,9 +16,9 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from gradatim.audits.probes import NOT_TAKEN, PROBES, probe
+from gradatim.audits.scores import audit_file
 from gradatim.checkers import registry as checkers
-from gradatim.engine.audit_file import audit_file
-from gradatim.engine.probes import NOT_TAKEN, PROBES, probe
 from gradatim.errors import ArgumentError, MissingExtra
 from gradatim.families import gate, registry, stock, templates
 from gradatim.families.gate import NO_TEXT, Notes, Outcome
@@ -57,9 +57,9 @@ def audit(
 
     Args:
         subject: "family:NAME", "verifier:NAME" (a checker, or a family's check), or a record; or
-            a file of problems or results, or a run's folder, see `engine.audit_file`.
+            a file of problems or results, or a run's folder, see `audits.scores`.
         n: problems over levels 1..10 that the gates of a family or verifier look at.
-        options: of `engine.audit_file.audit_file`, for files: against, only, alarm, seed ...
+        options: of `audits.scores.audit_file`, for files: against, only, alarm, seed ...
 
     Returns:
         Of files what `audit_file` does. Of the others subject, passed, items; false_positive and

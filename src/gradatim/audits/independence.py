@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.engine.audit_subject import Attempts, Subject, finding, pick
-from gradatim.engine.audit_variants import LAYOUTS, SEEDS, STEPS
-from gradatim.engine.audit_verdicts import PASSES, written
+from gradatim.audits.subject import Attempts, Subject, finding, pick
+from gradatim.audits.variants import LAYOUTS, SEEDS, STEPS
+from gradatim.audits.verdicts import PASSES, written
 from gradatim.evaluation.independence import batch_test, order_test
 
 ORDERS = ("attempt", "sample", "sample_id", "sample_index", "epoch", "repeat", "trial")

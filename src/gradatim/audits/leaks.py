@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from gradatim.engine.audit_items import labels_of
-from gradatim.engine.audit_subject import Subject, finding, pick
+from gradatim.audits.items import labels_of
+from gradatim.audits.subject import Subject, finding, pick
 from gradatim.evaluation.leakage import part_gains, windows
 from gradatim.types import Estimate
 

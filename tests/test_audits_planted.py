@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from gradatim.engine.audit_file import SECTIONS, look_through
-from gradatim.engine.audit_subject import Attempts, Subject
+from gradatim.audits.scores import SECTIONS, look_through
+from gradatim.audits.subject import Attempts, Subject
 from gradatim.scale import irt
 from gradatim.store.formats import read_matrix
 from gradatim.types import Matrix

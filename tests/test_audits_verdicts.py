@@ -9,8 +9,8 @@ import readme_check
 from scipy import special
 
 import gradatim as gd
+from gradatim.audits.scores import audit_file
 from gradatim.cli import app
-from gradatim.engine.audit_file import audit_file
 from gradatim.errors import ArgumentError
 from gradatim.store.run import Run
 from gradatim.types import Reply, Solver

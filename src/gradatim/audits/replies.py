@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradatim.engine.audit_subject import Subject
+from gradatim.audits.subject import Subject
 from gradatim.store.run import Run
 from gradatim.types import Problem
 

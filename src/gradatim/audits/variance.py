@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.engine.audit_subject import Subject, finding, pick
-from gradatim.engine.audit_variants import (
+from gradatim.audits.subject import Subject, finding, pick
+from gradatim.audits.variants import (
     FEWEST,
     SEEDS,
     STEPS,
@@ -14,7 +14,7 @@ from gradatim.engine.audit_variants import (
     find_variants,
     on_shared_items,
 )
-from gradatim.engine.audit_verdicts import written
+from gradatim.audits.verdicts import written
 from gradatim.evaluation.consistency import consistency
 from gradatim.evaluation.signal import signal_to_noise
 from gradatim.evaluation.variance import monotonicity, seed_gaps, seed_variance
