@@ -1,12 +1,13 @@
 """The live scale: a policy's ability that moves with the steps, and problems that move less.
 
 Axes: `problem`, `family`, `source`, `axis` (what the covariance is of: families, sources, and
-last what problems that are trained on gain beyond anchors). What it tells: belief_anchors.py.
+last what problems that are trained on gain beyond anchors). What it knows: belief_live.py; what it
+tells: belief_anchors.py.
 A problem's logit is discrimination x (ability of its family - difficulty) + offset of its source +
 offset of its own. Abilities and offsets are normal; each batch is folded in by moments.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy import linalg, special
@@ -14,6 +15,7 @@ from scipy import linalg, special
 from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.scale import belief, belief_anchors
+from gradatim.scale.belief_live import Live
 from gradatim.scale.belief_logits import MASS, NORMAL, absorb, matched, pass_rates
 from gradatim.scale.belief_trend import kinds, spread_by_family, spread_by_level
 from gradatim.types import Batch, Belief, Pool, Slot
@@ -22,42 +24,6 @@ SPREADS = 0.25 * 2.0 ** np.arange(0, 6, 0.5)  # .25 to 11 logits
 MOST = 5000  # problems of a batch that the spread is learned from
 MOST_SOURCES = 2000  # their covariance is kept whole
 FIXED = 1e-3  # share of the usual spread that an anchor's offset has
-
-
-class Live(NamedTuple):
-    """What is known at the newest step.
-
-    Attributes:
-        mean, covariance: (axis,), (axis, axis) abilities of families, offsets of sources,
-            gain beyond the anchors (0 +- 0 without any).
-        info, pull: (problem,) precision and precision x mean of what attempts say of each
-            problem's own offset; the prior of offsets comes on top.
-        gains: (problem,) 1 where the gain counts, 0 for anchors.
-        load, base: (problem,) discrimination, and minus discrimination x difficulty.
-        share: (problem,) sd of an offset before any attempt, as a share of its family's.
-        evidence: (family, spread) log-likelihood of each of SPREADS as the sd of offsets.
-        family, source: (problem,) int, places in `axis`.
-        beyond, noise: (problem,) sum of what anchors were solved more often than expected, and
-            its variance; forgotten like offsets.
-        walk: (axis, axis) what a step adds to the covariance.
-        newest: step, -1 before any.
-    """
-
-    mean: np.ndarray
-    covariance: np.ndarray
-    info: np.ndarray
-    pull: np.ndarray
-    gains: np.ndarray
-    load: np.ndarray
-    base: np.ndarray
-    share: np.ndarray
-    evidence: np.ndarray
-    family: np.ndarray
-    source: np.ndarray
-    beyond: np.ndarray
-    noise: np.ndarray
-    walk: np.ndarray
-    newest: int
 
 
 def _fixed(pool: Pool, known: np.ndarray) -> np.ndarray:

@@ -6,21 +6,17 @@ anchors that have themselves moved (leaked, say), by which the scale should not 
 Axes: `problem`, `family`, `row` (problems of a batch).
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from gradatim.scale.belief_live import Live
 from gradatim.scale.belief_logits import pass_rates
 from gradatim.types import Estimate
-
-if TYPE_CHECKING:
-    from gradatim.scale.belief_ability import Live
 
 WIDE = 1.96  # standard errors to either side of a 95% interval
 ALARM = 0.05  # chance that any anchor is ever named where none has moved
 
 
-def _readers(state: "Live") -> tuple[np.ndarray, np.ndarray]:
+def _readers(state: Live) -> tuple[np.ndarray, np.ndarray]:
     """(problem,) bool, by which problems the ability is read, and (family, axis) how.
 
     The mean over them of ability + offset of the source / discrimination: what attempts tell of.
@@ -38,7 +34,7 @@ def _readers(state: "Live") -> tuple[np.ndarray, np.ndarray]:
     return by, how
 
 
-def ability(state: "Live") -> Estimate:
+def ability(state: Live) -> Estimate:
     """(family,) abilities of the policy in logits, on the scale of the pool's difficulties.
 
     Without anchors they are those at which problems that are trained on look as they do: what
@@ -54,11 +50,11 @@ def ability(state: "Live") -> Estimate:
     return Estimate(value, value - half, value + half, n)
 
 
-def _variances(state: "Live", how: np.ndarray) -> np.ndarray:
+def _variances(state: Live, how: np.ndarray) -> np.ndarray:
     return np.maximum(np.einsum("fa,ab,fb->f", how, state.covariance, how), 0)
 
 
-def overall(state: "Live") -> Estimate:
+def overall(state: Live) -> Estimate:
     """Mean of the families' abilities, one number."""
     by, how = _readers(state)
     mean = how.mean(axis=0, keepdims=True)
@@ -67,7 +63,7 @@ def overall(state: "Live") -> Estimate:
     return Estimate(value, value - half, value + half, int(np.count_nonzero(by & (state.info > 0))))
 
 
-def drift(state: "Live") -> Estimate:
+def drift(state: Live) -> Estimate:
     """How much easier, in logits, problems have become than the anchors say, by training on them.
 
     0 where training helped all problems alike.
@@ -84,14 +80,14 @@ def drift(state: "Live") -> Estimate:
 
 
 def surprised(
-    state: "Live",
+    state: Live,
     rows: np.ndarray,
     *,
     mean: np.ndarray,
     variance: np.ndarray,
     k: np.ndarray,
     n: np.ndarray,
-) -> "Live":
+) -> Live:
     """The state with what a batch's anchors were solved beyond what was expected of them.
 
     Args:
@@ -112,7 +108,7 @@ def surprised(
     return state._replace(beyond=beyond, noise=noise)
 
 
-def misfits(state: "Live") -> np.ndarray:
+def misfits(state: Live) -> np.ndarray:
     """(problem,) float, standardised surprise of each anchor; 0 for other problems.
 
     Far above 0: solved more often than its difficulty and the ability say, as if it had been
@@ -121,7 +117,7 @@ def misfits(state: "Live") -> np.ndarray:
     return state.beyond / np.sqrt(np.maximum(state.noise, 1e-12))
 
 
-def moved(state: "Live") -> np.ndarray:
+def moved(state: Live) -> np.ndarray:
     """(anchor,) indices of anchors that have drifted, none wrongly with a chance of 1 - ALARM.
 
     A sum of surprises a with variance v is too large where exp(-a^2 / (2 (v + a / 3))) is below
@@ -137,7 +133,7 @@ def moved(state: "Live") -> np.ndarray:
     return np.flatnonzero(tried & (bound > limit))
 
 
-def figures(state: "Live") -> dict[str, float]:
+def figures(state: Live) -> dict[str, float]:
     """Ability with its interval; with anchors the drift of the others, and anchors that moved."""
     found = {"ability": overall(state)}
     held = (state.gains == 0).any()
