@@ -43,6 +43,27 @@ def test_pass_rates_are_those_of_the_curve():
     assert abs(solved - expected) < 4 * spread
 
 
+def test_learners_share_problems_but_no_coins():
+    """The weaker solves what the stronger misses as often as independence says."""
+    problems, samples = make(200, level=6), 20
+    abilities = (0.0, 0.5)
+    weak, strong = (replies(open_simulated("2pl", ability=a), problems, samples) for a in abilities)
+    upset = sum(weak[key] == "gold" != strong[key] for key in weak) / len(weak)
+    low, high = (
+        [1 / (1 + math.exp(difficulty(p) - ability)) for p in problems] for ability in abilities
+    )
+    chance = [p * (1 - q) for p, q in zip(low, high, strict=True)]
+    expected = sum(chance) / len(chance)
+    spread = math.sqrt(sum(p * (1 - p) for p in chance) / len(chance) / len(weak))
+    assert abs(upset - expected) < 4 * spread
+    assert expected > 0.1  # with shared coins it would be 0
+
+    steep = replies(open_simulated("2pl", discrimination=1.001), problems, samples)
+    assert weak != steep
+    minus = replies(open_simulated("2pl", ability=-0.0), problems, samples)
+    assert minus == weak == replies(open_simulated("2pl", ability=0), problems, samples)
+
+
 def test_difficulty_rises_with_level_and_seeds_differ():
     by_level = [sum(map(difficulty, make(200, level=k))) / 200 for k in range(1, 11)]
     assert by_level == sorted(by_level)

@@ -1,8 +1,11 @@
 """`sim:2pl`: a learner of known ability, for tests, dry runs and checking estimators.
 
 Whether sample s of a problem is solved is a coin of probability 1 / (1 + exp(-a (theta - b))),
-drawn from a hash of (seed, problem id, s): the same on every run, in any order, whatever else is
-asked. Difficulty b comes from the problem's level and id alone, so no bank is needed.
+drawn from a hash of (seed, ability, discrimination, problem id, s): the same on every run, in any
+order, whatever else is asked, and each learner's own. Were the coins shared, a weaker learner would
+solve a part of what a stronger one solves (a Guttman scale), which no 2PL bank expects and no two
+models do. Difficulty b comes from the seed and the problem's level and id alone: all learners meet
+the same problems, and no bank is needed.
 """
 
 import math
@@ -76,7 +79,7 @@ def open_simulated(
         argument: the model of the learner; "2pl".
         ability: theta, in logits; problems of level 5.5 are solved half the time at 0.
         discrimination: a > 0, slope.
-        seed: of difficulties and coins.
+        seed: of difficulties, and with the ability and the slope of the coins.
 
     Raises:
         ArgumentError: another model, or a number out of range.
@@ -86,17 +89,18 @@ def open_simulated(
     checks.finite(ability=ability, discrimination=discrimination)
     checks.within(1e-6, 1e3, discrimination=discrimination)
 
+    me = (seed, float(ability) + 0.0, float(discrimination))  # -0.0 is the learner of 0.0
     slips: dict[str, list[str]] = {}  # checking a text can be slow: once per problem
 
     def reply(request: Request, sample: int, rate: float) -> Reply:
         problem = request.problem
-        if _uniform(seed, "sim coin", problem.id, sample) < rate:
+        if _uniform("sim coin", *me, problem.id, sample) < rate:
             text = problem.answer
         else:
             if problem.id not in slips:
                 slips[problem.id] = wrong_answers(problem)
             texts = slips[problem.id]
-            text = texts[int(_uniform(seed, "sim slip", problem.id, sample) * len(texts))]
+            text = texts[int(_uniform("sim slip", *me, problem.id, sample) * len(texts))]
         return Reply(request, sample, text, "finished", tokens=len(text))
 
     def answer(requests: Sequence[Request]) -> Iterator[list[Reply]]:
