@@ -23,6 +23,8 @@ from gradatim.audits.texts import find_texts
 from gradatim.audits.trend import find_trend
 from gradatim.audits.variance import judge_checkpoints, judge_consistency, judge_seeds
 from gradatim.audits.verdicts import judge_verdicts
+from gradatim.evaluation.better_checker import Stakes
+from gradatim.evaluation.resampling import check_prices
 from gradatim.evaluation.verifier_error import stated_rates
 from gradatim.progress import Progress, Tick, silent
 from gradatim.store.run import Run
@@ -90,13 +92,15 @@ SECTIONS: tuple[Section, ...] = (
 )
 
 
-def audit_file(
+def audit_file(  # noqa: PLR0913  (one keyword for each thing that a section can be told)
     source: str | Path | Run | Responses | Matrix,
     *,
     against: Sequence[str | Path] = (),
     only: Sequence[str] = (),
     false_positive: Rate | None = None,
     false_negative: Rate | None = None,
+    stakes: Stakes | None = None,
+    ahead: float | None = None,
     alarm: float = 0.05,
     seed: int = 0,
     progress: Progress = silent,
@@ -111,6 +115,9 @@ def audit_file(
         only: names of SECTIONS; none: all.
         false_positive, false_negative: chance that the verifier passes a wrong attempt, and fails
             a right one; a number, or (value, low, high) of a 95% interval.
+        stakes: what a wrong answer costs, and other checkers: section `verdicts` then says how
+            many attempts to make, and whether a better checker helps more.
+        ahead: training step at which section `checkpoints` forecasts; None: twice the last one.
         alarm: chance of any false finding in sound data, over all sections that look: those in
             `only`, and of these those whose data are there. Fewer sections find more.
         seed: of simulations.
@@ -128,6 +135,8 @@ def audit_file(
         FormatError: a file that is not what it should be.
     """
     checks.within(1e-6, 0.5, alarm=alarm)
+    if stakes is not None:
+        check_prices(stakes.prices)
     for name in only:
         checks.one_of("only", name, [section.name for section in SECTIONS])
     wanted = [section for section in SECTIONS if not only or section.name in only]
@@ -135,6 +144,7 @@ def audit_file(
     stated = {name: rate for name, rate in stated.items() if rate is not None}
     errors = stated_rates(**stated) if stated else None
     subject = open_subject(source, against=against, errors=errors, seed=seed, **reading)
+    subject = replace(subject, stakes=stakes, ahead=ahead)
     found = look_through(subject, wanted, alarm=alarm, progress=progress)
     return {
         "subject": subject.name,

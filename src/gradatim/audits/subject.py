@@ -22,6 +22,7 @@ from gradatim.audits.questions import (
     words_of,
 )
 from gradatim.engine.sources import open_source
+from gradatim.evaluation.better_checker import Stakes
 from gradatim.evaluation.verifier_error import ErrorRates
 from gradatim.scale import irt
 from gradatim.store import logs_tables
@@ -30,7 +31,7 @@ from gradatim.store.logs import is_matrix, read_files
 from gradatim.store.run import Run
 from gradatim.store.sums import Log
 from gradatim.store.tables import open_table, read_columns
-from gradatim.types import Bank, Matrix, Responses
+from gradatim.types import Bank, Estimate, Matrix, Responses
 
 CELLS = 40_000_000  # size of the table; with more, the most answered items
 TIMES = ("time", "created", "timestamp", "started", "completed", "date")
@@ -66,6 +67,8 @@ class Subject:
         attempts: None where the file has sums only.
         questions: texts of problems; `against`: those that no question should be among.
         errors: rates at which the verifier is said to err; None: nothing is said.
+        stakes: what a wrong answer costs and who else could check; None: nothing is decided.
+        ahead: training step at which scores are forecast; None: twice the last one.
         alarm: chance of a false finding that one section may take.
         seed: of simulation.
         notes: what was not read, and why.
@@ -80,6 +83,8 @@ class Subject:
     questions: tuple[Question, ...] = ()
     against: tuple[Question, ...] = ()
     errors: ErrorRates | None = None
+    stakes: Stakes | None = None
+    ahead: float | None = None
     alarm: float = 0.01
     seed: int = 0
     notes: tuple[str, ...] = ()
@@ -96,6 +101,13 @@ def finding(
         "remedy": remedy,
         "evidence": evidence,
     }
+
+
+def written(rate: Estimate) -> str:
+    """An estimate for a sentence."""
+    if rate.low == rate.high:
+        return f"{rate.value:.3f}"
+    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]"
 
 
 def open_subject(

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.audits.subject import Attempts, Subject, finding, pick
+from gradatim.audits.stopping import decide
+from gradatim.audits.subject import Attempts, Subject, finding, pick, written
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.better_checker import samples_factor
 from gradatim.evaluation.discrimination import homogeneous
@@ -25,6 +26,7 @@ MATERIAL = 0.01  # shift of the mean that is a finding
 PASSES = 0.5  # a score above this is a pass
 MOST_SOLVERS = 200  # that are corrected one by one
 MOST_K = 16
+LISTED = 5  # solvers in the notes
 
 
 class Known(NamedTuple):
@@ -33,13 +35,6 @@ class Known(NamedTuple):
     rates: ErrorRates
     source: str
     findings: list[dict[str, Any]]
-
-
-def written(rate: Estimate) -> str:
-    """An estimate for a sentence."""
-    if rate.low == rate.high:
-        return f"{rate.value:.3f}"
-    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]"
 
 
 def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
@@ -74,6 +69,7 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
         )
     names = matrix.solvers[:MOST_SOLVERS]
     rows = [_solver(matrix, at, known.rates) for at in range(len(names))]
+    notes += _ladders(rows)
     odd = sum(not row["pass_at_k"]["inside"] for row in rows if "pass_at_k" in row)
     if odd:
         notes.append(
@@ -83,6 +79,10 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
         )
     if len(names) < len(matrix.solvers):
         notes.append(f"the first {MOST_SOLVERS} of {len(matrix.solvers)} solvers are listed")
+    decided: dict[str, Any] = {}
+    if subject.stakes is not None and not np.isnan(value):
+        decided["decisions"], more = decide(matrix, known.rates, subject.stakes)
+        notes += more
     return {
         "looked_at": f"{int(tried.sum()):,} verdicts, errors {known.source}",
         "findings": findings,
@@ -92,7 +92,19 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
         "mean": mean._asdict(),
         "samples_factor": factor,
         "solvers": rows,
+        **decided,
     }
+
+
+def _ladders(rows: list[dict[str, Any]]) -> list[str]:
+    """Sentences on the pass@k of the first solvers."""
+    return [
+        f"{row['solver']}: pass rate {written(row['naive'])} is {written(row['corrected'])}, "
+        f"pass@{row['pass_at_k']['k']} {written(row['pass_at_k']['naive'])} is "
+        f"{written(row['pass_at_k']['corrected'])}"
+        for row in rows[:LISTED]
+        if "pass_at_k" in row and not np.isnan(row["corrected"].value)
+    ]
 
 
 def _unknown(known: Known, n: int) -> dict[str, Any] | None:

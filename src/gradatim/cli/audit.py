@@ -10,6 +10,9 @@ from gradatim.audits import audit as audits
 from gradatim.cli.logs import Columns, Format, Score, Span, reading
 from gradatim.cli.output import Json, Quiet, emit, reporter
 from gradatim.errors import ArgumentError
+from gradatim.evaluation.better_checker import Checker, Stakes
+from gradatim.evaluation.resampling import Prices
+from gradatim.evaluation.verifier_error import stated_rates
 
 SHOWN = 8  # findings of a section that are printed
 
@@ -39,6 +42,23 @@ def audit(
     false_negative: Annotated[
         str | None, typer.Option(help="Chance that a right attempt fails; as above.")
     ] = None,
+    cost_wrong: Annotated[
+        float | None,
+        typer.Option(help="Cost of a wrong answer, a right one being worth 1: how many attempts?"),
+    ] = None,
+    cost_attempt: Annotated[
+        float | None, typer.Option(help="Cost of an attempt with its verdict, in the same units.")
+    ] = None,
+    checker: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="One to use instead, NAME=FALSE_POSITIVE,FALSE_NEGATIVE,PRICE: its rates, and "
+            "what its verdict costs beyond the present one; repeatable."
+        ),
+    ] = None,
+    ahead: Annotated[
+        float | None, typer.Option(help="Training step to forecast scores at; else twice the last.")
+    ] = None,
     alarm: Annotated[
         float, typer.Option(help="Chance of any false finding in a sound file.")
     ] = 0.05,
@@ -64,6 +84,8 @@ def audit(
     options |= {"against": against} if against else {}
     options |= {"only": only} if only else {}
     options |= _rates(false_positive=false_positive, false_negative=false_negative)
+    options |= _stakes(cost_wrong, cost_attempt, checker or [])
+    options |= {} if ahead is None else {"ahead": ahead}
     if audits.is_file(subject):
         found = audits.audit_file(
             Path(str(subject)), alarm=alarm, seed=seed, progress=reporter(quiet), **options
@@ -114,6 +136,29 @@ def _rate(text: str, option: str) -> float | tuple[float, float, float]:
             f"`{option}` must be VALUE or LOW:VALUE:HIGH, say .05 or .03:.05:.08; got {text!r}"
         ) from None
     return value, low, high
+
+
+def _stakes(wrong: float | None, attempt: float | None, checkers: list[str]) -> dict[str, Stakes]:
+    if wrong is None and attempt is None and not checkers:
+        return {}
+    prices = Prices(wrong=wrong or 0.0, attempt=attempt or 0.0)
+    return {"stakes": Stakes(prices, dict(map(_checker, checkers)))}
+
+
+def _checker(text: str) -> tuple[str, Checker]:
+    """NAME=FALSE_POSITIVE,FALSE_NEGATIVE,PRICE; rates as of `_rate`."""
+    name, _, told = text.partition("=")
+    parts = told.split(",")
+    try:
+        wrong, lost, price = parts
+        paid = float(price)
+    except ValueError:
+        raise ArgumentError(
+            "`--checker` must be NAME=FALSE_POSITIVE,FALSE_NEGATIVE,PRICE, say "
+            f"person=.01,.02,.3; got {text!r}"
+        ) from None
+    rates = stated_rates(_rate(wrong, "--checker"), _rate(lost, "--checker"))
+    return name, Checker(rates, paid)
 
 
 def sections(found: dict[str, Any]) -> str:

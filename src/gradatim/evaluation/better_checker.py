@@ -3,7 +3,8 @@
 Axes: `problem` (their chances p that an attempt is right), `checker`, `draw`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -22,12 +23,27 @@ from gradatim.evaluation.resampling import (
 from gradatim.evaluation.verifier_error import ErrorRates, draw_rates
 from gradatim.types import Estimate
 
+HALVINGS = 16  # of the range in which a price is searched
+
 
 class Checker(NamedTuple):
     """A verifier one may use: how it errs, and what a verdict costs."""
 
     rates: ErrorRates
     price: float = 0.0
+
+
+class Stakes(NamedTuple):
+    """What hangs on an answer, and who else could check it.
+
+    Attributes:
+        prices: see Prices; of an attempt with a verdict of the verifier at hand.
+        checkers: name -> Checker that could be used instead; its price is what its verdict costs
+            beyond that.
+    """
+
+    prices: Prices
+    checkers: Mapping[str, Checker] = MappingProxyType({})
 
 
 class Advice(NamedTuple):
@@ -107,6 +123,62 @@ def advise(
 def _lead(worth: np.ndarray, choice: int) -> np.ndarray:
     """(draw,) utility of the choice minus the best of the others."""
     return worth[:, choice] - np.delete(worth, choice, axis=1).max(axis=1)
+
+
+def price_limit(
+    p: ArrayLike,
+    rates: ErrorRates,
+    prices: Prices,
+    *,
+    behind: int | None = None,
+    level: float = 0.95,
+    draws: int = 100,
+) -> Estimate:
+    """What a verdict without errors may cost, beyond the one at hand, before it is not worth it.
+
+    At this price of a verdict its best number of attempts is worth what the best number with the
+    verifier at hand is, or not answering, if that is more.
+
+    Args:
+        p, prices, behind, level: see `advise`.
+        rates: of the verifier at hand.
+        draws: of the rates and the pool, for the interval.
+
+    >>> from gradatim.evaluation.verifier_error import stated_rates
+    >>> found = price_limit(0.2, stated_rates(0.1), Prices(wrong=5.0, attempt=0.01))
+    >>> round(found.value, 3)  # nobody answers with the verifier at hand; one right in five is 0.2
+    0.19
+    """
+    p = chances(p)
+    check_prices(prices)
+    checks.within(*checks.INSIDE, level=level)
+    f, b = (rate.value for rate in rates)
+    k, worth = best_number(p, (f, b), prices)
+    value = _limit(p, max(worth, 0.0), prices)
+    rng = np.random.default_rng(0)
+    pools = [redrawn(p, behind, rng) for _ in range(draws)]
+    drawn = [
+        _limit(pool, max(fixed(pool, pair, prices, k), 0.0), prices)
+        for pool, pair in zip(pools, draw_rates(rates, draws, rng).T, strict=True)
+    ]
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(value, min(float(low), value), max(float(high), value), behind or len(p))
+
+
+def _limit(p: np.ndarray, worth: float, prices: Prices) -> float:
+    """Price of a verdict without errors at which it is worth that much; 0 where none is."""
+
+    def better(price: float) -> bool:
+        cost = prices._replace(attempt=prices.attempt + price)
+        return best_number(p, (0.0, 0.0), cost)[1] > worth + 1e-12
+
+    low, high = 0.0, prices.right  # above it every attempt loses
+    if not better(low):
+        return 0.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if better(middle) else (low, middle)
+    return (low + high) / 2
 
 
 def samples_factor(p: float, rates: ErrorRates) -> float:
