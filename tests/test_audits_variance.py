@@ -1,6 +1,7 @@
 """Sections of the audit: seeds, checkpoints, independence, layout, blind, reliability."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from gradatim.audits.scores import SECTIONS, audit_file
 from gradatim.audits.subject import Attempts, Subject
 from gradatim.audits.variance import judge_checkpoints, judge_consistency, judge_seeds
 from gradatim.cli import app
+from gradatim.errors import ArgumentError
 from gradatim.types import Matrix
 
 ALARM = 0.05 / sum(section.weight for section in SECTIONS)  # what one section gets
@@ -164,6 +166,63 @@ def test_s189_a_falling_score_is_found_and_a_rising_one_said():
     falls = judge_checkpoints(checkpoints(np.random.default_rng(0), slope=-1.5))
     assert falls["findings"][0]["kind"] == "falls"
     assert falls["findings"][0]["names"] == ["all"]
+
+
+def rising_runs(rng, *, items=200, steps=12):
+    """Two runs that level off, and their true scores at twice the last step."""
+    step = np.arange(1.0, steps + 1) * 100
+    gain, bend = rng.uniform(0.5, 2, (2, 1, 1)), rng.uniform(200, 900, (2, 1, 1))
+    hard = rng.normal(0.5, 1, items)
+
+    def chance(at):
+        return logistic(gain * (1 - np.exp(-np.asarray(at)[:, None] / bend)) - hard)
+
+    made = grid(rng, chance(step), step=step)
+    return made, chance([2 * step[-1]]).mean(axis=(1, 2))
+
+
+def test_s078_scores_of_later_checkpoints_are_forecast_with_intervals_that_hold():
+    held, half = [], []
+    for seed in range(10):
+        made, truth = rising_runs(np.random.default_rng(seed))
+        rows = judge_checkpoints(made)["forecasts"]
+        assert [row["at"] for row in rows] == [2400.0, 2400.0]
+        for row, true in zip(rows, truth, strict=True):
+            held.append(row["forecast"].low <= true <= row["forecast"].high)
+            half.append(row["from_half"].low <= row["score"] <= row["from_half"].high)
+    assert np.mean(held) >= 0.85
+    assert np.mean(half) >= 0.85
+
+
+def test_a_forecast_says_what_it_cannot_see_and_looks_ahead_only():
+    made, _ = rising_runs(np.random.default_rng(0))
+    notes = judge_checkpoints(made)["notes"]
+    assert any("forecast 0." in note and "at step 2400" in note for note in notes)
+    assert any("a jump or a fall" in note for note in notes)
+    near = judge_checkpoints(replace(made, ahead=1300.0))["forecasts"][0]
+    far = judge_checkpoints(replace(made, ahead=12_000.0))["forecasts"][0]
+    assert near["at"] == 1300
+    assert near["forecast"].high - near["forecast"].low < far["forecast"].high - far["forecast"].low
+    with pytest.raises(ArgumentError, match="a step after the last, 1200 of m0, got 5"):
+        judge_checkpoints(replace(made, ahead=5.0))
+
+
+def test_of_a_training_only_surveys_are_a_curve():
+    """A step's own attempts are on other problems each time; the surveys' are not."""
+    made, _ = rising_runs(np.random.default_rng(1))
+    solver, item, score, columns, _ = made.attempts
+    one = solver == 0
+    own = np.arange(0, one.sum(), 7)  # attempts of training on some of the same problems
+    both = subject(
+        np.zeros(one.sum() + len(own), int),
+        np.append(item[one], item[one][own]),
+        np.append(score[one], np.zeros(len(own))),
+        step=np.append(columns["step"][one], columns["step"][one][own]),
+        tag=np.append(np.full(one.sum(), "monitor"), np.full(len(own), "train")),
+    )
+    row = judge_checkpoints(both)["forecasts"][0]
+    last = one & (columns["step"] == 1200)
+    assert row["score"] == pytest.approx(score[last].mean())
 
 
 def test_s219_subtasks_without_signal_are_named_and_left_out():

@@ -198,7 +198,7 @@ def _of_run(run: Run, about: Mapping[str, Any]) -> Subject:
     matrix, notes = _table(open_source(run).responses)
     seat = {name: i for i, name in enumerate(matrix.solvers)}
     place = {name: i for i, name in enumerate(matrix.items)}
-    rows: list[tuple[int, int, float, float, int, str, float, int, float]] = []
+    rows: list[tuple[int, int, float, float, int, str, float, int, float, str]] = []
     with run.ledger() as ledger:
         for record in ledger.attempts(text=False):
             name = record.setting.solver + f"@{record.setting.policy}" * bool(record.setting.policy)
@@ -207,11 +207,11 @@ def _of_run(run: Run, about: Mapping[str, Any]) -> Subject:
             row = (seat[name], place[record.problem], float(record.solved))
             logp = np.nan if record.logp is None else record.logp
             made = (record.created, record.step, record.verifier or "", logp, record.tokens)
-            rows.append((*row, *made, float(record.reason == "abstained")))
+            rows.append((*row, *made, float(record.reason == "abstained"), record.tag or ""))
     attempts = None
     if rows:
         solver, item, score, *more = map(np.array, zip(*rows, strict=True))
-        names = ("created", "step", "verifier", "logp", "tokens", "abstained")
+        names = ("created", "step", "verifier", "logp", "tokens", "abstained", "tag")
         beside: dict[str, np.ndarray] = dict(zip(names, more, strict=True))
         attempts = _ordered(Attempts(solver, item, score, beside, ordered=False))
     problems = run.problems()

@@ -13,9 +13,13 @@ from gradatim.audits.variants import (
     by_probability,
     find_variants,
     on_shared_items,
+    surveyed,
 )
 from gradatim.audits.verdicts import written
+from gradatim.errors import ArgumentError
 from gradatim.evaluation.consistency import consistency
+from gradatim.evaluation.learning_curves import FEWEST as POINTS
+from gradatim.evaluation.learning_curves import forecast
 from gradatim.evaluation.signal import signal_to_noise
 from gradatim.evaluation.variance import monotonicity, seed_gaps, seed_variance
 from gradatim.types import Estimate
@@ -25,6 +29,8 @@ CURVE = 4  # checkpoints from which a curve may rise or fall
 LAST = 10  # checkpoints at most whose spread is a run's noise
 NO_SIGNAL = 0.05  # p-value above which a subtask does not tell models apart
 LISTED = 5  # names in a note
+AHEAD = 2.0  # times the last step: where a score is forecast, if nothing is said
+FORECAST = 20  # runs that are forecast
 
 
 def judge_seeds(subject: Subject) -> dict[str, Any] | None:
@@ -116,7 +122,8 @@ def _gaps(systems: list[Variants]) -> list[dict[str, Any]]:
 
 
 def judge_checkpoints(subject: Subject) -> dict[str, Any] | None:
-    """Whether scores rise with training, and which subtasks tell runs apart."""
+    """Whether scores rise with training, where to, and which subtasks tell runs apart."""
+    subject = surveyed(subject)
     runs = [
         one
         for one in find_variants(subject, STEPS, apart=SEEDS, fewest=CURVE)
@@ -142,6 +149,8 @@ def judge_checkpoints(subject: Subject) -> dict[str, Any] | None:
         curves = [one.rate.mean(axis=1) for one in again]
         summary[smooth[0]] = _rising(curves, [one.labels for one in again])
         notes.append(f"by {smooth[0]} tau is {_said(summary[smooth[0]]['tau'])}")
+    forecasts, said = _forecasts(runs, subject.ahead)
+    notes += said
     tau = rows[0]["tau"]
     notes.insert(0, f"Kendall's tau of score and step {_said(tau)}, mean of {tau.n} runs")
     for row in rows:
@@ -151,8 +160,59 @@ def judge_checkpoints(subject: Subject) -> dict[str, Any] | None:
         "findings": findings,
         "notes": notes,
         "subtasks": rows,
+        "forecasts": forecasts,
         **summary,
     }
+
+
+def _forecasts(runs: list[Variants], ahead: float | None) -> tuple[list[dict[str, Any]], list[str]]:
+    """Score of each run at a later step, and what its first half forecasts of its last score.
+
+    Raises:
+        ArgumentError: a step that some run has passed.
+    """
+    rows = []
+    for one in runs[:FORECAST]:
+        step, score = one.labels.astype(float), one.rate.mean(axis=1)
+        if step[0] < 0 or step[-1] <= 0:
+            continue
+        at = AHEAD * step[-1] if ahead is None else ahead
+        if at <= step[-1]:
+            raise ArgumentError(
+                f"`ahead` must be a step after the last, {step[-1]:g} of {one.name}, got {at:g}"
+            )
+        row = {"run": one.name, "step": float(step[-1]), "score": float(score[-1])}
+        row |= {"at": float(at), "forecast": _height(step, score, at), "from_half": None}
+        half = int(np.searchsorted(step, step[-1] / 2, side="right"))
+        if half >= POINTS:
+            row["from_half"] = _height(step[:half], score[:half], step[-1])
+        rows.append(row)
+    notes = []
+    for row in rows[:LISTED]:
+        check, now = row["from_half"], row["score"]
+        past = (
+            ""
+            if check is None
+            else (
+                f"; its first half would have said {written(check)} of the last"
+                + ", and missed it" * (not check.low <= now <= check.high)
+            )
+        )
+        notes.append(
+            f"{row['run']}: {now:.3f} at step {row['step']:g}, forecast {written(row['forecast'])} "
+            f"at step {row['at']:g}{past}"
+        )
+    if rows:
+        notes.append(
+            "a forecast carries on what a curve has begun: of a jump or a fall that is still to "
+            "come it knows nothing, and is too low or too high then, outside its interval"
+        )
+    return rows, notes
+
+
+def _height(step: np.ndarray, score: np.ndarray, at: float) -> Estimate:
+    found = forecast(step, score, np.array([at]))
+    return Estimate(float(found.value[0]), float(found.low[0]), float(found.high[0]), found.n)
 
 
 def _said(estimate: Any) -> str:

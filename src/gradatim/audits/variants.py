@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.audits.subject import Subject, pick
+from gradatim.audits.subject import Attempts, Subject, pick
 
 GROUPS = ("group", "base", "base_model", "recipe", "experiment", "run", "run_id", "size", "config")
 SEEDS = ("seed", "train_seed", "training_seed", "run_seed", "random_seed")
 STEPS = ("step", "global_step", "checkpoint", "train_step", "training_step", "iteration")
 LAYOUTS = ("layout", "template", "prompt_template", "prompt_variant", "prompt_format", "variant")
 PROBABILITIES = ("answer_probability", "target_probability", "p_answer", "p_target")
+SURVEY = "monitor"  # tag of a training's attempts on held-out problems
 MOST = 400  # variants of one system; a column with more is an id
 SYSTEMS = 2000  # systems of one file; with more, the column is an id
 FEWEST = 10  # items that all variants of a system share
@@ -45,6 +46,17 @@ def by_probability(subject: Subject) -> tuple[str, Subject] | None:
         if ((column >= 0) & (column <= 1)).all():  # NaN fails
             return name, replace(subject, attempts=attempts._replace(score=column))
     return None
+
+
+def surveyed(subject: Subject) -> Subject:
+    """Of a training, its surveys of held-out problems alone; anything else as it is."""
+    attempts = subject.attempts
+    tag = None if attempts is None else attempts.columns.get("tag")
+    if attempts is None or tag is None or not (kept := tag == SURVEY).any():
+        return subject
+    columns = {name: column[kept] for name, column in attempts.columns.items()}
+    solver, item, score = (part[kept] for part in attempts[:3])
+    return replace(subject, attempts=Attempts(solver, item, score, columns, attempts.ordered))
 
 
 class Variants(NamedTuple):

@@ -7,7 +7,7 @@ forecast).
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, special
+from scipy import special
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
@@ -77,7 +77,8 @@ def _mixture(
     for walk, prior in WALKS.items():
         for noise in NOISES:
             root = np.linalg.cholesky(walk**2 * among + noise**2 * np.eye(len(cost)))
-            white = linalg.solve_triangular(root, columns, lower=True, check_finite=False)
+            # a product of small matrices: a triangular solve wakes all threads of BLAS
+            white = np.linalg.inv(root) @ columns
             one, y, rest = white[:, 0], white[:, 1], white[:, 2:]
             k, basis = walk**2 * rest[:, : len(at)], rest[:, len(at) :]
             # start and gain, two unknowns of each shape: precision (a b; b c), right side (u, v)
@@ -162,7 +163,7 @@ def _quantiles(
     weight, value, spread = weight[some] / weight[some].sum(), value[some], spread[some]
     low = (value - 9 * spread).min(axis=0)
     high = (value + 9 * spread).max(axis=0)
-    for _ in range(50):
+    for _ in range(36):
         middle = (low + high) / 2
         below = weight @ special.ndtr((middle - value) / np.maximum(spread, 1e-12)) < tail
         low, high = np.where(below, middle, low), np.where(below, high, middle)
