@@ -9,18 +9,21 @@ from typing import NamedTuple
 import numpy as np
 
 from gradatim.errors import ArgumentError
+from gradatim.evaluation.adaptive import thin
 from gradatim.evaluation.picking import Rules
 from gradatim.evaluation.replay import Walk, full_scores, place, walk
 from gradatim.evaluation.second_dimension import fit_second, with_second
-from gradatim.evaluation.tables import Table, right_or_wrong, tabulate
+from gradatim.evaluation.tables import Table, at_samples, right_or_wrong, tabulate
 from gradatim.scale import irt
-from gradatim.scale.predictive import item_posteriors
+from gradatim.scale.clones import find_clones, groups_of
+from gradatim.scale.predictive import Items, item_posteriors
 from gradatim.store.formats import responses_of
-from gradatim.types import Matrix
+from gradatim.types import Bank, Matrix
 
 CELLS = 300_000  # up to which items are integrated out, and a second dimension is fitted
 ENOUGH = 500  # models held out after which no further part is
 BATCH = 1000  # tests between two reports of progress
+COMPARED = 2_000  # models among which the same one under two names is looked for
 
 
 class Data(NamedTuple):
@@ -69,12 +72,37 @@ def kept(matrix: Matrix) -> Data:
     return Data(solved[some], tried[some], matrix.items)
 
 
-def deal(n: int, holdout: float, seed: int) -> np.ndarray:
-    """(model,) int part in which each model is held out."""
+def same_models(data: Data) -> np.ndarray:
+    """(model,) int: a number for each model, shared by rows that are one model under two names.
+
+    See `scale.clones.find_clones`. Of more than 2,000 models none is compared: each pair costs
+    time, and one alias among so many tells the items little.
+    """
+    group = np.arange(len(data.tried))
+    if len(group) <= COMPARED:
+        found = find_clones(rates(data.solved, data.tried), data.tried > 0)
+        for rows in groups_of(found.first, found.second):
+            group[rows] = rows[0]
+    return group
+
+
+def deal(n: int, holdout: float, seed: int, group: np.ndarray | None = None) -> np.ndarray:
+    """(model,) int part in which each model is held out.
+
+    Args:
+        n: models.
+        holdout: share of them in a part.
+        seed: of the parts.
+        group: (model,) int, see `same_models`: a model is not tested on items that its own answers
+            under another name calibrated. None, or all one group: all are dealt singly.
+    """
     n_folds = max(2, min(n, round(1 / holdout)))
     fold = np.empty(n, dtype=int)
     fold[np.random.default_rng([seed, 0]).permutation(n)] = np.arange(n) % n_folds
-    return fold
+    if group is None or (group == group[0]).all():
+        return fold
+    tied = np.unique(fold[group], return_inverse=True)[1]  # a part may have lost all it had
+    return tied if tied.max() > 0 else (group != group[0]).astype(int)
 
 
 def order_of(fold: np.ndarray, enough: int | None = None) -> np.ndarray:
@@ -91,30 +119,66 @@ def rates(solved: np.ndarray, tried: np.ndarray) -> np.ndarray:
     return np.where(tried > 0, solved / np.maximum(tried, 1), 0.0)
 
 
-def calibrated(data: Data, rows: np.ndarray, asked: int, *, second: bool = False) -> Table:
+def calibrated(
+    data: Data, rows: np.ndarray, asked: int, *, second: bool = False, samples: int | None = None
+) -> Table:
     """The items, fitted to some of the models.
 
     Args:
         data: recorded results.
         rows: (model,) int, those that calibrate.
-        asked: questions of a test.
-        second: graded or repeated answers have a second dimension, see
-            `evaluation.second_dimension`. Single answers, right or wrong, of 40 models say too
-            little of it: on zeroeval_gsm it made errors larger on three seeds of three.
+        asked, second, samples: see `table_of`.
     """
     tried = data.tried[rows]
     matrix = Matrix(
         solved=data.solved[rows], tried=tried, solvers=tuple(map(str, rows)), items=data.items
     )
     bank = irt.fit(matrix)
-    rate = rates(matrix.solved, tried)
-    posterior = None
-    if tried.size <= CELLS and right_or_wrong(rate, tried):
+    part = Data(matrix.solved, tried, data.items)
+    return table_of(bank, part, asked=asked, second=second, samples=samples)
+
+
+def table_of(
+    bank: Bank,
+    data: Data,
+    *,
+    asked: int,
+    second: bool,
+    samples: int | None = None,
+    posterior: Items | None = None,
+    prior: tuple[float, float] = (0.0, 1.0),
+) -> Table:
+    """A bank's items as tests weigh them, with the results that it was fitted to.
+
+    Args:
+        bank: fitted to `data`, solvers and items in the same order.
+        data: recorded results.
+        asked: questions of a test.
+        second: graded or repeated answers have a second dimension, see
+            `evaluation.second_dimension`. Single answers, right or wrong, of 40 models say too
+            little of it: on zeroeval_gsm it made errors larger on three seeds of three.
+        samples: attempts that a question gets; None: as many as are recorded.
+        posterior: of the items, for right or wrong; None: from `data`.
+        prior: mean and standard deviation of the ability.
+    """
+    rate, tried = rates(data.solved, data.tried), data.tried
+    single, few = right_or_wrong(rate, tried), tried.size <= CELLS
+    if few and single and posterior is None:
+        matrix = Matrix(solved=data.solved, tried=tried, solvers=bank.solvers, items=data.items)
         posterior = item_posteriors(bank, responses_of(matrix))
-    table = tabulate(bank, rate, tried, n_asked=asked, posterior=posterior)
-    if second and tried.size <= CELLS and not right_or_wrong(rate, tried):
-        return with_second(table, fit_second(bank, rate, tried, table.dispersion))
-    return table
+    most = max(int(tried.max(initial=1)), 1)
+    table = tabulate(
+        bank,
+        rate,
+        tried,
+        n_asked=asked if samples is None else asked * -(-samples // most),
+        posterior=posterior if single else None,
+        prior=prior,
+    )
+    two = fit_second(bank, rate, tried, table.dispersion) if second and few and not single else None
+    if samples is not None:
+        table = at_samples(table, tried, samples)
+    return table if two is None else with_second(table, two)
 
 
 class Part(NamedTuple):
@@ -144,6 +208,7 @@ def hold_out(  # noqa: PLR0913  (one keyword for each dial)
     max_exposure: float = 1.0,
     enough: int | None = None,
     second: bool = False,
+    samples: int | None = None,
     besides: Callable[[Part, Walk], None] | None = None,
 ) -> HeldOut:
     """Test each part's models on the bank that the other parts calibrate.
@@ -157,22 +222,29 @@ def hold_out(  # noqa: PLR0913  (one keyword for each dial)
         max_exposure: an item is closed once it has been given to this share of the models tested
             so far, the part at hand among them (but to one at least).
         enough: models after which no further part is held out; None: 500.
-        second: whether tables have a second dimension, see `calibrated`.
+        second: whether tables have a second dimension, see `table_of`.
+        samples: attempts that a question gets, drawn from those recorded; None: all of them.
         besides: called after each batch of models, with their tests.
 
     Returns:
         HeldOut.
     """
     dealt = order_of(fold, enough)
+    asked_of = data
+    if samples is not None:
+        asked_of = Data(
+            *thin(data.solved, data.tried, samples, rng=np.random.default_rng(0)), data.items
+        )
     tests: list[Walk] = []
     rest: list[np.ndarray] = []
     given, done = np.zeros(data.tried.shape[1], dtype=int), 0
     for part in range(int(fold[dealt].max()) + 1):
-        table = calibrated(data, np.flatnonzero(fold != part), longest, second=second)
+        others = np.flatnonzero(fold != part)
+        table = calibrated(data, others, longest, second=second, samples=samples)
         held = np.flatnonzero(fold[dealt] == part)
         for at in np.array_split(held, -(-len(held) // BATCH)):
             rows = dealt[at]
-            n, rate = data.tried[rows], rates(data.solved[rows], data.tried[rows])
+            n, rate = asked_of.tried[rows], rates(asked_of.solved[rows], asked_of.tried[rows])
             done += len(rows)
             quota = None
             if max_exposure < 1:

@@ -5,45 +5,32 @@ Every attempt lands in the ledger of a run; repeated, the same test asks nothing
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gradatim import checks
-from gradatim.engine.attempt import attempt
-from gradatim.engine.evaluate_misfit import Misfit, find_misfit
+from gradatim.engine.evaluate_behind import Behind, find_behind
+from gradatim.engine.evaluate_course import Course, Known, Stops
+from gradatim.engine.evaluate_misfit import find_misfit
 from gradatim.engine.evaluate_start import (
-    Start,
     closed_items,
     earlier_tests,
     kinds_of,
     open_start,
     prior_of,
-    tables_of,
 )
 from gradatim.engine.opening import in_run
 from gradatim.engine.sources import Given
-from gradatim.errors import SolverError
 from gradatim.evaluation.picking import Rules, check_rules
-from gradatim.evaluation.replay import begin, choose, take, tell
-from gradatim.evaluation.tables import CRITERIA, ranking
+from gradatim.evaluation.tables import CRITERIA
 from gradatim.progress import Progress, Tick, silent
 from gradatim.solvers.registry import open_solver
 from gradatim.store.rows import setting_of
 from gradatim.store.run import Run
-from gradatim.types import Bank, Estimate, Problem, Solver
+from gradatim.types import Bank, Problem, Solver
 
-SILENT = 10  # questions in a row without an answer after which a solver is taken to be down
-Z = 1.959964
-
-
-class Stops(NamedTuple):
-    """When a test ends: standard error in logits, questions, attempts, tokens (None: no limit)."""
-
-    se: float
-    items: int
-    attempts: int | None
-    tokens: int | None
+SE = 0.25  # standard error at which a test ends that is told of no other aim
 
 
 def evaluate_live(  # noqa: PLR0913  (one keyword for each dial of a test, as in the command)
@@ -57,7 +44,10 @@ def evaluate_live(  # noqa: PLR0913  (one keyword for each dial of a test, as in
     top: int = 1,
     progressive: float = 0.0,
     max_exposure: float = 1.0,
-    stop_se: float = 0.25,
+    stop_se: float | None = None,
+    stop_change: float | None = None,
+    stop_steps: int = 10,
+    cut: float | None = None,
     max_items: int = 100,
     max_attempts: int | None = None,
     max_tokens: int | None = None,
@@ -85,13 +75,19 @@ def evaluate_live(  # noqa: PLR0913  (one keyword for each dial of a test, as in
         top, progressive: exposure control by chance, see `evaluation.picking.Rules`.
         max_exposure: leave out items that this share of the tests on this scale in `run` had.
         stop_se: the test ends when the standard error of the ability is at most this, in logits.
+            None: 0.25, or not by this where `stop_change` or `cut` is given.
+        stop_change, stop_steps: it ends when the score moved by less than this for as many
+            questions, see `evaluation.stopping.settled`.
+        cut: it ends when the score's interval lies on one side of this, see
+            `evaluation.stopping.side_of`.
         max_items, max_attempts, max_tokens: most questions, attempts, and tokens in replies;
             attempts that were in the ledger count too. The last question may go beyond the tokens.
         samples: attempts per question.
         batch: questions chosen and asked together.
         warm, drift: begin from an earlier place, see `evaluate_start.prior_of`.
-        recorded: the results that the bank was fitted to (a run, matrix or logs), which say how
-            far intervals must be widened for misfit. None: looked for where the bank lies.
+        recorded: the results that the bank was fitted to (a run, matrix or logs), which say what
+            its items share beyond one ability, and how far intervals must be widened for misfit.
+            None: looked for where the bank lies.
         seed: of draws.
         progress: told after each answer.
         options: of the solver, when it is given as a spec string.
@@ -99,49 +95,52 @@ def evaluate_live(  # noqa: PLR0913  (one keyword for each dial of a test, as in
     Returns:
         solver, policy, scale, `ability` and `score` (Estimates; the score is the share of the
         whole bank that is solved if each item is tried `samples` times; n counts questions), se,
-        items asked, bank_items, `stopped` ("se", "max_items", "max_attempts", "max_tokens" or
-        "bank"), attempts made and reused, tokens, unanswered, prior, misfit (half-widths of the
-        95% intervals in standard deviations of the posterior, and the solvers they come from;
-        None where these are not known), notes, and `steps`: item, family, level, solved, tried,
-        and after each answer ability, se, score, low, high. The standard error holds misfit.
+        items asked, bank_items, `stopped` ("se", "change", "cut", "max_items", "max_attempts",
+        "max_tokens" or "bank"), attempts made and reused, tokens, unanswered, prior, misfit
+        (half-widths of the 95% intervals in standard deviations of the posterior, and the solvers
+        they come from; None where these are not known), `cut` (at, side: "above", "below" or None,
+        chance of a score above it; None without `cut`), notes, and `steps`: item, family, level,
+        solved, tried, and after each answer ability, se, score, low, high. The standard error holds
+        misfit.
 
     Raises:
         ArgumentError: a bad argument; no problem of the bank is known; `warm` on another scale.
         SolverError: the solver gave up or does not answer; the same call resumes.
     """
-    checks.within(0, np.inf, stop_se=stop_se, drift=drift)
-    checks.whole(1, 10**9, max_items=max_items, samples=samples, batch=batch)
-    for name, most in (("max_attempts", max_attempts), ("max_tokens", max_tokens)):
-        checks.whole(1, 10**15, **{name: 1 if most is None else most})
+    checks.within(0, np.inf, drift=drift)
+    checks.whole(1, 10**9, samples=samples, batch=batch)
     checks.within(1e-9, 1, max_exposure=max_exposure)
-    rng = np.random.default_rng(seed)
-    rules = Rules(criterion, top, progressive, rng=rng)
+    aims = (stop_change, stop_steps, cut)
+    stops = _stops(stop_se, Stops(0.0, max_items, max_attempts, max_tokens, *aims))
+    rules = Rules(criterion, top, progressive, rng=np.random.default_rng(seed))
     check_rules(rules, CRITERIA)
     start = open_start(bank, run, problems)
     prior = prior_of(start.bank, warm, drift)
     rules = rules._replace(strata=kinds_of(start, balance))
-    stops = Stops(stop_se, max_items, max_attempts, max_tokens)
     opened = open_solver(solver, **options) if isinstance(solver, str) else solver
     if isinstance(solver, str):
         opened = in_run(start.run, solver, opened, options, attempts=max_items * samples)
     else:
         checks.known_keys("`evaluate` with an open solver", options, ())
     try:
-        misfit, note = find_misfit(
-            start.bank,
-            recorded=recorded,
-            home=start.home,
-            run=start.run,
-            rules=rules,
-            asked=min(max_items, len(start.problems)),
-            progress=progress,
-        )
+        behind, missing = find_behind(start.bank, recorded, start.home)
+        misfit = None
+        if behind is not None:
+            misfit = find_misfit(
+                start.bank,
+                behind,
+                recorded=recorded,
+                keeper=start.home or start.run,  # what is known of a bank is kept beside it
+                rules=rules,
+                asked=min(max_items, len(start.problems)),
+                samples=samples,
+                progress=progress,
+            )
         me = repr(setting_of(opened))
         tests = earlier_tests(start.run, start.bank, me)
-        closed = np.zeros(len(start.bank.items), dtype=bool)
-        if max_exposure < 1:
-            closed = closed_items(tests, start.bank, max_exposure)
-        test = _Test(start, opened, rules, (prior, misfit, closed), samples=samples, stops=stops)
+        closed = closed_items(tests, start.bank, max_exposure)
+        known = Known(prior, behind, misfit, closed)
+        test = Course(start, opened, rules, known, samples=samples, stops=stops)
         while test.running():
             test.ask(test.choose(batch))
             progress(Tick("evaluate", len(test.item), max_items, test.figures()))
@@ -149,7 +148,7 @@ def evaluate_live(  # noqa: PLR0913  (one keyword for each dial of a test, as in
     finally:
         if isinstance(solver, str):
             opened.close()
-    found = test.summary([note] if note else [])
+    found = test.summary(_notes(behind, missing, samples))
     start.run.write_result("evaluation", found)
     asked = [step["item"] for step in test.steps]
     every = [*tests, {"who": me, "scale": start.bank.scale, "items": asked}]
@@ -158,178 +157,34 @@ def evaluate_live(  # noqa: PLR0913  (one keyword for each dial of a test, as in
     return found
 
 
+def _stops(se: float | None, stops: Stops) -> Stops:
+    """Stops that can be, with the standard error that is aimed at where nothing else is."""
+    if se is None:
+        se = SE if stops.change is None and stops.cut is None else 0.0
+    checks.within(0, np.inf, stop_se=se)
+    checks.within(1e-12, 1, stop_change=1.0 if stops.change is None else stops.change)
+    checks.within(0, 1, cut=0.0 if stops.cut is None else stops.cut)
+    checks.whole(1, 10**9, max_items=stops.items, stop_steps=stops.still)
+    for name, most in (("max_attempts", stops.attempts), ("max_tokens", stops.tokens)):
+        checks.whole(1, 10**15, **{name: 1 if most is None else most})
+    return stops._replace(se=se)
+
+
+def _notes(behind: Behind | None, missing: str, samples: int) -> list[str]:
+    if behind is None:
+        return [
+            f"intervals hold no misfit of the model: {missing}; give the results that the bank was "
+            "fitted to (--recorded)"
+        ]
+    if samples > 1 and behind.data.tried.max() <= 1:
+        return [
+            f"the results behind the bank have one attempt a cell: {samples} attempts of a "
+            "question are taken for independent, and the interval may be too short"
+        ]
+    return []
+
+
 def _other_scales(run: Run, bank: Bank) -> list[Any]:
     known = run.read_result("evaluations")
     tests = known.get("tests", []) if isinstance(known, dict) else []
     return [test for test in tests if test["scale"] != bank.scale]
-
-
-class _Test:
-    """A test that is under way: what was asked, and what it told."""
-
-    def __init__(
-        self,
-        start: Start,
-        solver: Solver,
-        rules: Rules,
-        known: tuple[tuple[float, float], Misfit | None, np.ndarray],
-        *,
-        samples: int,
-        stops: Stops,
-    ) -> None:
-        self.start, self.solver, self.samples, self.stops = start, solver, samples, stops
-        self.prior, self.misfit, closed = known
-        self.listed, self.table, beyond = tables_of(
-            start, closed, prior=self.prior, samples=samples, n_asked=stops.items
-        )
-        strata = None if rules.strata is None else rules.strata[self.listed]
-        self.rules = rules._replace(strata=strata)
-        tried = np.full((1, len(self.listed)), samples)
-        self.state = begin(self.table, tried, strata=strata, beyond=beyond)
-        self.ranks = ranking(self.table, tried)
-        self.item: list[int] = []
-        self.steps: list[dict[str, Any]] = []
-        self.made = self.reused = self.tokens = self.unanswered = self.mute = 0
-        self.stopped = ""
-        self.line = self._line()
-
-    def running(self) -> bool:
-        """Whether to go on; else `stopped` says why not."""
-        stops, spent = self.stops, self.made + self.reused
-        if self.item and self.line["se"] <= stops.se:
-            self.stopped = "se"
-        elif len(self.item) >= stops.items:
-            self.stopped = "max_items"
-        elif stops.attempts is not None and spent + self.samples > stops.attempts:
-            self.stopped = "max_attempts"
-        elif stops.tokens is not None and self.tokens >= stops.tokens:
-            self.stopped = "max_tokens"
-        elif not self.state.open_.any():
-            self.stopped = "bank"
-        return not self.stopped
-
-    def choose(self, batch: int) -> list[int]:
-        """The next items, places in the list; none is asked twice."""
-        most = min(batch, self.stops.items - len(self.item))
-        if self.stops.attempts is not None:
-            left = self.stops.attempts - self.made - self.reused
-            most = min(most, left // self.samples)
-        state, chosen, nothing = self.state, [], np.zeros(1)
-        for _ in range(most):
-            share = (len(self.item) + len(chosen)) / self.stops.items
-            pick = choose(state, self.ranks, self.rules, share=share)
-            if pick[0] < 0:
-                break
-            chosen.append(int(pick[0]))
-            state = take(
-                state, self.table, pick, rate=nothing, tried=nothing, strata=self.rules.strata
-            )
-        return chosen
-
-    def ask(self, chosen: Sequence[int]) -> None:
-        """Ask, and take what the ledger then holds of this solver on these problems."""
-        asked = [self.start.problems[int(self.listed[i])] for i in chosen]
-        outcome = attempt(asked, solver=self.solver, run=self.start.run, samples=self.samples)
-        self.made += outcome["made"]
-        self.reused += outcome["reused"]
-        setting, ids = setting_of(self.solver), [problem.id for problem in asked]
-        with self.start.run.ledger() as ledger:
-            counts = ledger.responses(
-                solver=self.solver.name,
-                problem=ids,
-                label=lambda other: "me" if other == setting else "others",
-            )
-            if self.stops.tokens is not None:
-                self.tokens += sum(
-                    max(record.tokens, 0)
-                    for record in ledger.attempts(text=False, solver=self.solver.name, problem=ids)
-                    if record.setting == setting and record.sample < self.samples
-                )
-            elif outcome.get("tokens"):
-                self.tokens += int(outcome["tokens"])
-        mine = [name == "me" for name in counts.solvers]
-        got = {
-            counts.items[item]: (float(solved), int(tried))
-            for who, item, solved, tried in zip(
-                counts.solver, counts.item, counts.solved, counts.tried, strict=True
-            )
-            if mine[who]
-        }
-        for i, problem in zip(chosen, asked, strict=True):
-            self._take(i, problem, *got.get(problem.id, (0.0, 0)))
-
-    def _take(self, i: int, problem: Problem, solved: float, tried: int) -> None:
-        self.mute = 0 if tried else self.mute + 1
-        self.unanswered += not tried
-        if self.mute >= SILENT:
-            raise SolverError(
-                f"{self.solver.name} did not answer {SILENT} questions in a row (provider errors); "
-                "repeat the command when it is up again"
-            )
-        rate = np.array([solved / max(tried, 1)])
-        at, n = np.array([i]), np.array([tried])
-        self.state = take(self.state, self.table, at, rate=rate, tried=n, strata=self.rules.strata)
-        self.item.append(int(self.listed[i]))
-        self.line = self._line()
-        about = {"item": problem.id, "family": problem.family, "level": problem.level}
-        self.steps.append({**about, "solved": solved, "tried": tried, **self.line})
-
-    def _line(self) -> dict[str, float]:
-        """What is known now; the interval holds misfit where that is known."""
-        told = tell(self.state, self.table)
-        wide, off = Z, Z
-        if self.misfit is not None and self.item:
-            at = min(len(self.item), len(self.misfit.score)) - 1
-            wide, off = (
-                float(v[at]) if np.isfinite(v[at]) else Z
-                for v in (self.misfit.score, self.misfit.ability)
-            )
-        score, half = float(told.score[0]), wide * float(told.sd[0])
-        return {
-            "ability": float(told.ability[0]),
-            "se": float(told.se[0]) * off / Z,
-            "score": score,
-            "low": max(score - half, 0.0),
-            "high": min(score + half, 1.0),
-        }
-
-    def figures(self) -> dict[str, Any]:
-        """For the live line: the interval, which shrinks."""
-        now = self.line
-        return {
-            "ability": f"{now['ability']:+.2f} ± {Z * now['se']:.2f}",
-            "score": f"{now['score']:.3f} [{now['low']:.3f}, {now['high']:.3f}]",
-        }
-
-    def summary(self, notes: list[str]) -> dict[str, Any]:
-        """What `evaluate_live` returns."""
-        now, n, bank = self.line, len(self.item), self.start.bank
-        value, half = now["ability"], Z * now["se"]
-        if self.solver.name in bank.solvers:
-            notes = [*notes, "this solver is one of those that the bank was fitted to"]
-        return {
-            "solver": self.solver.name,
-            "policy": self.solver.policy,
-            "scale": bank.scale,
-            "ability": Estimate(value, value - half, value + half, n),
-            "se": now["se"],
-            "score": Estimate(now["score"], now["low"], now["high"], n),
-            "items": n,
-            "bank_items": len(bank.items),
-            "stopped": self.stopped,
-            "made": self.made,
-            "reused": self.reused,
-            "tokens": self.tokens,
-            "unanswered": self.unanswered,
-            "criterion": self.rules.criterion,
-            "prior": {"ability": self.prior[0], "sd": self.prior[1]},
-            "misfit": None if self.misfit is None else self._widened(n),
-            "notes": notes,
-            "steps": self.steps,
-        }
-
-    def _widened(self, n: int) -> dict[str, Any]:
-        assert self.misfit is not None
-        at = min(max(n, 1), len(self.misfit.score)) - 1
-        score, ability = (float(v[at]) for v in (self.misfit.score, self.misfit.ability))
-        return {"score": score, "ability": ability, "solvers": self.misfit.models}

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradatim.engine.attempt import list_problems
+from gradatim.engine.evaluate_behind import Behind
+from gradatim.engine.evaluate_folds import CELLS, table_of
 from gradatim.errors import ArgumentError, nearest
 from gradatim.evaluation.replay import Beyond
 from gradatim.evaluation.shortlist import listed_items
-from gradatim.evaluation.tables import Table, tabulate, with_item_errors
+from gradatim.evaluation.tables import Table, rows_of, tabulate, with_item_errors
 from gradatim.scale.ability import select_items
 from gradatim.scale.curves import probability
 from gradatim.store import banks
@@ -209,7 +211,7 @@ def closed_items(tests: Sequence[Mapping[str, Any]], bank: Bank, cap: float) -> 
     given = np.zeros(len(bank.items), dtype=int)
     for test in tests:
         given[[at[item] for item in test["items"] if item in at]] += 1
-    return given >= max(1, int(cap * (len(tests) + 1)))
+    return given >= (max(1, int(cap * (len(tests) + 1))) if cap < 1 else np.inf)
 
 
 # -- items that are weighed -------------------------------------------------------------------
@@ -219,16 +221,41 @@ def tables_of(
     start: Start,
     closed: np.ndarray,
     *,
+    behind: Behind | None = None,
     prior: tuple[float, float],
     samples: int,
     n_asked: int,
 ) -> tuple[np.ndarray, Table, Beyond]:
-    """(listed,) items that are weighed, their table, and the sums over all others."""
+    """(listed,) items that are weighed, their table, and the sums over all others.
+
+    With the results behind the bank, up to 300,000 cells of them, the table is a replay's
+    (`evaluate_folds.table_of`): items are integrated out, graded or repeated answers have a second
+    dimension. Else items have the bank's own errors, and answers the bank's overdispersion.
+    """
     bank = start.bank
     open_ = np.zeros(len(bank.items), dtype=bool)
     open_[list(start.problems)] = True
     open_ &= ~closed
     listed = listed_items(bank, open_, max(LISTED, EACH * n_asked))
+    rest = np.isfinite(bank.difficulty + bank.discrimination)
+    if behind is not None and behind.whole and behind.data.tried.size <= CELLS:
+        own = "population" not in bank.fit  # a linked bank's priors are of another scale
+        table = table_of(
+            behind.bank,
+            behind.data,
+            asked=n_asked,
+            second=True,
+            samples=samples,
+            posterior=None if own else with_item_errors(behind.bank),
+            prior=prior,
+        )
+        place = np.cumsum(rest) - 1  # of the bank's items in the table
+        rest[listed] = False
+        others = place[rest]
+        p = table.chance[others]
+        spread = table.dispersion[others, None] / samples
+        beyond = Beyond(len(others), p.sum(axis=0), (p * (1 - p) * spread).sum(axis=0))
+        return listed, rows_of(table, place[listed]), beyond
     part = select_items(bank, listed)
     none = np.zeros((0, len(listed)))
     posterior = with_item_errors(part)
@@ -238,7 +265,6 @@ def tables_of(
     r = float(bank.fit.get("overdispersion", 0.0))
     spread = np.full(len(listed), 1 + (samples - 1) * r)
     table = table._replace(dispersion=spread, caution=spread)
-    rest = np.isfinite(bank.difficulty + bank.discrimination)
     rest[listed] = False
     others = select_items(bank, np.flatnonzero(rest))
     chance, noise = np.zeros((2, len(table.node)))

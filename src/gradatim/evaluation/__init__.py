@@ -1,8 +1,8 @@
 """Pure numerics: where a model stands, and how surely.
 
 Few attempts: `adaptive` and `replay` give tests, `tables` (with a `second_dimension`) and
-`shortlist` find what tells most, `picking` shares it out, `intervals` hold what the model gets
-wrong. Against others: `comparison`,
+`shortlist` find what tells most, `picking` shares it out, `stopping` ends it, `intervals` hold what
+the model gets wrong. Against others: `comparison`,
 `pairs`, `power`, `regressions`; `ranking` and its `ranking_fits`, `aggregation`, `consensus`.
 
 Is the score real? Of items: `items`, `leakage`, `near_duplicates`, `blind`, `options`, `layout`.

@@ -309,12 +309,37 @@ def _off(value: np.ndarray, truth: float) -> tuple[np.ndarray, np.ndarray, np.nd
     return error.mean(axis=0), low, high
 
 
+def thin(
+    solved: np.ndarray, tried: np.ndarray, samples: int, *, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of at most `samples` attempts, drawn without replacement from k right ones of n.
+
+    Args:
+        solved, tried: counts of any one shape. Sums of graded scores, which do not tell the single
+            ones, keep their mean.
+        samples: attempts that are drawn; all where there are no more.
+        rng: of the draws.
+
+    Returns:
+        Counts of right ones and of all.
+
+    >>> thin(np.array([4, 0, 1]), np.array([4, 4, 1]), 2, rng=np.random.default_rng(0))
+    (array([2., 0., 1.]), array([2, 2, 1]))
+    """
+    checks.within(1, np.inf, samples=samples)
+    solved, tried = np.asarray(solved, dtype=float), np.asarray(tried).astype(int)
+    take = np.minimum(tried, samples)
+    right = np.rint(solved)
+    if np.any(right != solved):
+        return solved * take / np.maximum(tried, 1), take
+    right = right.astype(int)
+    return rng.hypergeometric(right, tried - right, take).astype(float), take
+
+
 def _thinned(
     k: np.ndarray, n: np.ndarray, samples: int, *, rng: np.random.Generator, repeats: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(repeat, item) counts of `samples` attempts drawn from k right ones of n."""
-    checks.within(1, np.inf, samples=samples)
-    take = np.minimum(n, samples).astype(int)
-    right = np.rint(k).astype(int)
-    drawn = rng.hypergeometric(right, n.astype(int) - right, take, (repeats, len(k)))
-    return drawn.astype(float), np.tile(take, (repeats, 1)).astype(float)
+    k, n = (np.tile(v, (repeats, 1)) for v in (np.rint(k), n))
+    drawn, take = thin(k, n, samples, rng=rng)
+    return drawn, take.astype(float)

@@ -164,6 +164,45 @@ def _dispersion(
     return np.maximum((square + pooled * share) / (coin + share), 1e-3), pooled
 
 
+def at_samples(table: Table, tried: np.ndarray, samples: int) -> Table:
+    """The table for questions of `samples` attempts, where another number is recorded.
+
+    Attempts of a cell that agree with correlation r vary together by 1 + (n - 1) r times a coin,
+    whatever n. Where cells hold one attempt nothing tells r: further ones are taken for
+    independent.
+
+    Args:
+        table: of `tabulate`, its dispersion for the recorded attempts.
+        tried: (run, item) int attempts, 0 = missing.
+        samples: attempts of a question.
+
+    Returns:
+        Table.
+
+    Ref: Williams 1982, Applied Statistics 31:144 (the variance of correlated attempts).
+
+    >>> from gradatim.scale.curves import flat
+    >>> bank = flat(difficulty=[0.0], discrimination=[1.0])
+    >>> table = tabulate(bank, np.zeros((0, 1)), np.zeros((0, 1), int), n_asked=1)
+    >>> table = table._replace(dispersion=np.array([2.8]))
+    >>> at_samples(table, np.array([[10], [10]]), 5).dispersion
+    array([1.8])
+    """
+    there = tried > 0
+    count = np.where(there, tried, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    several = count > 1
+    within = np.clip((table.dispersion - 1) / np.where(several, count - 1, 1), 0, 1)
+    now = np.where(several, 1 + (samples - 1) * within, table.dispersion)
+    now = np.where(count == samples, table.dispersion, now)
+    return table._replace(dispersion=now, caution=table.caution * now / table.dispersion)
+
+
+def rows_of(table: Table, index: np.ndarray) -> Table:
+    """The table of some of its items."""
+    by_item = ("chance", "right", "wrong", "told", "dispersion", "caution", "known")
+    return table._replace(**{name: getattr(table, name)[index] for name in by_item})
+
+
 def right_or_wrong(rate: np.ndarray, tried: np.ndarray) -> bool:
     """Whether every recorded cell is one answer, right or wrong.
 
