@@ -1,8 +1,11 @@
 """Does `aim` hit what it is told to hit: a solver that knobs steer, and one that they do not."""
 
+import json
+
 import numpy as np
 import pytest
 
+from gradatim.cli import app
 from gradatim.engine.aim_check import check_aim
 from gradatim.errors import ArgumentError
 from gradatim.rng import Stream
@@ -64,6 +67,38 @@ def test_s130_requested_and_realised_and_what_else_moved(tmp_path):
     again = check_aim("lists", solver=STEERED, run=tmp_path, **given)
     assert again.made == 0  # resumed, nothing paid for twice
     assert again.rows == found.rows
+
+
+def test_s130_the_command_shows_what_was_asked_and_what_came(tmp_path, capsys):
+    words = ["aim", "lists", "--check", "--targets", ".3,.5,.6", "-n", "6", "--attempts", "32"]
+    words += ["-s", "sim:2pl", "-r", str(tmp_path / "r"), "--near", ".6", "-q"]
+    assert app.run([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["requested"] for row in found["rows"]] == [0.3, 0.5, 0.6]
+    assert all(
+        r["interval"]["low"] <= r["realised"] <= r["interval"]["high"] for r in found["rows"]
+    )
+    assert set(found["steering"]) == {"slope", "bias", "error", "drift"}
+    assert app.run(words) == 0  # the same call pays for nothing
+    said = capsys.readouterr().out
+    assert "slope of got on asked" in said
+    assert "0 attempts made" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--targets", ".3,.6"], "`--targets` is for --check"),
+        (["--check", "--targets", "half"], "must be pass rates like .2,.5,.8, got 'half'"),
+        (["--check", "-o", "p.jsonl"], "leave out -o"),
+        (["--check", "--targets", ".5"], "at least two pass rates"),
+        (["--check", "--targets", ".3,.5"], "of one family must be three or more"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, capsys, more, said):
+    assert app.run(["aim", "lists", "-s", "sim:2pl", "-r", str(tmp_path / "r"), *more]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
 
 
 def test_one_target_is_refused(tmp_path):

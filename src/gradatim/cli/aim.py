@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,8 @@ from gradatim.cli.attempt import Retry, Settings, Spec
 from gradatim.cli.output import Json, Quiet, emit, reporter
 from gradatim.engine.aim import Aimed
 from gradatim.engine.aim import aim as search
+from gradatim.engine.aim_check import TARGETS, Checked, check_aim
+from gradatim.errors import ArgumentError
 from gradatim.families.read import save, to_row
 from gradatim.solvers.registry import parse_options
 
@@ -39,6 +41,15 @@ def aim(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="File to write; else stdout.")
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Aim at several pass rates, -n problems each, and attempt these once."
+        ),
+    ] = False,
+    targets: Annotated[
+        str | None, typer.Option(help="With --check: pass rates, say .2,.5,.8.")
+    ] = None,
     settings: Settings = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -47,27 +58,23 @@ def aim(
 
     Settings of the knobs are searched by trying: each family, and each part of the range of a
     --spread knob, is a kind, and keeps the setting nearest to the target. Repeat the command to
-    resume; nothing is paid for twice, and -n or --near may change.
+    resume; nothing is paid for twice, and -n or --near may change. With --check the result is
+    how the pass rates of fresh attempts follow what was asked for.
 
     Example: gradatim aim lists arithmetic --solver tiny --target 0.5 -n 200 --run runs/aim
     """
-    found = search(
-        families,
-        solver=solver,
-        run=run,
-        target=target,
-        n=n,
-        attempts=attempts,
-        each=each,
-        spread=spread or (),
-        bins=bins,
-        near=near,
-        seed=seed,
-        split=split,
-        retry=retry or (),
-        progress=reporter(quiet),
-        **parse_options(settings or ()),
-    )
+    options = parse_options(settings or ())
+    given: dict[str, Any] = {"attempts": attempts, "each": each, "near": near, "n": n}
+    given |= {"spread": spread or (), "bins": bins, "seed": seed, "split": split}
+    given |= {"solver": solver, "run": run, "retry": retry or (), "progress": reporter(quiet)}
+    if check:
+        _refuse(out)
+        seen = check_aim(families, targets=_rates(targets), options=options, **given)
+        emit(seen._asdict(), as_json=as_json, text=compared(seen))
+        return
+    if targets is not None:
+        raise ArgumentError("`--targets` is for --check; without it give one --target")
+    found = search(families, target=target, **given, **options)
     sys.stderr.write(describe(found, n))
     rows = [to_row(problem) for problem in found.problems]
     if out is not None:
@@ -79,6 +86,38 @@ def aim(
         emit(told, as_json=True, text="")
     elif out is None:
         sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _refuse(out: Path | None) -> None:
+    if out is not None:
+        raise ArgumentError("`--check` makes no file of problems: leave out -o")
+
+
+def _rates(text: str | None) -> tuple[float, ...]:
+    if text is None:
+        return TARGETS
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ArgumentError(f"`--targets` must be pass rates like .2,.5,.8, got {text!r}") from None
+
+
+def compared(found: Checked) -> str:
+    """Asked for and got, family by family, and what else moved, for people."""
+    lines = [f"{'family':<16} {'asked':>6}  {'got':<22} {'problems':>8}"]
+    for row in found.rows:
+        rate = row["interval"]
+        got = f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]"
+        lines.append(f"{row['family']:<16} {row['requested']:>6g}  {got:<22} {row['problems']:>8,}")
+    moved = found.steering
+    lines.append(f"slope of got on asked, within a family: {moved.slope} (1 is as asked)")
+    lines.append(f"got minus asked: {moved.bias}; off by {moved.error:.3f} on average")
+    lines += [
+        f"{name}: {drift} standard deviations from the lowest to the highest asked"
+        for name, drift in moved.drift.items()
+    ]
+    lines.append(f"{found.made:,} attempts made")
+    return "\n".join(lines)
 
 
 def describe(found: Aimed, wanted: int) -> str:

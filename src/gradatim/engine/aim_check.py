@@ -3,7 +3,7 @@
 Axes: `output` (the problems of one target and family).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +16,9 @@ from gradatim.errors import ArgumentError
 from gradatim.evaluation.steering import Steering, steering
 from gradatim.families.held_out import complexity
 from gradatim.progress import Progress, silent
+from gradatim.scale.rates import pass_rate
 from gradatim.solvers.registry import open_solver
-from gradatim.types import Problem, Solver
+from gradatim.types import Estimate, Problem, Solver
 
 TARGETS = (0.2, 0.35, 0.5, 0.65, 0.8)
 ATTRIBUTES = ("prompt length", "answer length", "effort")
@@ -28,7 +29,8 @@ class Checked(NamedTuple):
 
     Attributes:
         rows: one per target and family: family, requested, realised (share solved of fresh
-            attempts), problems, and the means of ATTRIBUTES.
+            attempts), interval (Estimate of it over problems), problems, and the means of
+            ATTRIBUTES.
         steering: slope, bias and the drift of ATTRIBUTES, within families.
         made: attempts paid for, the search's and the check's.
     """
@@ -45,6 +47,7 @@ def check_aim(
     run: str | Path,
     targets: Sequence[float] = TARGETS,
     n: int = 100,
+    options: Mapping[str, Any] | None = None,
     progress: Progress = silent,
     **given: Any,
 ) -> Checked:
@@ -54,8 +57,9 @@ def check_aim(
         families: as for `aim`.
         solver: a spec string, or a Solver.
         run: folder; the searches and the check get a run each inside it. Resumable.
-        targets: pass rates to ask for, at least two.
+        targets: pass rates to ask for, at least two; three of one family.
         n: problems of each target.
+        options: of the solver, when it is given as a spec string.
         progress: told by the searches and the check.
         given: what `aim` is told (attempts, each, near, seed ...).
 
@@ -67,7 +71,9 @@ def check_aim(
     checks.within(*checks.INSIDE, targets=np.array(targets, dtype=float))
     if len(set(targets)) < 2:
         raise ArgumentError(f"`targets` must hold at least two pass rates, got {list(targets)}")
-    opened = open_solver(solver) if isinstance(solver, str) else solver
+    if (isinstance(families, str) or len(families) == 1) and len(set(targets)) < 3:
+        raise ArgumentError(f"`targets` of one family must be three or more, got {list(targets)}")
+    opened = open_solver(solver, **(options or {})) if isinstance(solver, str) else solver
     told: dict[str, Any] = {"solver": opened, "progress": progress}
     rows: list[dict[str, Any]] = []
     made = 0
@@ -82,7 +88,8 @@ def check_aim(
                 made += done["made"]
                 if done["solved"] is not None:
                     about = {"family": family, "requested": float(target)}
-                    rows.append(about | {"realised": done["solved"]} | _means(mine))
+                    found_again = {"realised": done["solved"], "interval": _interval(done)}
+                    rows.append(about | found_again | _means(mine))
     finally:
         if isinstance(solver, str):
             opened.close()
@@ -95,6 +102,13 @@ def check_aim(
         source=np.array([row["family"] for row in rows]),
     )
     return Checked(rows, moved, made)
+
+
+def _interval(done: Mapping[str, Any]) -> Estimate:
+    """Wilson's interval of the share solved; each problem was attempted once."""
+    n = done["requested"] - done["left"] - done["provider_error"]
+    found = pass_rate(np.array([done["solved"] * n]), np.array([n]))
+    return Estimate(done["solved"], float(found.low[0]), float(found.high[0]), n)
 
 
 def _means(problems: Sequence[Problem]) -> dict[str, Any]:
