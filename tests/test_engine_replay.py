@@ -7,7 +7,7 @@ import gradatim as gd
 from gradatim.cli import app
 from gradatim.engine.attempt import attempt
 from gradatim.engine.feedback import measure_friction
-from gradatim.engine.replay import replay
+from gradatim.engine.replay import rank_policies, replay
 from gradatim.errors import ArgumentError
 from gradatim.solvers.function import from_function
 from gradatim.store.rows import AttemptRow, GradeRow, Setting
@@ -119,6 +119,52 @@ def test_select_replays_what_it_keeps(run, tmp_path, capsys):
     assert app.run([*words, "-o", str(tmp_path / "again.jsonl")]) == 0
     assert (tmp_path / "again.jsonl").read_text() == out
     capsys.readouterr()
+
+
+def test_s044_policies_of_a_log_are_ranked_on_problems_that_the_ranking_has_not_seen():
+    rng = np.random.default_rng(0)
+    skill = np.linspace(0.2, 0.8, 8)
+    place = np.repeat(np.arange(8), 400)
+    problem = np.tile(np.arange(200), 16)
+    easy = rng.uniform(-0.2, 0.2, 200)
+    reward = (rng.random(3200) < skill[place] + easy[problem]).astype(float)
+    names = [f"s@{i}" for i in place]
+    found = rank_policies(names, reward, problem)
+    assert found is not None
+    assert found.names[0] == "s@7"
+    assert found.k == 3
+    assert found.choice.correlation.value > 0.9
+    assert found.choice.best == pytest.approx(0.8, abs=0.08)
+    assert found.choice.sharpe > 1
+    # who tried only easy problems is not in front for that
+    lazy = (place != 0) | (easy[problem] > 0.1)
+    again = rank_policies(list(np.array(names)[lazy]), reward[lazy], problem[lazy])
+    assert again is not None
+    assert again.names[-1] == "s@0"
+    # coins: nothing to choose by, and the correlation says so
+    tossed = [rank_policies(names, rng.integers(0, 2, 3200), problem) for _ in range(40)]
+    found = [one.choice.correlation for one in tossed if one is not None]
+    assert abs(np.mean([one.value for one in found])) < 0.2
+    assert np.mean([one.low > 0 for one in found]) <= 0.1
+    assert rank_policies(names[:800], reward[:800], problem[:800]) is None
+
+
+def test_s044_a_replay_of_several_policies_reports_it(run, tmp_path, capsys):
+    for skill in range(4):
+
+        def right_up_to(problem, sample, skill=skill):
+            return problem.answer if sample <= skill else "no"
+
+        solver = from_function(right_up_to, name=f"g{skill}")
+        assert attempt(problems(), solver=solver, run=run, samples=4)["finished"] == 12
+    words = ["select", str(run), "--band", "0:1", "--replay", "9", "--json"]
+    assert app.run([*words, "-o", str(tmp_path / "o.jsonl")]) == 0
+    out, err = capsys.readouterr()
+    assert "5 policies ranked on half of the problems" in err
+    assert "SharpeRatio@2" in err
+    told = json.loads(out)["policies"]
+    assert told["names"][0] == "g3"
+    assert told["choice"]["correlation"]["n"] == 5
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import typer
 
 from gradatim.cli.logs import Columns, Format, Score, Sources, Span, numbers, reading
 from gradatim.cli.output import Json, emit
+from gradatim.engine.replay import Ranked
 from gradatim.engine.replay import replay as draw
 from gradatim.engine.select import select as keep
 from gradatim.errors import ArgumentError
@@ -74,6 +75,7 @@ def select(
         sys.stderr.write(f"{note}\n")
     none = "" if found.rows else f": nothing has a pass rate in {band}"
     sys.stderr.write(f"{len(found.rows):,} of {found.items:,} items kept{none}\n")
+    told: dict[str, Any] = {}
     if replay is None or not found.rows:
         kept = [plain(row) for row in found.rows]
     else:
@@ -83,16 +85,32 @@ def select(
             f"{replay:,} draws from {again.attempts:,} attempts: mean reward {again.drawn:.3f}, "
             f"recorded {again.recorded:.3f}\n"
         )
+        sys.stderr.write(ranking(again.policies))
+        told |= {"policies": None if again.policies is None else again.policies._asdict()}
         kept = [plain(row) for row in again.rows]
     if output is not None:
         write_atomic(output, "".join(map(_line, kept)))
         if as_json:
-            told = {"output": str(output), "items": found.items, "kept": len(kept)}
-            emit(told | {"notes": found.notes}, as_json=True, text="")
+            about = {"output": str(output), "items": found.items, "kept": len(kept)}
+            emit(about | {"notes": found.notes} | told, as_json=True, text="")
     elif as_json:
         emit(kept, as_json=True, text="")
     else:
         sys.stdout.writelines(map(_line, kept))
+
+
+def ranking(found: Ranked | None) -> str:
+    """Whether the log ranks its own policies rightly, on one line; nothing of too few."""
+    if found is None:
+        return ""
+    one = found.choice
+    return (
+        f"{len(found.names)} policies ranked on half of the problems, {found.names[0]} in front; "
+        f"on the other half the first {found.k} have {one.worst:.3f} to {one.best:.3f} (any "
+        f"{found.k}: best {one.chance:.3f}), SharpeRatio@{found.k} {one.sharpe:.2f}, rank "
+        f"correlation {one.correlation.value:.2f} [{one.correlation.low:.2f}, "
+        f"{one.correlation.high:.2f}]\n"
+    )
 
 
 def _check_replay(source: list[Path], replay: int | None, how: dict[str, Any]) -> None:

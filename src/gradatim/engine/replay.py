@@ -5,7 +5,7 @@ more often: data for rejection tuning, or to begin training from, without asking
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +14,14 @@ import numpy as np
 from gradatim import checks, groups
 from gradatim.choice.worth import return_weights, upside
 from gradatim.errors import ArgumentError
+from gradatim.evaluation.offline import Choice, sharpe_ratio
 from gradatim.store.rows import Record, prompt_hash
 from gradatim.store.run import Run
 from gradatim.types import Problem
 
 BY = ("advantage", "reward")
 HELD = ("monitor", "probe")  # tags of attempts that nothing may be learned from
+TRIED, FEWEST = 3, 4  # policies in front that are tried; policies below which none are ranked
 HELPED = "feedback("  # solvers that were told something beside the question
 
 
@@ -32,12 +34,32 @@ class Replay(NamedTuple):
             problem: what imitating its better attempts could gain).
         attempts: recorded attempts that there were to draw from.
         recorded, drawn: mean reward of these, and of what was drawn.
+        policies: of several solvers and checkpoints, what trying those in front would bring.
     """
 
     rows: list[dict[str, Any]]
     attempts: int
     recorded: float
     drawn: float
+    policies: "Ranked | None" = None
+
+
+class Ranked(NamedTuple):
+    """Recorded policies, ranked on half of the problems and tried on the other half.
+
+    Attributes:
+        names: "solver@policy", the one in front first.
+        estimate, value: (policy,) mean reward on either half, less that of the problems tried and
+            plus that of all, so that who tried easy problems gains nothing by it.
+        choice: SharpeRatio@k, rank correlation and regret, see `evaluation.offline`.
+        k: policies tried.
+    """
+
+    names: list[str]
+    estimate: np.ndarray
+    value: np.ndarray
+    choice: Choice
+    k: int
 
 
 def replay(
@@ -94,12 +116,50 @@ def replay(
         asked = sorted({kept[i].problem for i in np.flatnonzero(times)})
         found = ledger.attempts(text=True, **{**filters, "problem": asked})
         texts = {record.id: record.text or "" for record in found if record.id in drawn}
+    ranked = rank_policies(
+        [f"{r.setting.solver}@{r.setting.policy}".rstrip("@") for r in kept], reward, code
+    )
     worth = upside(reward, code)[code]
     rows = []
     for at in np.flatnonzero(times).tolist():
         row = _row(kept[at], given[kept[at].problem], texts[kept[at].id])
         rows += [{**row, "share": float(share[at]), "upside": float(worth[at])}] * int(times[at])
-    return Replay(rows, len(kept), float(reward.mean()), float(reward @ times / n))
+    return Replay(rows, len(kept), float(reward.mean()), float(reward @ times / n), ranked)
+
+
+def rank_policies(
+    policy: Sequence[str], reward: np.ndarray, problem: np.ndarray, *, k: int = TRIED
+) -> Ranked | None:
+    """Does the log rank its policies rightly, and what is the risk of trying those in front?
+
+    Args:
+        policy: (attempt,) names.
+        reward: (attempt,) float.
+        problem: (attempt,) labels; every other problem, in their order, is held back.
+        k: policies tried; fewer where there are not twice as many.
+
+    Returns:
+        Ranked; None with fewer than FEWEST policies that tried problems of both halves.
+
+    Ref: Kiyohara et al. 2023, arXiv:2311.18207, as in `evaluation.offline`. Differs: the true
+    values are means over problems that the estimate has not seen, and err by those.
+    """
+    name, place = np.unique(np.asarray(policy), return_inverse=True)
+    code, size = groups.codes(problem)
+    ahead = groups.deviations(np.asarray(reward, dtype=float), code, size) + np.mean(reward)
+    sides = []
+    for side in (0, 1):
+        mine = code % 2 == side
+        sides.append(groups.means(ahead[mine], place[mine], len(name)))
+    estimate, value = sides
+    both = np.isfinite(estimate) & np.isfinite(value)
+    if both.sum() < FEWEST:
+        return None
+    order = np.flatnonzero(both)[np.argsort(-estimate[both], kind="stable")]
+    k = min(k, len(order) // 2)
+    behaviour = float(ahead[code % 2 == 1].mean())
+    choice = sharpe_ratio(estimate[order], value[order], behaviour, k)
+    return Ranked(name[order].tolist(), estimate[order], value[order], choice, k)
 
 
 def _usable(record: Record) -> bool:
