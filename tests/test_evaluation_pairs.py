@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gradatim.evaluation.comparison import compare, resample, resampled_means
-from gradatim.evaluation.pairs import agreeing, differences, joint_p, steps, tail
+from gradatim.evaluation.pairs import agreeing, differences, joint_p, jumps, steps, tail
 from gradatim.evaluation.regressions import changes
 from gradatim.scale.multiple import adjust
 
@@ -45,6 +45,24 @@ def test_graded_answers_get_students_t():
     assert found.p[0] == pytest.approx(outside.pvalue)
     ends = outside.confidence_interval(0.95)
     assert (found.low[0], found.high[0]) == pytest.approx((ends.low, ends.high))
+
+
+def test_graded_answers_get_room_for_a_difference_that_was_not_seen():
+    # scores 0 .5 .5 1 and .25 .5 .75 1: medians .5 and .625; deviations .5 0 0 .5 and .375 .125
+    # .125 .375, mean sizes by their squares .5 and (2 .375^3 + 2 .125^3) / (2 .375^2 + 2 .125^2)
+    rate = np.array([[0, 0.5, 0.5, 1], [0.25, 0.5, 0.75, 1]])
+    np.testing.assert_allclose(jumps(rate), [0.5, 0.35])
+    # differences .25 0 .25 0 about .125: cubes 4 / 512 + .5 / 8, squares 4 / 64 + .5 / 4
+    found, plain = differences(rate, ONE, jump=jumps(rate)), differences(rate, ONE)
+    jump = (4 / 512 + 0.5 / 8) / (4 / 64 + 0.5 / 4)
+    assert found.jump[0] == pytest.approx(jump)
+    assert found.se[0] ** 2 == pytest.approx(plain.se[0] ** 2 + (jump / 4) ** 2)
+    assert found.value[0] == found.centre[0] == plain.value[0] == 0.125
+    same = differences(rate[[0, 0]], ONE, jump=jumps(rate[[0, 0]]))
+    assert same.p[0] == 1
+    assert same.low[0] < 0 < same.high[0]  # the same scores on four problems prove little
+    shifted = differences(rate / 2 + [[0], [0.3]], ONE, jump=jumps(rate / 2))
+    assert shifted.jump[0] == pytest.approx(jump / 2)  # all better by as much is no jump
 
 
 @pytest.mark.parametrize(("lost", "gained"), [(3, 9), (12, 30), (40, 62), (2, 2), (0, 6)])
@@ -107,10 +125,48 @@ def test_problems_of_a_cluster_count_as_one():
     assert apart.se[0] < 0.5 * found.se[0]
 
 
+def test_clusters_of_different_sizes_by_hand():
+    # clusters of 3, 2, 1 with sums of deviations -.4, .2, .2 about .3: leaving each out moves the
+    # sums by 1 / (1 - size / 6), 1 / (1/2) 1 / (2/3) 1 / (5/6); 2/3 of their squares; over 6
+    gap = np.array([0.1, 0.1, 0.3, 0.3, 0.5, 0.5])
+    found = differences(np.stack([gap * 0, gap]), ONE, cluster=np.array([0, 0, 0, 1, 1, 2]))
+    squares = (0.4 * 2) ** 2 + (0.2 * 1.5) ** 2 + (0.2 * 1.2) ** 2
+    assert found.se[0] == pytest.approx(np.sqrt(squares * 2 / 3) / 6)
+    assert found.df[0] == pytest.approx(36 / 14 - 1)
+    assert (found.n[0], found.units[0]) == (6, 3)
+
+
+def misses_of_clusters(n, *, sizes, reps, seed):
+    """Share of intervals that miss, for n clusters whose problems go together."""
+    rng, out = np.random.default_rng(seed), 0
+    for _ in range(reps):
+        code = np.repeat(np.arange(n), sizes(rng, n))
+        gap = 0.05 + 0.1 * (rng.normal(size=n)[code] + rng.normal(size=len(code)))
+        rate = np.stack([np.full(len(code), 0.4), 0.4 + gap])
+        found = differences(rate, ONE, cluster=code)
+        out += not found.low[0] <= 0.05 <= found.high[0]
+    return out / reps
+
+
+def a_few_large(rng, n):
+    """Sizes of clusters: a third of them ten times as large as the rest."""
+    return 1 + rng.geometric(0.4, size=n) + rng.geometric(0.05, size=n) * (rng.random(n) < 0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [10, 20, 50, 100])
+def test_intervals_of_uneven_clusters_hold(n):
+    even = misses_of_clusters(n, sizes=lambda rng, n: np.full(n, 5), reps=2000, seed=21)
+    uneven = misses_of_clusters(n, sizes=a_few_large, reps=2000, seed=22)
+    print(f"{n} clusters: missed {even:.3f}, of uneven size {uneven:.3f}")
+    assert abs(even - 0.05) <= 0.015
+    assert uneven <= 0.08
+
+
 def test_the_interval_is_where_the_test_turns():
     rate = np.random.default_rng(2).random((2, 30))
     found = differences(rate, ONE)
-    at = tail(found.centre, found.se, found.units, at=float(found.high[0]))
+    at = tail(found.centre, found.se, found.df, at=float(found.high[0]))
     assert at[0] == pytest.approx(0.05)
 
 
@@ -132,12 +188,40 @@ def test_intervals_miss_no_more_often_than_the_percentile_bootstrap(data_dir, na
         truth = np.mean(mine[1] / made[1] - mine[0] / made[0])
         i = rng.integers(mine.shape[1], size=30)
         mine, made = mine[:, i], made[:, i]
-        ours = differences(mine / made, ONE, step=steps(mine, made))
+        ours = differences(mine / made, ONE, step=steps(mine, made), jump=jumps(mine / made))
         plain = compare(*(mine / made), draws=1000, rng=rng).difference
         for j, (low, high) in enumerate(((ours.low[0], ours.high[0]), (plain.low, plain.high))):
             missed[j] += not low - 1e-12 <= truth <= high + 1e-12
     print(f"{name}, 30 problems: missed {missed[0] / reps:.3f}, percentiles {missed[1] / reps:.3f}")
     assert missed[0] <= missed[1]
+
+
+def missed(folder, name, n, *, reps=1000, seed=23):
+    """Share of intervals that miss, of the old kind for graded answers and of ours."""
+    solved, tried = null_splits.load(folder, name)
+    rng, out = np.random.default_rng(seed), np.zeros(2)
+    for _ in range(reps):
+        mine, made = null_splits.pair(solved, tried, rng)
+        truth = np.mean(mine[1] / made[1] - mine[0] / made[0])
+        i = rng.integers(mine.shape[1], size=n)
+        mine, made = mine[:, i], made[:, i]
+        for j, jump in enumerate((None, jumps(mine / made))):
+            found = differences(mine / made, ONE, step=steps(mine, made), jump=jump)
+            out[j] += not found.low[0] - 1e-12 <= truth <= found.high[0] + 1e-12
+    return out / reps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", null_splits.NAMES)
+def test_how_often_intervals_of_few_problems_miss(data_dir, name):
+    for n in (10, 20, 30, 50, 100, 400):
+        before, now = missed(data_dir, name, n)
+        print(
+            f"{name}, {n} problems: missed {now:.3f} (nothing added to graded answers {before:.3f})"
+        )
+        assert now <= before
+        if name != "alpacaeval2" or n >= 30:  # ten or twenty graded answers do not show their tails
+            assert now <= 0.08
 
 
 # -- attempts inside problems -----------------------------------------------------------------

@@ -24,7 +24,7 @@ from gradatim.scale.multiple import METHODS, adjust
 CORRECTIONS = (*METHODS[:1], "joint", *METHODS[1:])
 MOST = 20_000  # pairs of one call
 DETAILED = 40  # pairs up to which groups and changed problems are worked out unasked
-FEW = 50
+FEW, FEW_GRADED = 50, 30
 ALIKE = 10  # problems tried several times without one disagreement that are worth a word
 USUAL = ("task", "family", "level")  # groups that are shown unasked
 
@@ -115,7 +115,8 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         rate = np.where(arms.tried > 0, arms.solved / arms.tried, np.nan)
     step = paired.steps(arms.solved, arms.tried)
     together = None if cluster is None else labels_of(arms.columns, cluster, argument="cluster")
-    found = paired.differences(rate, listed, step=step, cluster=together, level=level)
+    unit = {"step": step, "jump": paired.jumps(rate), "level": level}
+    found = paired.differences(rate, listed, cluster=together, **unit)
     if correct == "joint":
         rng = np.random.default_rng(seed)
         adjusted = paired.joint_p(rate, listed, found, draws=draws, cluster=together, rng=rng)
@@ -133,7 +134,7 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         "problems": int(np.all(arms.tried > 0, axis=0).sum()),
         "solvers": [_solver(arms, rate, i, lucky=lucky, level=level) for i in range(len(rate))],
         "comparisons": rows,
-        "groups": _groups(arms, rate, listed, by=by, step=step, cluster=together, level=level),
+        "groups": _groups(arms, rate, listed, by=by, unit=unit, cluster=together),
         "ranking": ranks,
         "ranked": ranked,
         "correction": {"method": correct, "comparisons": len(listed), "level": level},
@@ -255,9 +256,8 @@ def _groups(
     listed: np.ndarray,
     *,
     by: Sequence[str] | None,
-    step: np.ndarray,
+    unit: Mapping[str, Any],
     cluster: np.ndarray | None,
-    level: float,
 ) -> list[dict[str, Any]]:
     wanted = list(by) if by is not None else [name for name in USUAL if name in arms.columns]
     if by is None and len(listed) > DETAILED:
@@ -267,9 +267,7 @@ def _groups(
         label = labels_of(arms.columns, column)
         if by is None and len(set(label.tolist())) < 2:
             continue
-        found += by_group(
-            arms, rate, listed, kinds=(column, label), step=step, cluster=cluster, level=level
-        )
+        found += by_group(arms, rate, listed, kinds=(column, label), unit=unit, cluster=cluster)
     return found
 
 
@@ -285,6 +283,11 @@ def _cautions(arms: Arms, rows: Sequence[Mapping[str, Any]], cluster: str | None
             f"only {least} {'clusters' if cluster else 'problems'} in the smallest comparison: "
             f"below {FEW} an interval is approximate"
         )
+        if least < FEW_GRADED and not paired.steps(arms.solved, arms.tried).all():
+            notes.append(
+                f"with fewer than {FEW_GRADED} graded answers, differences that are large but rare "
+                "may not have been seen: the interval may be too short"
+            )
     same = [
         name
         for name, once, tried in zip(

@@ -1,5 +1,6 @@
 """Where the difference lies: groups of problems, and the problems that changed sides."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -40,14 +41,13 @@ def by_group(
     listed: np.ndarray,
     *,
     kinds: tuple[str, np.ndarray],
-    step: np.ndarray,
+    unit: Mapping[str, Any],
     cluster: np.ndarray | None,
-    level: float,
 ) -> list[dict[str, Any]]:
     """A row for each group and pair: rates, difference, p over the groups of the pair, reruns.
 
-    `kinds` is the column and (item,) its labels. Groups with fewer than two shared problems (or
-    clusters) have no interval.
+    `kinds` is the column and (item,) its labels, `unit` what `pairs.differences` knows of solvers.
+    Groups with fewer than two shared problems (or clusters) have no interval.
     """
     column, label = kinds
     found: list[dict[str, Any]] = []
@@ -56,7 +56,7 @@ def by_group(
     for group in names:
         mine = label == group
         own = None if cluster is None else cluster[mine]
-        sub = paired.differences(rate[:, mine], listed, step=step, cluster=own, level=level)
+        sub = paired.differences(rate[:, mine], listed, cluster=own, **unit)
         for i, (a, b) in enumerate(listed):
             n = int(sub.n[i])
             if not n:

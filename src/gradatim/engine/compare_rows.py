@@ -45,8 +45,10 @@ def describe_pairs(
         here = (arms.tried[a] > 0) & (arms.tried[b] > 0)
         solved, tried = arms.solved[[a, b]][:, here], arms.tried[[a, b]][:, here]
         size = float(step[[a, b]].min())
-        parts = planning.split_variance(solved, tried, step=size, level=rule.level)
-        if clustered is not None:
+        parts = planning.split_variance(
+            solved, tried, step=size, jump=float(found.jump[i]), level=rule.level
+        )
+        if clustered is not None and not np.isnan(found.se[i]):
             parts = planning.clustered(parts, float(found.se[i] ** 2 * found.n[i]))
         rows.append(row | _ahead(parts, int(found.n[i]), rule=rule, alpha=rule.alpha(len(listed))))
     return rows
@@ -132,7 +134,7 @@ def judge(
     method = "holm" if rule.correct == "joint" else rule.correct
     past: dict[int, set[int]] = {}
     for sign in (-1, 1):
-        p = paired.tail(found.centre, found.se, found.units, at=sign * rule.margin)
+        p = paired.tail(found.centre, found.se, found.df, at=sign * rule.margin)
         sure = (adjust(p, method=method) <= 1 - rule.level) & (sign * found.centre > rule.margin)
         past[sign] = set(listed[sure, 1].tolist())
     failed = past[-1] if "worse" in kinds else set()

@@ -28,6 +28,7 @@ class Variance(NamedTuple):
             total = between + within / k, so luck that both share (the same seeds) is left out.
         samples: attempts of each solver on a problem (harmonic mean).
         step: smallest step of a rate, see `pairs.steps`.
+        jump: of graded answers, a difference that may be too rare to be seen, see `pairs.jumps`.
     """
 
     total: Estimate
@@ -35,10 +36,16 @@ class Variance(NamedTuple):
     within: float | None
     samples: float
     step: float
+    jump: float = 0.0
 
 
 def split_variance(
-    solved: np.ndarray, tried: np.ndarray, *, step: float = 0.0, level: float = 0.95
+    solved: np.ndarray,
+    tried: np.ndarray,
+    *,
+    step: float = 0.0,
+    jump: float = 0.0,
+    level: float = 0.95,
 ) -> Variance:
     """The variance of paired differences, split into problems and attempts.
 
@@ -47,6 +54,7 @@ def split_variance(
         tried: (2, problem) int >= 1, attempts.
         step: smallest step of a rate, see `pairs.steps`; 0 where answers are graded: then sums
             of scores do not say how attempts vary, and there is no split.
+        jump: see `Variance`.
         level: coverage of the interval of the total.
 
     Returns:
@@ -76,7 +84,7 @@ def split_variance(
     samples = float(2 / np.mean(1 / tried, axis=1).sum())
     again = tried >= 2
     if not step or not again.any(axis=1).all():
-        return Variance(spread, None, None, samples, step)
+        return Variance(spread, None, None, samples, step, jump)
     each = np.where(again, rate * (1 - rate) * tried / np.maximum(tried - 1, 1), 0)
     luck = each.sum(axis=1) / again.sum(axis=1)  # (2,) variance of one attempt
     noise = float(np.sum(luck * np.mean(1 / tried, axis=1)))
@@ -87,6 +95,8 @@ def split_variance(
 def clustered(parts: Variance, total: float) -> Variance:
     """The same for problems in clusters: n times the squared error of the mean is the variance.
 
+    The error holds what is added for few problems, `jump` among it, which is not added again.
+
     >>> parts = Variance(Estimate(0.25, 0.2, 0.3, 500), 0.15, 0.1, 1.0, 1.0)
     >>> clustered(parts, 0.5).between
     0.4
@@ -96,7 +106,7 @@ def clustered(parts: Variance, total: float) -> Variance:
     spread = Estimate(known.value * factor, known.low * factor, known.high * factor, known.n)
     more = total - parts.total.value
     between = None if parts.between is None else max(parts.between + more, 0.0)
-    return parts._replace(total=spread, between=between)
+    return parts._replace(total=spread, between=between, jump=0.0)
 
 
 def _variance(parts: Variance, samples: float) -> tuple[float, float]:
@@ -143,7 +153,8 @@ def detectable(
     total, step = _variance(parts, samples)
     scale = total / parts.total.value if parts.total.value > 0 else 1.0
     ends = (total, parts.total.low * scale, parts.total.high * scale)
-    value, low, high = (_seen(v, n, step=step, power=power, alpha=alpha) for v in ends)
+    asked = {"step": step, "jump": parts.jump, "power": power, "alpha": alpha}
+    value, low, high = (_seen(v, n, **asked) for v in ends)
     return Estimate(value, low, high, parts.total.n)
 
 
@@ -156,11 +167,15 @@ def _answerable(parts: Variance, samples: float | None) -> None:
     )
 
 
-def _seen(variance: float, n: int, *, step: float, power: float, alpha: float) -> float:
+def _seen(
+    variance: float, n: int, *, step: float, jump: float, power: float, alpha: float
+) -> float:
     """Critical value of the test plus the quantile of the difference found."""
     added = 2 if step else 0
     share = n / (n + added)  # by which the added problems pull the centre to 0
-    error = np.sqrt(((n - 1) * variance + step**2) / (n + added - 1) / (n + added))
+    error = np.sqrt(
+        ((n - 1) * variance + step**2) / (n + added - 1) / (n + added) + (jump / n) ** 2
+    )
     critical = special.stdtrit(n - 1, 1 - alpha / 2) * error / share
     return float(critical + special.stdtrit(n - 1, power) * np.sqrt(variance / n))
 
@@ -182,9 +197,8 @@ def problems_needed(
     checks.within(1e-6, 1, effect=effect)
     _answerable(parts, samples)
     total, step = _variance(parts, parts.samples if samples is None else samples)
-    return _fewest(
-        lambda n: _seen(total, n, step=step, power=power, alpha=alpha) <= effect, start=2
-    )
+    asked = {"step": step, "jump": parts.jump, "power": power, "alpha": alpha}
+    return _fewest(lambda n: _seen(total, n, **asked) <= effect, start=2)
 
 
 def samples_needed(
@@ -199,7 +213,7 @@ def samples_needed(
 
     def enough(samples: int) -> bool:
         total, step = _variance(parts, samples)
-        return _seen(total, n, step=step, power=power, alpha=alpha) <= effect
+        return _seen(total, n, step=step, jump=0.0, power=power, alpha=alpha) <= effect
 
     return _fewest(enough, start=1)
 
