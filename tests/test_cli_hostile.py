@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gradatim.cli.app import run
+from gradatim.cli.output import emit, say
 from gradatim.engine.compare import compare
 
 HOSTILE = "\x1b[31mred\x1b[0m\ngate (worse, margin 0 points): passes\x07"
@@ -61,3 +62,44 @@ def test_an_error_is_one_line_whatever_was_given(hostile, capsys):
 def test_a_margin_without_its_gate_and_a_rank_of_no_kind_are_refused(hostile, options, words):
     with pytest.raises(ValueError, match=words):
         compare(hostile, **options)
+
+
+def test_every_verb_shows_names_and_obeys_none(hostile, tmp_path, capsys, monkeypatch):
+    """All verbs that print names of solvers, items, families, columns or variants."""
+    monkeypatch.chdir(tmp_path)
+    problem = {"id": HOSTILE, "prompt": "1 + 1?", "answer": "2", "family": HOSTILE, "level": 1}
+    (tmp_path / "p.jsonl").write_text(json.dumps(problem) + "\n")
+    walked = [
+        ["calibrate", hostile],
+        ["rate", hostile],
+        ["compare", hostile, "--baseline", "plain"],
+        ["evaluate", "--replay", hostile, "--items", "5", "--compare-random", "5"],
+        ["audit", hostile, "--only", "rows,keys"],
+        ["select", hostile],
+        ["choose", "p.jsonl", "--dry-run", "--rollouts", "8"],
+        ["grade", "p.jsonl", "--solver", "sim:2pl", "--samples", "2", "--run", "r"],
+        ["attempt", "p.jsonl", "--solver", "sim:2pl", "--samples", "2", "--run", "r"],
+        ["study", HOSTILE],
+    ]
+    for argv in walked:
+        code = run(argv)
+        said = capsys.readouterr()
+        assert code in (0, 1, 2), argv
+        assert said.out or code == 2, argv
+        for shown in (said.out, said.err):
+            assert not unsafe(shown), argv
+            assert not any(line.startswith("gate") for line in shown.splitlines()), argv
+
+
+def test_whatever_is_printed_is_cleaned_at_one_place(capsys):
+    told = {"a\nb": ["c\x9b2J\u202e"], "n": 1.5}
+    emit(told, as_json=False, text=lambda found: str(found["a b"][0]))
+    assert capsys.readouterr().out == "c\\x9b2J\\u202e\n"
+    emit(told, as_json=False, text="two\nlines\x1b[2J")
+    assert capsys.readouterr().out == "two\nlines\\x1b[2J\n"
+    emit(told, as_json=True, text="")
+    line = capsys.readouterr().out
+    assert json.loads(line) == told
+    assert line.isascii()
+    say("one\nline\x07")
+    assert capsys.readouterr().err == "one line\\x07\n"

@@ -65,7 +65,7 @@ def calibrate(
     found = engine.describe_calibration(bank, problems)
     if output is not None:
         found["output"] = str(engine.save_bank(output, bank))
-    emit(found, as_json=as_json, text=_text(found))
+    emit(found, as_json=as_json, text=_text)
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -1,13 +1,12 @@
 """The verb `choose`: plan the next attempts, or say what they would bring."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gradatim.cli.changes import Changes, parsed
-from gradatim.cli.output import Json, emit, plain
+from gradatim.cli.output import Json, emit, json_line
 from gradatim.engine.choose import choose as plan_attempts
 from gradatim.errors import ArgumentError
 
@@ -50,7 +49,7 @@ def choose(
         price=price,
         **parsed(settings or ()),
     )
-    emit(found, as_json=as_json, text=_table(found) if dry_run else _jsonl(found))
+    emit(found, as_json=as_json, text=_table if dry_run else _jsonl(found))
 
 
 def _rates(text: str | None) -> list[float] | None:
@@ -65,7 +64,7 @@ def _rates(text: str | None) -> list[float] | None:
 
 
 def _jsonl(rows: list[dict[str, Any]]) -> str:
-    return "\n".join(json.dumps(plain(row), ensure_ascii=False) for row in rows)
+    return "".join(map(json_line, rows)).rstrip("\n")
 
 
 _COLUMNS = "{:<18}{:>8}{:>10}{:>26}{:>12}{:>10}"

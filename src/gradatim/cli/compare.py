@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gradatim.cli.logs import Columns, Format, Score, Span, reading
-from gradatim.cli.output import Json, Quiet, emit, on_lines, reporter
+from gradatim.cli.output import Json, Quiet, emit, reporter
 from gradatim.engine import compare as engine
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.ranking import HOW
@@ -123,7 +123,7 @@ def compare(
     )
     if output is not None:
         found["output"] = str(compare_report(found, output))
-    emit(found, as_json=as_json, text=_text(on_lines(found)))
+    emit(found, as_json=as_json, text=_text)
     if not found["passed"]:
         raise typer.Exit(1)
 

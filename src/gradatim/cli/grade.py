@@ -39,7 +39,7 @@ def grade(
         progress=reporter(quiet),
         **parse_options(settings or ()),
     )
-    emit(graded, as_json=as_json, text=_text(graded))
+    emit(graded, as_json=as_json, text=_text)
 
 
 def _text(graded: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ def rate(
     found = engine.describe_ratings(ratings)
     if output is not None:
         found["output"] = str(engine.save_ratings(output, ratings))
-    emit(found, as_json=as_json, text=_text(found))
+    emit(found, as_json=as_json, text=_text)
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gradatim.cli.logs import Columns, Format, Score, Sources, Span, numbers, reading
-from gradatim.cli.output import Json, emit
+from gradatim.cli.output import Json, emit, say
 from gradatim.engine.replay import Ranked
 from gradatim.engine.replay import replay as draw
 from gradatim.engine.select import select as keep
@@ -72,7 +72,7 @@ def select(
         **reading(score=score, format=format, column=column, span=span),
     )
     for note in found.notes:
-        sys.stderr.write(f"{note}\n")
+        say(note)
     none = "" if found.rows else f": nothing has a pass rate in {band}"
     sys.stderr.write(f"{len(found.rows):,} of {found.items:,} items kept{none}\n")
     told: dict[str, Any] = {}

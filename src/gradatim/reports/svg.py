@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any
 
 # not allowed in XML, or able to reorder what a reader sees (bidirectional overrides)
-_UNSAFE = re.compile(
+UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
     "\ud800-\udfff\ufeff\ufffe\uffff]"
 )
@@ -36,7 +36,7 @@ def clean(text: object, *, limit: int = 0) -> str:
     """
     whole = "" if text is None else str(text)
     kept = whole[:limit] if limit and len(whole) > limit else whole
-    kept = _UNSAFE.sub(_visible, kept.replace("\r\n", "\n"))
+    kept = UNSAFE.sub(_visible, kept.replace("\r\n", "\n"))
     cut = len(whole) - limit if limit else 0
     return f"{kept}… ({cut:,} more characters)" if cut > 0 else kept
 
