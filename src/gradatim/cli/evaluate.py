@@ -16,13 +16,16 @@ from gradatim.types import Estimate
 
 STOPS = {
     "se": "the standard error is small enough",
+    "change": "the score stands still",
+    "cut": "the interval lies on one side of the cut",
     "max_items": "the number of questions is reached",
     "max_attempts": "the attempts are spent",
     "max_tokens": "the tokens are spent",
     "bank": "the bank has no more questions",
 }
-REPLAY = ("holdout", "items", "compare_random", "halves")  # of a replay only
-BOTH = ("criterion", "top", "progressive", "max_exposure", "seed", "figure", "as_json", "quiet")
+REPLAY = ("holdout", "items", "compare_random", "halves", "groups")  # of a replay only
+BOTH = ("criterion", "balance", "top", "progressive", "max_exposure", "stop_change", "stop_steps")
+BOTH += ("cut", "seed", "figure", "as_json", "quiet")
 NAMES = {"solver": "SOLVER", "settings": "--set"}
 
 
@@ -54,7 +57,19 @@ def evaluate(
     max_exposure: Annotated[
         float, typer.Option(help="Close an item once this share of tests have had it.")
     ] = 1.0,
-    stop_se: Annotated[float, typer.Option(help="Stop at this standard error, logits.")] = 0.25,
+    stop_se: Annotated[
+        float | None,
+        typer.Option(
+            help="Stop at this standard error, logits; 0.25 where no other stop is given."
+        ),
+    ] = None,
+    stop_change: Annotated[
+        float | None, typer.Option(help="Stop when the score moves by less than this.")
+    ] = None,
+    stop_steps: Annotated[int, typer.Option(help="... for so many questions.")] = 10,
+    cut: Annotated[
+        float | None, typer.Option(help="Stop when the score is surely above or below this.")
+    ] = None,
     max_items: Annotated[int, typer.Option(help="Most questions.")] = 100,
     max_attempts: Annotated[int | None, typer.Option(help="Most attempts.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Stop after these tokens.")] = None,
@@ -86,6 +101,9 @@ def evaluate(
     halves: Annotated[
         int, typer.Option(help="With --replay: pool intervals of tests on this many item halves.")
     ] = 0,
+    groups: Annotated[
+        Path | None, typer.Option(help="With --replay and --balance: table of items with columns.")
+    ] = None,
     figure: Annotated[
         Path | None,
         typer.Option(help="Figure of the shrinking interval or the curve: .svg, .html."),
@@ -145,6 +163,7 @@ def _text(found: dict[str, Any]) -> str:
         f"  ability {ability.value:+.2f} [{ability.low:+.2f}, {ability.high:+.2f}]",
         f"  expected share of the whole bank solved {score.value:.3f} "
         f"[{score.low:.3f}, {score.high:.3f}]",
+        *_beside(found["cut"]),
         f"  {found['made']:,} attempts made, {found['reused']:,} were there",
     ]
     if found["misfit"]:
@@ -157,6 +176,13 @@ def _text(found: dict[str, Any]) -> str:
     if found["unanswered"]:
         lines.append(f"  {found['unanswered']} questions without an answer")
     return "\n".join(lines)
+
+
+def _beside(cut: dict[str, Any] | None) -> list[str]:
+    if cut is None:
+        return []
+    side = f"{cut['side']} {cut['at']:g}" if cut["side"] else f"not surely beside {cut['at']:g}"
+    return [f"  the score is {side}; chance that it is above: {cut['chance']:.1%}"]
 
 
 SHOWN = (1, 2, 5, 10, 20, 35, 50, 60, 80, 100, 150, 200, 300, 500)
@@ -188,9 +214,27 @@ def _replayed(found: dict[str, Any]) -> str:
         + "\n"
         + _intervals(found, n)
     )
+    lines += _stopped(found["stops"])
     if found["left_out"]:
         lines.append(f"  {found['left_out']} models without results were left out")
+    lines += [f"  note: {note}" for note in found["notes"]]
     return "\n".join([*lines, *_curve(found["curve"])])
+
+
+def _stopped(stops: dict[str, Any]) -> list[str]:
+    lines = []
+    if cut := stops.get("cut"):
+        lines.append(
+            f"  with --cut {cut['at']:g} a test takes {cut['items'].value:.1f} items; "
+            f"{cut['decided'].value:.0%} of models are decided, {_share(cut['wrong'])} wrongly"
+        )
+    if still := stops.get("change"):
+        lines.append(
+            f"  with --stop-change {still['below']:g} --stop-steps {still['steps']} a test takes "
+            f"{still['items'].value:.1f} items, {still['reached'].value:.0%} stop; error "
+            f"{still['error'].value:.4f} [{still['error'].low:.4f}, {still['error'].high:.4f}]"
+        )
+    return lines
 
 
 def _loss(found: dict[str, Any]) -> str:

@@ -26,10 +26,11 @@ def evaluate(
         replay: recorded results (a Matrix, or an .npz file) to try adaptive tests on, models held
             out in turn; `solver` and `bank` are left out.
         options: of `engine.evaluate_live.evaluate_live`: criterion, balance, top, progressive,
-            max_exposure, stop_se, max_items, max_attempts, max_tokens, samples, batch, warm, drift,
-            problems, run, recorded, seed, progress, and the solver's own; with `replay` of
-            `engine.evaluate_replay.evaluate_replay`: holdout, items, compare_random, criterion,
-            top, progressive, max_exposure, halves, repeats, seed, progress.
+            max_exposure, stop_se, stop_change, stop_steps, cut, max_items, max_attempts,
+            max_tokens, samples, batch, warm, drift, problems, run, recorded, seed, progress, and
+            the solver's own; with `replay` of `engine.evaluate_replay.evaluate_replay`: holdout,
+            items, compare_random, criterion, top, progressive, max_exposure, balance, groups,
+            stop_change, stop_steps, cut, halves, repeats, seed, progress.
 
     Returns:
         As these two say.

@@ -6,6 +6,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradatim import checks
+from gradatim.engine.compare_columns import joined, labels_of, told_of
+from gradatim.engine.evaluate_figures import (
+    Covered,
+    Random,
+    coverage_of,
+    errors_of,
+    intervals_of,
+    mean_error,
+    off_by,
+    stops_of,
+)
 from gradatim.engine.evaluate_folds import (
     BATCH,
     Data,
@@ -15,46 +26,23 @@ from gradatim.engine.evaluate_folds import (
     hold_out,
     kept,
     order_of,
+    same_models,
 )
+from gradatim.engine.sources import Opened
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.comparison import clustered_mean
-from gradatim.evaluation.intervals import plain_interval, widening_of_others
+from gradatim.evaluation.intervals import plain_interval
 from gradatim.evaluation.picking import Rules
-from gradatim.evaluation.rank import correlation, midranks
 from gradatim.evaluation.replay import Walk, full_scores, plain_means, random_orders, walk
 from gradatim.evaluation.tables import CRITERIA
 from gradatim.progress import Progress, Tick, silent
 from gradatim.store.formats import read_matrix
-from gradatim.types import Estimate, Matrix
+from gradatim.types import Matrix
 
 REPEATS = (10, 50)  # fewest and most random tests of each model
 TESTS = 10_000  # random tests in all that are wanted
-RESAMPLES, WORK = (200, 500), 1 << 22  # bootstrap samples, fewer where models x repeats are many
-BLOCK = 1 << 18  # numbers that are ranked at a time
-
-
-class _Random(NamedTuple):
-    """Random tests of the models held out.
-
-    Attributes:
-        model, plain: (model, step) |predicted - full score| of random items scored with the same
-            model, and of their plain mean; means over repeats.
-        ends: name -> (repeat, model) predictions, after all questions.
-    """
-
-    model: np.ndarray
-    plain: np.ndarray
-    ends: dict[str, np.ndarray]
-
-
-class _Covered(NamedTuple):
-    """Intervals of (test,) and of as many random items' plain mean; `model` is whose test."""
-
-    model: np.ndarray
-    inside: np.ndarray
-    width: np.ndarray
-    plain_inside: np.ndarray
-    plain_width: np.ndarray
+FEW = 8  # models, under which what is said of others rests on next to nothing
+NAMED = 5  # models of one row that a note names
 
 
 def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the command)
@@ -68,16 +56,21 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
     top: int = 1,
     progressive: float = 0.0,
     max_exposure: float = 1.0,
+    balance: str | None = None,
+    groups: str | Path | None = None,
+    stop_change: float | None = None,
+    stop_steps: int = 10,
+    cut: float | None = None,
     halves: int = 0,
     repeats: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Predict the full score of models held out, from adaptive and from random items.
 
-    Models are dealt into round(1 / holdout) parts; each part in turn is tested on a bank that the
-    other parts calibrate (2PL), until 500 models or all have been held out. Up to 300,000 graded or
-    repeated answers also calibrate a second dimension, which scores random items too; a live test,
-    which knows its bank but not the results behind it, does without.
+    Models are dealt into round(1 / holdout) parts, one model under two names into one; each part in
+    turn is tested on a bank that the other parts calibrate (2PL), until 500 models or all have been
+    held out. Up to 300,000 graded or repeated answers also calibrate a second dimension, which
+    scores random items too. A live test with the results behind its bank is the same.
 
     Args:
         matrix: recorded results, or their file (.npz): right or wrong, k of n, or scores in
@@ -90,6 +83,11 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
             `evaluation.tables.worth_asking`; or "random".
         top, progressive: exposure control by chance, see `evaluation.picking.Rules`.
         max_exposure: an item is closed once this share of the models tested so far have had it.
+        balance: keep the shares of kinds of items: a column, or several with commas, of `groups`
+            or of the matrix file.
+        groups: a table of items with further columns (.csv, .jsonl, .parquet), or of problems.
+        cut, stop_change, stop_steps: see when tests would have stopped, as in
+            `evaluate_live.evaluate_live`.
         halves: further tests on this many random halves of the items, calibrated anew, whose
             intervals are pooled; 0: the intervals of the tests on all items.
         repeats: random tests of each model, whose errors are averaged; None: 10 to 50, more
@@ -113,8 +111,9 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
         with the same model (None: more than `items`), whose error is `random_model_all_error`.
         `exposure`: the largest share of models given one item; `overlap`: the share of a test
         that another test has too. `curve`: the three errors, and the mean width, after 1, 2 ..
-        items. A full score is the mean over a model's recorded items; where it has fewer than
-        asked for, all are asked.
+        items. `stops`: see `evaluate_figures.stops_of`. `notes`: what these figures cannot say, and
+        models that are one under several names, which count once in all means. A full score is the
+        mean over a model's recorded items; where it has fewer than asked for, all are asked.
 
     Raises:
         ArgumentError: an argument out of range, fewer than two models, no item.
@@ -126,7 +125,11 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
     checks.whole(0, 2**63 - 1, seed=seed)
     checks.whole(0, 10**4, halves=halves)
     checks.within(1e-9, 1, max_exposure=max_exposure)
+    checks.within(1e-12, 1, stop_change=1.0 if stop_change is None else stop_change)
+    checks.whole(1, 10**9, stop_steps=stop_steps)
+    checks.within(0, 1, cut=0.0 if cut is None else cut)
     checks.one_of("criterion", criterion, (*CRITERIA, "random"))
+    path = None if isinstance(matrix, Matrix) else Path(matrix)
     if not isinstance(matrix, Matrix):
         if Path(matrix).suffix.lower() != ".npz":
             raise ArgumentError(f"`replay` must be a matrix file ending in .npz, got {matrix}")
@@ -135,9 +138,12 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
     models, n_items = data.tried.shape
     if repeats is None:
         repeats = int(np.clip(TESTS // models, *REPEATS))
-    rules = Rules(criterion, top, progressive, rng=np.random.default_rng([seed, 3]))
-    test = _Test(data, items, rules, max_exposure, holdout, seed, _counted(progress, 1 + halves))
-    fold = deal(models, holdout, seed)
+    strata = None if balance is None else _kinds(balance, path, matrix, groups)
+    rules = Rules(criterion, top, progressive, strata, rng=np.random.default_rng([seed, 3]))
+    group = same_models(data)
+    counted = _counted(progress, 1 + halves)
+    test = _Test(data, group, items, rules, max_exposure, holdout, seed, counted)
+    fold = deal(models, holdout, seed, group)
     found, random, covered = test.with_random(fold, compare_random, repeats)
     told = {
         "models": len(found.row),
@@ -152,27 +158,29 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
         "top": top,
         "progressive": progressive,
         "max_exposure": max_exposure,
+        "balance": balance,
         "halves": halves,
         "repeats": repeats,
         "seed": seed,
-        **_figures(found, random, n_items=n_items, plain=compare_random, seed=seed),
+        **errors_of(found, random, group, n_items=n_items, plain=compare_random, seed=seed),
+        "stops": stops_of(found, group, cut=cut, change=stop_change, steps=stop_steps),
+        "notes": _notes(matrix, group, fold, items),
     }
     if max_exposure < 1:
         free = test._replace(max_exposure=1.0, progress=silent).alone(fold)
-        loss = np.abs(_off(found)[:, -1]) - np.abs(_off(free)[:, -1])
-        told["uncapped_error"] = _mean(np.abs(_off(free)[:, -1]))
-        told["exposure_loss"] = clustered_mean(loss, np.arange(len(loss)))
+        loss = np.abs(off_by(found)[:, -1]) - np.abs(off_by(free)[:, -1])
+        told["uncapped_error"] = mean_error(np.abs(off_by(free)[:, -1]), group[free.row])
+        told["exposure_loss"] = clustered_mean(loss, group[found.row])
     if halves:
-        covered = _Covered(
-            *map(np.concatenate, zip(*map(test.on_half, range(halves)), strict=True))
-        )
-    return {**told, **_coverage(covered)}
+        covered = Covered(*map(np.concatenate, zip(*map(test.on_half, range(halves)), strict=True)))
+    return {**told, **coverage_of(covered)}
 
 
 class _Test(NamedTuple):
     """What is tried, and how."""
 
     data: Data
+    group: np.ndarray
     items: int
     rules: Rules
     max_exposure: float
@@ -195,7 +203,7 @@ class _Test(NamedTuple):
 
     def with_random(
         self, fold: np.ndarray, plain: int, repeats: int
-    ) -> tuple[HeldOut, _Random, _Covered]:
+    ) -> tuple[HeldOut, Random, Covered]:
         """Adaptive tests and random ones of the same models, on the same tables."""
         asked, plain = (min(size, len(self.data.items)) for size in (self.items, plain))
         longest = max(asked, plain)
@@ -231,17 +239,23 @@ class _Test(NamedTuple):
             self.progress(Tick("replay", size, most, {"fold": part.number + 1}))
 
         found = self.alone(fold, longest=longest, besides=besides)
-        return found, _Random(errors[0], errors[1], ends), _intervals(found, covered)
+        return found, Random(errors[0], errors[1], ends), intervals_of(found, self.group, covered)
 
-    def on_half(self, number: int) -> _Covered:
+    def on_half(self, number: int) -> Covered:
         """Intervals on a random half of the items."""
         rng = np.random.default_rng([self.seed, 4, number])
         n = len(self.data.items)
-        part = self.data.of_items(np.sort(rng.permutation(n)[: max(1, n // 2)]))
+        index = np.sort(rng.permutation(n)[: max(1, n // 2)])
+        part = self.data.of_items(index)
         rows = np.flatnonzero((part.tried > 0).any(axis=1))
-        test = self._replace(data=Data(part.solved[rows], part.tried[rows], part.items))
+        strata = None if self.rules.strata is None else self.rules.strata[index]
+        test = self._replace(
+            data=Data(part.solved[rows], part.tried[rows], part.items),
+            group=self.group[rows],
+            rules=self.rules._replace(strata=strata),
+        )
         plain: list[np.ndarray] = []
-        fold = deal(len(rows), self.holdout, self.seed + number)
+        fold = deal(len(rows), self.holdout, self.seed + number, test.group)
         most = len(order_of(fold))
 
         def besides(now: Part, tests: Walk) -> None:
@@ -250,8 +264,7 @@ class _Test(NamedTuple):
             self.progress(Tick("replay", len(now.at), most, {"half": number + 1}))
 
         found = test.alone(fold, besides=besides)
-        covered = _intervals(found, np.concatenate(plain, axis=1))
-        return covered._replace(model=rows[covered.model])
+        return intervals_of(found, test.group, np.concatenate(plain, axis=1))
 
 
 def _counted(progress: Progress, rounds: int) -> Progress:
@@ -266,100 +279,51 @@ def _counted(progress: Progress, rounds: int) -> Progress:
     return report
 
 
-def _off(found: HeldOut) -> np.ndarray:
-    """(model, step) predicted - full score."""
-    return found.walk.score - found.truth[:, None]
-
-
 def _plain(part: Part, order: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """(2, model) whether the plain mean's interval holds the truth, and its width."""
     mean, half = plain_interval(part.rate, order, (part.tried > 0).sum(axis=1))
     return np.stack([np.abs(mean - truth) <= half + 1e-12, 2 * half])
 
 
-def _intervals(found: HeldOut, plain: np.ndarray) -> _Covered:
-    """Intervals after the last question."""
-    off, sd = _off(found)[:, -1], found.walk.sd[:, -1]
-    half = np.where(sd > 0, widening_of_others(off, sd) * sd, 0.0)
-    inside = np.where(np.isfinite(half), np.abs(off) <= half + 1e-12, np.nan)
-    score = found.walk.score[:, -1]
-    width = np.minimum(score + half, 1) - np.maximum(score - half, 0)
-    return _Covered(found.row, inside, width, plain[0], plain[1])
+# -- kinds of items, and what there is to say -------------------------------------------------
 
 
-def _coverage(covered: _Covered) -> dict[str, Any]:
-    """Shares of intervals that hold the truth, clustered by model, and their widths."""
-    told = {}
-    for name, ahead in (("inside", "coverage"), ("width", "width")):
-        for mark in ("", "plain_"):
-            value = np.asarray(getattr(covered, mark + name), dtype=float)
-            some = np.isfinite(value)
-            found = Estimate(np.nan, np.nan, np.nan, 0)
-            if some.any():
-                found = clustered_mean(value[some], covered.model[some])
-            top = 1.0 if name == "inside" else np.inf
-            low, high = np.clip([found.low, found.high], 0, top).tolist()
-            told[mark + ahead] = Estimate(found.value, low, high, found.n)
-    return told
+def _kinds(
+    balance: str, path: Path | None, matrix: Matrix, groups: str | Path | None
+) -> np.ndarray:
+    """(item,) int: the kind of each item."""
+    columns = [] if path is None else [told_of(path, Opened(matrix, None, [], [], {}))]
+    told = joined(columns, matrix.items, groups)
+    names = [name.strip() for name in balance.split(",")]
+    labels = [labels_of(told, name, argument="balance").tolist() for name in names]
+    return np.unique([repr(kind) for kind in zip(*labels, strict=True)], return_inverse=True)[1]
 
 
-def _figures(
-    found: HeldOut, random: _Random, *, n_items: int, plain: int, seed: int
-) -> dict[str, Any]:
-    """Errors and correlations."""
-    off = np.abs(_off(found))
-    asked, last = off.shape[1], min(plain, n_items) - 1
-    rng = np.random.default_rng([seed, 2])
-    errors = {"adaptive": off, "random": random.plain, "random_model": random.model}
-    curve = {f"{name}_error": error[:, :asked].mean(axis=0) for name, error in errors.items()}
-    half = widening_of_others(_off(found), found.walk.sd) * found.walk.sd
-    given = np.bincount(found.walk.item[found.walk.item >= 0], minlength=n_items)
-    ends = {"adaptive": found.walk.score[:, -1][None], **random.ends}
-    return {
-        "adaptive_error": _mean(off[:, -1]),
-        "random_error": _mean(random.plain[:, last]),
-        "random_model_error": _mean(random.model[:, asked - 1]),
-        **{
-            f"{name}_spearman": _spearman(ends[name], found.truth, rng)
-            for name in ("adaptive", "random", "random_model")
-        },
-        "enough": _enough(curve["adaptive_error"], float(random.plain[:, last].mean())),
-        "enough_model": _enough(curve["adaptive_error"], float(random.model[:, last].mean())),
-        "random_model_all_error": _mean(random.model[:, last]),
-        "exposure": float(given.max() / len(found.row)),
-        "overlap": float(np.sum((given / len(found.row)) ** 2) / asked),
-        "curve": {"items": np.arange(1, asked + 1), **curve, "width": 2 * half.mean(axis=0)},
-    }
+def _notes(matrix: Matrix, group: np.ndarray, fold: np.ndarray, items: int) -> list[str]:
+    """What the figures cannot say, in words."""
+    names = _with_results(matrix)
+    notes, n = [], len(np.unique(group))
+    if n < FEW:
+        notes.append(
+            f"{n} models are few: items are calibrated by {len(fold) - np.bincount(fold).max()} or "
+            "more of them, and errors, orders and intervals of these say next to nothing of other "
+            f"models; have {FEW} or more"
+        )
+    same = [np.flatnonzero(group == g) for g in np.unique(group) if np.sum(group == g) > 1]
+    if same:
+        listed = [" = ".join(names[i] for i in rows[:NAMED]) for rows in same[:NAMED]]
+        more = f", and {len(same) - NAMED} groups more" if len(same) > NAMED else ""
+        how = "held out together and counted once" if n > 1 else "counted once"
+        notes.append(f"rows that are nearly the same are {how}: {'; '.join(listed)}{more}")
+    if n == 1:
+        notes.append("all models are one: each is tested on items that its own answers calibrated")
+    if items >= len(matrix.items):
+        notes.append(
+            f"a test may ask all {len(matrix.items):,} items, and then knows the full score"
+        )
+    return notes
 
 
-def _enough(error: np.ndarray, aim: float) -> int | None:
-    """Questions from which on the error is not above `aim`."""
-    above = np.flatnonzero(error > aim + 1e-12)
-    first = int(above[-1]) + 2 if len(above) else 1
-    return first if first <= len(error) else None
-
-
-def _mean(error: np.ndarray) -> Estimate:
-    """Mean over models, which are the units that vary; an error is not below 0."""
-    found = clustered_mean(error, np.arange(len(error)))
-    return Estimate(found.value, max(found.low, 0.0), found.high, found.n)
-
-
-def _spearman(score: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> Estimate:
-    """Rank correlation, mean over repeats (repeat, model); the bootstrap draws models."""
-    n = len(truth)
-
-    def value(at: np.ndarray) -> np.ndarray:
-        return correlation(midranks(score[:, at]), midranks(truth[at])).mean(axis=0)
-
-    middle = float(value(np.arange(n)[None])[0]) if n > 2 else np.nan
-    if np.isnan(middle):
-        return Estimate(np.nan, np.nan, np.nan, n)
-    resamples = int(np.clip(WORK // score.size, *RESAMPLES))
-    block = max(1, BLOCK // score.size)
-    drawn = [
-        value(rng.integers(n, size=(min(block, resamples - at), n)))
-        for at in range(0, resamples, block)
-    ]
-    low, high = np.nanquantile(np.concatenate(drawn), [0.025, 0.975])
-    return Estimate(middle, float(min(low, middle)), float(max(high, middle)), n)
+def _with_results(matrix: Matrix) -> list[str]:
+    tried = np.broadcast_to(np.asarray(matrix.tried), np.shape(matrix.solved))
+    return [matrix.solvers[i] for i in np.flatnonzero((tried > 0).any(axis=1))]

@@ -39,11 +39,15 @@ def widening(off: np.ndarray, sd: np.ndarray, *, level: float = 0.95) -> np.ndar
     return _half(square.sum(axis=0), there.sum(axis=0), level)[()]
 
 
-def widening_of_others(off: np.ndarray, sd: np.ndarray, *, level: float = 0.95) -> np.ndarray:
+def widening_of_others(
+    off: np.ndarray, sd: np.ndarray, *, group: np.ndarray | None = None, level: float = 0.95
+) -> np.ndarray:
     """The same for each model, from the other models.
 
     Args:
         off, sd, level: see `widening`.
+        group: (model,) int, models of one number are not others of each other: one model under two
+            names. None: all are.
 
     Returns:
         Of the shape of `off`.
@@ -52,7 +56,17 @@ def widening_of_others(off: np.ndarray, sd: np.ndarray, *, level: float = 0.95) 
     array([6.8, 6.8, 4.3])
     """
     square, there = _squares(off, sd)
-    return _half(square.sum(axis=0) - square, there.sum(axis=0) - there, level)
+    own, count = square, there.astype(float)
+    if group is not None:
+        at = np.unique(group, return_inverse=True)[1]
+        own, count = (_summed(v, at)[at] for v in (square, count))
+    return _half(square.sum(axis=0) - own, there.sum(axis=0) - count, level)
+
+
+def _summed(value: np.ndarray, at: np.ndarray) -> np.ndarray:
+    total = np.zeros((at.max(initial=-1) + 1, *value.shape[1:]))
+    np.add.at(total, at, value)
+    return total
 
 
 def _squares(off: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
