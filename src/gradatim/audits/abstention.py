@@ -7,7 +7,12 @@ import numpy as np
 from gradatim.audits.replies import read_replies
 from gradatim.audits.subject import Subject, finding
 from gradatim.audits.verdicts import written
-from gradatim.evaluation.abstention import reliability, sayings
+from gradatim.evaluation.abstention import (
+    abstention_rates,
+    by_family_and_level,
+    reliability,
+    sayings,
+)
 
 TOLD = 0.2  # share by which "unsolvable" must be commoner where it is true, the interval's end
 LEAST = 20  # attempts on problems with an answer, and on those without
@@ -51,9 +56,34 @@ def judge_abstention(subject: Subject) -> dict[str, Any] | None:
             findings.append(finding("blind_abstention", [str(solver)], words, remedy=remedy))
     if not rows:
         return None
+    kinds = by_family_and_level(replies.problems)
+    groups = [
+        dict(zip(("solver", "family", "level", "unsolvable"), one.group, strict=True))
+        | {"abstained": one.abstained, "solved": one.solved}
+        for one in abstention_rates(
+            said,
+            replies.solved,
+            [(str(name), *kind) for name, kind in zip(replies.solver, kinds, strict=True)],
+        )
+    ]
+    notes += _where(groups)
     return {
         "looked_at": f"{int(none.sum()):,} attempts on problems without an answer",
         "findings": findings,
         "notes": notes[:10],
         "solvers": rows,
+        "groups": groups,
     }
+
+
+def _where(groups: list[dict[str, Any]]) -> list[str]:
+    """Where abstaining is commonest though there is an answer, beside where it is rarest."""
+    known = [row for row in groups if not row["unsolvable"] and row["abstained"].n >= LEAST]
+    if len(known) < 2:
+        return []
+    known.sort(key=lambda row: row["abstained"].value)
+    told = [
+        f"{row['solver']} on {row['family']} level {row['level']} {written(row['abstained'])}"
+        for row in (known[0], known[-1])
+    ]
+    return [f"abstains though there is an answer: least {told[0]}, most {told[1]}"]

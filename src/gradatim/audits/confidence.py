@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from gradatim import groups
 from gradatim.audits.subject import Attempts, Subject, finding, pick
 from gradatim.audits.verdicts import PASSES, written
 from gradatim.evaluation.calibration import (
@@ -15,11 +16,14 @@ from gradatim.evaluation.calibration import (
 from gradatim.evaluation.comparison import clustered_mean
 from gradatim.evaluation.discrimination import discrimination
 from gradatim.evaluation.rescaling import METHODS, cross_rescaled
+from gradatim.evaluation.selection import best_of_n
 from gradatim.evaluation.selective import covered_at, risk_coverage
 
 CONFIDENCE = ("confidence", "probability", "p_correct", "prob", "certainty")
 ABSTAINED = ("abstained", "abstains")
 LEAST = 50  # attempts with a confidence
+MOST_N = 4  # attempts of which the surest is taken
+LISTED = 5  # solvers whose surest attempts are in the notes
 RISK = 0.1  # share of wrong answers for which the coverage is given
 
 
@@ -62,6 +66,12 @@ def judge_confidence(subject: Subject) -> dict[str, Any] | None:
     ]
     notes += [order.warning] if order.warning else []
     names = subject.matrix.solvers
+    surest = _surest(sure, right, problem, np.array(names)[solver])
+    notes += [
+        f"{row['solver']}: the surest of {row['n']} attempts is right {written(row['accuracy'])}, "
+        f"{written(row['gain'])} more than one at random; a perfect choice {row['ceiling']:.3f}"
+        for row in surest[:LISTED]
+    ]
     return {
         "looked_at": f"{int(kept.sum()):,} attempts with a confidence {source}",
         "findings": _findings(error, rescaled, subject, stated=source == "stated"),
@@ -81,6 +91,7 @@ def judge_confidence(subject: Subject) -> dict[str, Any] | None:
         "skill": skill(sure, right, problem=problem),
         "balance": balance(sure, right, problem=problem),
         "rescaled": rescaled,
+        "best_of_n": surest,
         "auroc": order.auroc,
         "auprc": order.auprc,
         "within": order.within,
@@ -114,6 +125,22 @@ def _confidence(attempts: Attempts) -> tuple[np.ndarray | None, str, list[str]]:
         found = np.minimum(np.exp(logp / tokens), 1.0)
     note = "confidence is the mean probability of a token: it ranks answers, it claims nothing"
     return (None if np.isnan(found).all() else found), "from log-probabilities", [note]
+
+
+def _surest(
+    sure: np.ndarray, right: np.ndarray, problem: np.ndarray, solver: np.ndarray
+) -> list[dict[str, Any]]:
+    """What taking the attempt of most confidence brings each solver that has several a problem."""
+    rows = []
+    for name in np.unique(solver):
+        mine = solver == name
+        code, size = groups.codes(problem[mine])
+        n = int(min(groups.counts(code, size).min(), MOST_N))
+        if n < 2 or size < 2:
+            continue
+        found = best_of_n(sure[mine], right[mine], code, n)
+        rows.append({"solver": str(name), "n": n, **found._asdict()})
+    return rows
 
 
 def _rescaled(

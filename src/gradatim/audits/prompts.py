@@ -11,7 +11,7 @@ from gradatim.audits.subject import Subject, finding, pick
 from gradatim.audits.variants import LAYOUTS, STEPS, Variants, find_variants
 from gradatim.audits.verdicts import written
 from gradatim.evaluation.blind import Blind, blind_items, option_baseline
-from gradatim.evaluation.layout import Layouts, layout_effects
+from gradatim.evaluation.layout import Layouts, layout_effects, spread_of_layouts
 from gradatim.families.sources import numbered
 from gradatim.types import Estimate
 
@@ -46,7 +46,9 @@ def judge_layouts(subject: Subject) -> dict[str, Any] | None:
         strict = layout_effects(
             solved, tried, reference=at, tolerated=TOLERATED, level=1 - share / (len(names) - 1)
         )
-        rows.append(_layouts(one.name, names, at, found))
+        mean = spread_of_layouts(found.accuracy.value)
+        rows.append({**_layouts(one.name, names, at, found), "mean": mean})
+        notes.append(f"{one.name}: {written(mean)} over layouts like these {len(names)}")
         findings += _unstable(
             one.name, names, found, strict=strict, reference=names[at], alarm=share
         )

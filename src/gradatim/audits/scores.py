@@ -20,6 +20,7 @@ from gradatim.audits.rows import find_rows
 from gradatim.audits.steps import find_lucky, measure_horizon
 from gradatim.audits.subject import Subject, open_subject
 from gradatim.audits.texts import find_texts
+from gradatim.audits.transfer import measure_transfer
 from gradatim.audits.trend import find_trend
 from gradatim.audits.variance import judge_checkpoints, judge_consistency, judge_seeds
 from gradatim.audits.verdicts import judge_verdicts
@@ -72,7 +73,12 @@ SECTIONS: tuple[Section, ...] = (
         judge_abstention,
         "a run with problems that have an answer, and some without",
     ),
-    Section("horizon", measure_horizon, "a run with replies of several steps", 0.0),
+    Section(
+        "horizon",
+        measure_horizon,
+        "a run with replies of several steps or tasks of different lengths; a column `minutes`",
+        0.0,
+    ),
     Section("seeds", judge_seeds, "a column `seed`, all seeds of a solver on the same items"),
     Section("checkpoints", judge_checkpoints, "a column `step` with 4 steps on the same items"),
     Section(
@@ -87,6 +93,13 @@ SECTIONS: tuple[Section, ...] = (
         find_blind,
         "attempts without the question (a column `blind`) and a column `chance` or `n_options`, "
         "or problems with a column `options`",
+    ),
+    Section(
+        "transfer",
+        measure_transfer,
+        "a column `held_out` of items, or a run of problems held out by `families.held_out`: "
+        "train, new instance, new task, new category; or train, within, beyond",
+        0.0,
     ),
     Section("reliability", judge_consistency, "3 solvers on the same 10 items", 0.0),
 )

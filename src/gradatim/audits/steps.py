@@ -1,6 +1,7 @@
 """Replies read step by step: right answers of wrong steps, and how far a solver gets."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,9 +10,11 @@ from gradatim.audits.replies import read_replies
 from gradatim.audits.subject import Subject, finding, pick
 from gradatim.audits.verdicts import PASSES, written
 from gradatim.errors import ArgumentError, MissingExtra
-from gradatim.evaluation.horizon import Horizon, horizon
+from gradatim.evaluation.horizon import Horizon, horizon, horizon_by_length
 from gradatim.evaluation.selection import lucky_guesses
 from gradatim.families import registry
+from gradatim.families.held_out import complexity
+from gradatim.store.run import Run
 from gradatim.types import Family
 
 SOUND = ("sound", "steps_right", "steps_sound", "sound_steps")
@@ -19,6 +22,10 @@ TOLERATED = 0.05  # share of passes that may rest on wrong steps
 SHORTEST = 2  # steps that a reply must show to count for the horizon
 GROUPS, FEWEST = 30, 10  # solvers by family that are looked at: how many, and their fewest replies
 SHOWN = 10  # of their notes
+LENGTHS = ("minutes", "human_minutes", "task_minutes", "task_length", "length", "complexity")
+TASKS, LENGTHS_LEAST = 20, 3  # tasks, and different lengths, that a horizon by length takes
+DRAWS = 100  # of its interval
+MEASURED = 5000  # problems of a run whose length is measured
 
 
 class Steps(NamedTuple):
@@ -96,9 +103,26 @@ def _is_verdict(column: np.ndarray) -> bool:
 
 def measure_horizon(subject: Subject) -> dict[str, Any] | None:
     """Step accuracy, horizons, and errors after errors, by solver and family; no finding."""
-    steps = read_steps(subject)
-    if steps is None:
+    steps, reach = read_steps(subject), _reach(subject)
+    rows, notes = ([], []) if steps is None else _by_steps(steps)
+    if not rows and not reach:
         return None
+    notes += [_reached(row) for row in reach[:SHOWN]]
+    looked = f"{len(reach)} solvers on tasks of different lengths"
+    if steps is not None and rows:
+        many = np.bincount(steps.reply, minlength=len(steps.solver))
+        long = many >= SHORTEST
+        looked = f"{int(many[long].sum()):,} steps of {int(long.sum()):,} replies"
+    return {
+        "looked_at": looked,
+        "findings": [],
+        "notes": notes,
+        "solvers": rows,
+        "by_length": reach,
+    }
+
+
+def _by_steps(steps: Steps) -> tuple[list[dict[str, Any]], list[str]]:
     rows, notes = [], []
     length = np.bincount(steps.reply, minlength=len(steps.solver))
     long = length >= SHORTEST
@@ -115,14 +139,64 @@ def measure_horizon(subject: Subject) -> dict[str, Any] | None:
         notes.append(_said(solver, family, found))
     if len(listed) < len(groups):
         notes.append(f"the {len(listed)} largest of {len(groups)} solvers by family are listed")
-    if not rows:
-        return None
-    return {
-        "looked_at": f"{int(long[steps.reply].sum()):,} steps of {int(long.sum()):,} replies",
-        "findings": [],
-        "notes": notes if len(notes) <= SHOWN else [*notes[:SHOWN], notes[-1]],
-        "solvers": rows,
-    }
+    return rows, notes if len(notes) <= SHOWN else [*notes[:SHOWN], notes[-1]]
+
+
+def _reach(subject: Subject) -> list[dict[str, Any]]:
+    """Length of task solved half of the time: by a column, or by what a run's families measure."""
+    matrix = subject.matrix
+    if matrix is None:
+        return []
+    column = pick(subject.of_item, LENGTHS)
+    if column is not None and column.dtype.kind == "f":
+        tasks = {"": (np.arange(len(column)), column)}
+    else:
+        tasks = _efforts(subject)
+    rows = []
+    for family, (item, length) in tasks.items():
+        for at, solver in enumerate(matrix.solvers):
+            if len(rows) == GROUPS:
+                return rows
+            tried = np.asarray(matrix.tried)[at, item]
+            some = (tried > 0) & (length > 0) & np.isfinite(length)
+            if some.sum() < TASKS or len(np.unique(length[some])) < LENGTHS_LEAST:
+                continue
+            solved, n = matrix.solved[at, item][some], tried[some]
+            if solved.sum() in (0, n.sum()):
+                continue
+            found = horizon_by_length(length[some], solved, n, draws=DRAWS)
+            rows.append({"solver": solver, "family": family, **found._asdict()})
+    return rows
+
+
+def _efforts(subject: Subject) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Family -> items of a run, and how long their solutions must be."""
+    matrix, path = subject.matrix, Path(subject.name)
+    if matrix is None or not (path / "run.toml").exists():
+        return {}
+    known = {problem.id: problem for problem in Run(path, create=False).problems()}
+    found: dict[str, tuple[list[int], list[float]]] = {}
+    for at, name in enumerate(matrix.items[:MEASURED]):
+        problem = known.get(name)
+        try:
+            length = complexity(problem) if problem is not None else None
+        except (ArgumentError, MissingExtra):
+            continue
+        if problem is not None and length is not None:
+            item, lengths = found.setdefault(problem.family, ([], []))
+            item.append(at)
+            lengths.append(length)
+    return {name: (np.array(item), np.array(size)) for name, (item, size) in found.items()}
+
+
+def _reached(row: dict[str, Any]) -> str:
+    half, on = row["half"], f" on {row['family']}" * bool(row["family"])
+    if not np.isfinite(half.value):
+        return f"{row['solver']}{on}: success does not fall with the length of the task"
+    return (
+        f"{row['solver']}{on}: half of the tasks up to a length of {half.value:.3g} [{half.low:.3g}"
+        f", {half.high:.3g}], 80% up to {row['most'].value:.3g}"
+    )
 
 
 def _said(solver: str, family: str, found: Horizon) -> str:

@@ -224,6 +224,8 @@ def _of_run(run: Run, about: Mapping[str, Any]) -> Subject:
         name: np.array([str(getattr(known.get(i), name, "") or "") for i in matrix.items])
         for name in ("family", "split", "level")
     }
+    held = [known[i].meta.get("held_out") if i in known else None for i in matrix.items]
+    of_item["held_out"] = np.array([str(kind or "") for kind in held])
     return Subject(
         name=str(run.path),
         matrix=matrix,

@@ -128,8 +128,11 @@ def abstention_rates(
     if len(groups) != len(said):
         raise ArgumentError(f"`groups` has {len(groups)} entries, `said` has {len(said)}")
     rows = []
-    for group in sorted(set(groups), key=lambda g: tuple((type(x).__name__, x) for x in g)):
-        mine = np.array([other == group for other in groups])
+    known = sorted(set(groups), key=lambda g: tuple((type(x).__name__, x) for x in g))
+    place = {group: at for at, group in enumerate(known)}
+    code = np.array([place[group] for group in groups], dtype=int)
+    for at, group in enumerate(known):
+        mine = code == at
         abstained, right = _share(said > 0, mine, level), _share(solved, mine, level)
         assert abstained is not None
         assert right is not None
