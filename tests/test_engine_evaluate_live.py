@@ -18,7 +18,7 @@ from gradatim.families.generation import generate
 from gradatim.families.read import save
 from gradatim.solvers.simulated import difficulty
 from gradatim.store.run import Run
-from gradatim.types import Matrix
+from gradatim.types import Matrix, Reply, Solver
 
 MODELS = 16
 
@@ -233,6 +233,96 @@ def test_the_verb_and_its_figures(known, tmp_path, capsys):
         assert words in err
     assert app.run(["report", str(tmp_path / "run")]) == 0
     assert "Where a solver stands" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_it_stops_when_the_score_is_surely_on_one_side(known, tmp_path):
+    found = place(known, tmp_path, ability=3.0, stop_se=None, max_items=60, cut=0.5)
+    assert (found["stopped"], found["cut"]["side"]) == ("cut", "above")
+    assert found["score"].low > 0.5
+    assert all(step["low"] <= 0.5 <= step["high"] for step in found["steps"][:-1])
+    assert 0.975 < found["cut"]["chance"] <= 1
+    # the same answers: below a cut that is above the interval, and undecided at the score itself
+    assert place(known, tmp_path, ability=-3.0, stop_se=None, cut=0.6)["cut"]["side"] == "below"
+    level = found["score"].value
+    undecided = place(known, tmp_path, ability=3.0, max_items=3, cut=level)
+    assert (undecided["stopped"], undecided["cut"]["side"]) == ("max_items", None)
+    assert place(known, tmp_path, ability=3.0)["cut"] is None
+
+
+def test_it_stops_when_the_score_stands_still(known, tmp_path):
+    options = {"stop_se": None, "max_items": 60, "stop_steps": 3}
+    found = place(known, tmp_path, stop_change=0.02, **options)
+    moves = np.abs(np.diff([step["score"] for step in found["steps"]]))
+    assert found["stopped"] == "change"
+    assert (moves[-3:] < 0.02).all()
+    assert not any((moves[i : i + 3] < 0.02).all() for i in range(len(moves) - 3))
+    # told of no other aim, a test still stops at the standard error of .25
+    assert place(known, tmp_path, stop_se=None, max_items=60)["stopped"] in ("se", "bank")
+    for options, words in (
+        ({"cut": 1.5}, "`cut` must"),
+        ({"stop_change": 0.0}, "`stop_change` must"),
+        ({"stop_change": 0.1, "stop_steps": 0}, "`stop_steps` must"),
+    ):
+        with pytest.raises(ArgumentError, match=words):
+            place(known, tmp_path, **options)
+
+
+def test_after_ctrl_c_nothing_is_asked_twice(known, tmp_path):
+    """The third batch is interrupted after its first answer; the same test goes on from there."""
+    problems, _, bank = known
+    asked: list[tuple[str, int]] = []
+
+    def answer(requests):
+        for request in requests:
+            for sample in range(request.first, request.first + request.n):
+                if len(asked) == stop_at:
+                    raise KeyboardInterrupt
+                asked.append((request.problem.id, sample))
+                text = request.problem.answer if len(asked) % 3 else "no"
+                yield [Reply(request, sample, text, "finished")]
+
+    def test(folder):
+        return evaluate(
+            Solver(name="mine", answer=answer), bank, problems=problems, run=tmp_path / folder,
+            stop_se=0.0, max_items=9, samples=2, batch=3,
+        )  # fmt: skip
+
+    stop_at = 14
+    with pytest.raises(KeyboardInterrupt):
+        test("broken")
+    assert len(asked) == 14
+    assert Run(tmp_path / "broken").read_result("evaluation") is None
+    stop_at = None
+    found = test("broken")
+    assert len(asked) == len(set(asked)) == 18
+    assert (found["reused"], found["made"], found["items"]) == (14, 4, 9)
+    assert [step["tried"] for step in found["steps"]] == [2] * 9
+    assert test("broken")["made"] == 0
+    assert len(asked) == 18
+
+
+def test_json_holds_all_that_the_text_says(known, tmp_path, capsys):
+    from gradatim.engine.calibrate import save_bank
+
+    problems, _, bank = known
+    save(tmp_path / "problems.jsonl", problems)
+    line = ["evaluate", "sim:2pl", "--bank", str(save_bank(tmp_path / "b.parquet", bank)), "-q"]
+    line += ["--problems", str(tmp_path / "problems.jsonl"), "--run", str(tmp_path / "run")]
+    line += ["--max-items", "4", "--samples", "2", "--cut", "0.5"]
+    assert app.run([*line, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert app.run(line) == 0
+    text = capsys.readouterr().out
+    ability, score = found["ability"], found["score"]
+    for words in (
+        f"{found['solver']} on scale {found['scale']}, after {found['items']} of 60 items",
+        f"ability {ability['value']:+.2f} [{ability['low']:+.2f}, {ability['high']:+.2f}]",
+        f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]",
+        f"chance that it is above: {found['cut']['chance']:.1%}",
+        f"0 attempts made, {found['made']} were there",
+        found["notes"][0],
+    ):
+        assert words in text
 
 
 @pytest.mark.slow

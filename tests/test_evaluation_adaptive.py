@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from gradatim.evaluation.adaptive import next_items, placement, replay, simulate
+from gradatim.evaluation.adaptive import next_items, placement, replay, simulate, thin
 from gradatim.scale import irt
 from gradatim.scale.curves import flat, information, probability
 from gradatim.types import Responses
@@ -147,3 +147,15 @@ def test_errors_name_the_argument():
         replay(bank, one[:, :3], one[:, :3], max_items=2)
     with pytest.raises(ValueError, match="number of recorded items"):
         placement(bank, one[0] * 0, one[0] * 0, max_items=2, rng=np.random.default_rng(0))
+
+
+def test_thinned_counts_are_drawn_without_replacement():
+    solved, tried = np.array([[10, 0, 5, 0]]), np.array([[10, 10, 10, 0]])
+    many = np.tile(solved, (4000, 1)), np.tile(tried, (4000, 1))
+    right, n = thin(*many, 4, rng=np.random.default_rng(0))
+    assert (n == [4, 4, 4, 0]).all()
+    assert (right[:, [0, 1, 3]] == [4, 0, 0]).all()
+    assert right[:, 2].mean() == pytest.approx(2, abs=0.05)
+    assert right[:, 2].var() == pytest.approx(4 * 0.25 * 6 / 9, abs=0.05)  # hypergeometric
+    graded, n = thin(np.array([2.6, 0.3]), np.array([4, 1]), 2, rng=np.random.default_rng(0))
+    assert (graded.tolist(), n.tolist()) == ([1.3, 0.3], [2, 1])

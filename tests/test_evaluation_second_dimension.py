@@ -4,7 +4,7 @@ import pytest
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.replay import full_scores, walk
 from gradatim.evaluation.second_dimension import POINTS, fit_second, with_second
-from gradatim.evaluation.tables import tabulate
+from gradatim.evaluation.tables import at_samples, rows_of, tabulate
 from gradatim.scale import irt
 from gradatim.types import Matrix
 
@@ -90,3 +90,20 @@ def test_missing_cells_and_items_without_estimates_say_nothing(bent):
     assert np.isfinite(found.slope).all()
     with pytest.raises(ArgumentError, match="axis 'item'"):
         fit_second(bank, rate, tried, table.dispersion[:5])
+
+
+def test_tables_are_of_the_attempts_that_a_question_gets(bent):
+    """Eight recorded attempts that vary 1 + 7 r times a coin: one varies as a coin, all as before."""
+    table, tried = bent[1], bent[3][:60]
+    one, three, eight = (at_samples(table, tried, n) for n in (1, 3, 8))
+    within = np.clip((table.dispersion - 1) / 7, 0, 1)
+    np.testing.assert_allclose(one.dispersion, 1)
+    np.testing.assert_allclose(three.dispersion, 1 + 2 * within)
+    np.testing.assert_array_equal(eight.dispersion, table.dispersion)
+    np.testing.assert_allclose(three.caution / three.dispersion, table.caution / table.dispersion)
+    part = rows_of(three, np.array([5, 2]))
+    np.testing.assert_array_equal(part.chance, three.chance[[5, 2]])
+    assert part.node is three.node
+    # single answers do not tell how alike further ones are
+    single = at_samples(table, np.ones_like(tried), 4)
+    np.testing.assert_array_equal(single.dispersion, table.dispersion)
