@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import readme_check
 from scipy import special
 
 import gradatim as gd
@@ -128,3 +129,8 @@ def test_s089_layouts_have_a_mean_with_the_error_of_having_tried_these(tmp_path)
     values = [one["accuracy"].value for one in row["layouts"]]
     assert row["mean"].value == pytest.approx(np.mean(values))
     assert row["mean"].high - row["mean"].value > 0.1  # three layouts, 0.1 apart
+
+
+@pytest.mark.slow
+def test_the_page_of_measures():
+    assert readme_check.check(readme_check.ROOT / "docs" / "how-to" / "measures.md") == 7

@@ -327,4 +327,4 @@ def test_sections_read_files_and_matrices(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_the_page_on_noise():
-    assert readme_check.check(readme_check.ROOT / "docs" / "how-to" / "noise.md") == 7
+    assert readme_check.check(readme_check.ROOT / "docs" / "how-to" / "noise.md") == 9
