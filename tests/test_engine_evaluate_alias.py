@@ -142,7 +142,8 @@ def test_the_verb_says_stops_and_notes(tmp_path, capsys, twice):
     assert "with --cut 0.6 a test takes" in text
     assert "with --stop-change 0.02 --stop-steps 2 a test takes" in text
     assert "note: rows that are nearly the same" in text
-    assert app.run([*line, "--json"]) == 0
+    assert app.run([*line, "--json", "--figure", str(tmp_path / "r.html")]) == 0
+    assert "rows that are nearly the same" in (tmp_path / "r.html").read_text()
     found = json.loads(capsys.readouterr().out)
     assert found["stops"]["cut"]["at"] == 0.6
     assert len(found["notes"]) == 1

@@ -16,6 +16,7 @@ from gradatim.engine.evaluate_start import closed_items, prior_of
 from gradatim.errors import ArgumentError
 from gradatim.families.generation import generate
 from gradatim.families.read import save
+from gradatim.reports.evaluation import save_figure
 from gradatim.solvers.simulated import difficulty
 from gradatim.store.run import Run
 from gradatim.types import Matrix, Reply, Solver
@@ -241,6 +242,8 @@ def test_it_stops_when_the_score_is_surely_on_one_side(known, tmp_path):
     assert found["score"].low > 0.5
     assert all(step["low"] <= 0.5 <= step["high"] for step in found["steps"][:-1])
     assert 0.975 < found["cut"]["chance"] <= 1
+    page = save_figure(found, tmp_path / "cut.html").read_text()
+    assert "above 0.5 (chance of more: " in page
     # the same answers: below a cut that is above the interval, and undecided at the score itself
     assert place(known, tmp_path, ability=-3.0, stop_se=None, cut=0.6)["cut"]["side"] == "below"
     level = found["score"].value

@@ -93,7 +93,7 @@ def test_missing_cells_and_items_without_estimates_say_nothing(bent):
 
 
 def test_tables_are_of_the_attempts_that_a_question_gets(bent):
-    """Eight recorded attempts that vary 1 + 7 r times a coin: one varies as a coin, all as before."""
+    """Eight recorded attempts vary 1 + 7 r times a coin: one varies as a coin, all as before."""
     table, tried = bent[1], bent[3][:60]
     one, three, eight = (at_samples(table, tried, n) for n in (1, 3, 8))
     within = np.clip((table.dispersion - 1) / 7, 0, 1)

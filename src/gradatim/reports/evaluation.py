@@ -115,6 +115,9 @@ def _tested(test: Mapping[str, Any]) -> Section:
         f"{_of(ability, 'value'):+.2f} [{_of(ability, 'low'):+.2f}, {_of(ability, 'high'):+.2f}], "
         f"after {test['items']:,} of {test['bank_items']:,} items"
     )
+    if cut := test.get("cut"):
+        side = f"{cut['side']} {cut['at']:g}" if cut["side"] else f"not surely beside {cut['at']:g}"
+        lead += f"; {side} (chance of more: {cut['chance']:.1%})"
     figure = Figure(
         "evaluation",
         "The interval shrinks",
@@ -149,7 +152,8 @@ def _tried(found: Mapping[str, Any]) -> Section:
         lambda width: draw_replay(found, width=width),
         rows,
     )
-    return Section("replay", "How few items would have done", lead, [figure])
+    notes = [Note(str(note), gap=True) for note in found["notes"]]
+    return Section("replay", "How few items would have done", lead, [figure, *notes])
 
 
 def save_figure(found: Mapping[str, Any], output: str | Path) -> Path:
