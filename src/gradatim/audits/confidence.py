@@ -6,7 +6,7 @@ import numpy as np
 
 from gradatim import groups
 from gradatim.audits.subject import Attempts, Subject, finding, pick
-from gradatim.audits.verdicts import PASSES, written
+from gradatim.audits.verdicts import PASSES, said_graded, written
 from gradatim.evaluation.calibration import (
     balance,
     brier_parts,
@@ -44,6 +44,7 @@ def judge_confidence(subject: Subject) -> dict[str, Any] | None:
     problem, solver = attempts.item[kept], attempts.solver[kept]
     error = calibration_error(sure, right, problem=problem)
     order = discrimination(sure, right, solver, problem=problem)
+    notes = [*notes, *said_graded(attempts.score[kept])]
     curve = risk_coverage(
         np.where(np.isnan(confidence), 0, confidence),
         attempts.score > PASSES,

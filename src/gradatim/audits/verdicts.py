@@ -1,5 +1,6 @@
 """The verifier of a file's scores: how it errs, and what the scores are without that."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,12 +10,14 @@ from gradatim.audits.subject import Attempts, Subject, finding, pick, written
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.better_checker import samples_factor
 from gradatim.evaluation.discrimination import homogeneous
-from gradatim.evaluation.resampling import cap, pass_rates
+from gradatim.evaluation.pools import pass_rates
+from gradatim.evaluation.resampling import cap
 from gradatim.evaluation.verifier_agreement import agreed_rates
 from gradatim.evaluation.verifier_error import (
     Corrected,
     ErrorRates,
     audited_rates,
+    clustered_share,
     corrected_pass_at_k,
     corrected_rate,
 )
@@ -30,16 +33,24 @@ LISTED = 5  # solvers in the notes
 
 
 class Known(NamedTuple):
-    """Rates of error, where they are from, and what was found on the way."""
+    """Rates of error, where they are from, and what was found on the way.
+
+    Attributes:
+        rates, source: how the verifier errs, and a phrase on who says so.
+        findings: of solvers on whom it errs differently.
+        shares: "passed" and "failed" -> share of right attempts among those audited, n = 0 where
+            none was; without a verdict that nothing got, and empty where nothing was audited.
+    """
 
     rates: ErrorRates
     source: str
     findings: list[dict[str, Any]]
+    shares: dict[str, Estimate]
 
 
 def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
     """Rates of the verifier's error, scores corrected for them, and what resampling can reach."""
-    matrix = subject.matrix
+    matrix, graded = _cut(subject)
     known = _known(subject)
     if matrix is None or known is None:
         return None
@@ -58,6 +69,7 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
         f"fail {written(known.rates.false_negative)}; mean {written(mean.naive)}"
         + ("" if np.isnan(mean.corrected.value) else f" is {written(mean.corrected)} without that")
     ]
+    notes += [*_shares(known), *graded]
     value = mean.corrected.value
     factor = float("nan")
     if 0 < value < 1:
@@ -89,11 +101,35 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
         "notes": notes,
         "false_positive": known.rates.false_positive,
         "false_negative": known.rates.false_negative,
+        "right_of": known.shares,
         "mean": mean._asdict(),
         "samples_factor": factor,
         "solvers": rows,
         **decided,
     }
+
+
+def _cut(subject: Subject) -> tuple[Matrix | None, list[str]]:
+    """Results as passes and fails, and a note where scores are graded."""
+    matrix, attempts = subject.matrix, subject.attempts
+    if matrix is None or ((matrix.solved == np.rint(matrix.solved)).all() and attempts is None):
+        return matrix, []
+    if attempts is None:
+        return matrix, ["scores are graded, and the rates of error of passes are applied to them"]
+    if not (note := said_graded(attempts.score)):
+        return matrix, []
+    at = attempts.solver[attempts.score > PASSES], attempts.item[attempts.score > PASSES]
+    solved = np.zeros(matrix.solved.shape)
+    np.add.at(solved, at, 1)
+    return replace(matrix, solved=solved), note
+
+
+def said_graded(score: np.ndarray) -> list[str]:
+    """A note where scores of attempts are neither 0 nor 1, since they are cut; or none."""
+    n = int(((score > 0) & (score < 1)).sum())
+    if not n:
+        return []
+    return [f"{n:,} of {len(score):,} scores are graded: one above {PASSES:g} counts as a pass"]
 
 
 def _ladders(rows: list[dict[str, Any]]) -> list[str]:
@@ -115,26 +151,46 @@ def _unknown(known: Known, n: int) -> dict[str, Any] | None:
     kinds = ("wrong attempts pass", "right ones fail")
     asked = ("passes, or give --false-positive", "fails, or give --false-negative")
     rows = list(zip(kinds, asked, rates, strict=True))
-    notes = [
-        f"{known.source}: none shows how often {kind}, so scores are not corrected; "
-        f"audit more {ask}"
-        for kind, ask, rate in rows
-        if np.isnan(rate.value)
-    ]
+    blind = [name for name, share in known.shares.items() if not share.n]
+    if blind:
+        [name] = blind
+        notes = [
+            f"{known.source}: no {name} attempt was audited, so neither rate of error is known "
+            f"and scores are not corrected; audit some {name} ones, or give --false-positive and "
+            "--false-negative"
+        ]
+    else:
+        notes = [
+            f"{known.source}: none shows how often {kind}, so scores are not corrected; "
+            f"audit more {ask}"
+            for kind, ask, rate in rows
+            if np.isnan(rate.value)
+        ]
     notes += [f"{kind} {written(rate)}" for kind, _, rate in rows if not np.isnan(rate.value)]
     return {
         "looked_at": f"{n:,} verdicts, errors {known.source}",
         "findings": known.findings,
-        "notes": notes,
+        "notes": [*notes, *_shares(known)],
         "false_positive": rates[0],
         "false_negative": rates[1],
+        "right_of": known.shares,
     }
+
+
+def _shares(known: Known) -> list[str]:
+    """A sentence on what is right of each verdict, as far as it was audited."""
+    said = [
+        f"of {name} attempts {written(share)} are right"
+        for name, share in known.shares.items()
+        if share.n
+    ]
+    return ["; ".join(said)] if said else []
 
 
 def _known(subject: Subject) -> Known | None:
     """Stated rates first, then those of an audit, then those of two verifiers."""
     if subject.errors is not None:
-        return Known(subject.errors, "stated", [])
+        return Known(subject.errors, "stated", [], {})
     attempts = subject.attempts
     if attempts is None:
         return None
@@ -154,32 +210,45 @@ def _verdicts(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def _audited(attempts: Attempts, audited: np.ndarray, subject: Subject) -> Known | None:
+    """Rates from a sample, each verdict's share right counting for all attempts of that verdict.
+
+    That holds however the sample was drawn, by verdict or from all alike, so nothing is asked about
+    it; a verdict of which nothing was audited leaves both rates unknown.
+    """
     there = ~np.isnan(audited)
     if not there.any():
         return None
     passed, right = attempts.score > PASSES, _verdicts(audited[there], "audited")
-    of = None
-    shares = [there[passed == verdict].mean() if (passed == verdict).any() else np.nan
-              for verdict in (True, False)]  # fmt: skip
-    counts = np.array([passed.sum(), (~passed).sum()], dtype=float)
-    apart = homogeneous(np.nan_to_num(shares) * counts, np.maximum(counts, 1)) < subject.alarm
-    if apart and all(share > 0 for share in shares):
-        of = (float(counts[0]), float(counts[1]))
-        rates = audited_rates(passed[there], right, of=of)
-    else:
-        rates = audited_rates(passed[there], right, problem=attempts.item[there])
-    source = f"from {int(there.sum()):,} audited attempts"
-    findings = [] if of else _unequal(attempts, there, right, subject)
-    return Known(rates, source, findings)
+    said, problem = passed[there], attempts.item[there]
+    of = (float(passed.sum()), float((~passed).sum()))
+    n = int(there.sum())
+    source = f"from {n:,} audited attempt" + "s" * (n > 1)
+    shares = {
+        name: clustered_share(right[kept].astype(float), problem[kept])
+        for name, kept, many in (("passed", said, of[0]), ("failed", ~said, of[1]))
+        if many
+    }
+    if not all(share.n for share in shares.values()):
+        nothing = Estimate(np.nan, 0.0, 1.0, 0)
+        return Known(ErrorRates(nothing, nothing), source, [], shares)
+    rates = audited_rates(said, right, of=of, problem=problem)
+    return Known(rates, source, _unequal(attempts, there, right, subject), shares)
 
 
 def _unequal(
     attempts: Attempts, there: np.ndarray, right: np.ndarray, subject: Subject
 ) -> list[dict[str, Any]]:
-    """Solvers on whom the verifier errs differently: their scores cannot be compared."""
+    """Solvers on whom the verifier errs differently: their scores cannot be compared.
+
+    A sample by verdict multiplies the odds of an error for all solvers alike: equal rates stay
+    equal in it. Each attempt counts for as many as its verdict has in the shares that are shown.
+    """
     found, matrix = [], subject.matrix
     assert matrix is not None
-    passed, solver = (attempts.score > PASSES)[there], attempts.solver[there]
+    passes = attempts.score > PASSES
+    passed, solver = passes[there], attempts.solver[there]
+    many = [(passes == verdict).sum() / max((passed == verdict).sum(), 1) for verdict in (0, 1)]
+    weight = np.where(passed, many[1], many[0])
     size = len(matrix.solvers)
     for kind, among, hits in (
         ("false positives", ~right, passed),
@@ -191,7 +260,11 @@ def _unequal(
         chance = homogeneous(k[seen], n[seen]) if seen.sum() > 1 else 1.0
         if chance >= subject.alarm / 4 or n[seen].min() < 10:
             continue
-        share = k[seen] / n[seen]
+        whole, part = (
+            np.bincount(solver[rows], weights=weight[rows], minlength=size)[seen]
+            for rows in (among, among & hits)
+        )
+        share = part / whole
         names = [matrix.solvers[i] for i in np.flatnonzero(seen)[np.argsort(share)]]
         words = (
             f"{kind} differ between solvers, from {share.min():.3f} ({names[0]}) to "
@@ -214,7 +287,7 @@ def _second(attempts: Attempts, second: np.ndarray) -> Known | None:
         problem=attempts.item[there],
     )
     source = f"from agreement on {int(there.sum()):,} attempts ({found.agree:.1%} agree)"
-    return Known(found.first, source, [])
+    return Known(found.first, source, [], {})
 
 
 def _biased(strict: Corrected, mean: Corrected, known: Known) -> list[dict[str, Any]]:

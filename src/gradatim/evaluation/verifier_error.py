@@ -106,17 +106,21 @@ def audited_rates(
     Args:
         passed: (attempt,) bool, what the verifier said.
         right: (attempt,) bool, what is so.
-        of: how many passed and how many failed of all the attempts that the sample was drawn from,
-            where it was drawn by verdict (as many of each, say); None: drawn from all alike.
+        of: how many passed and how many failed of all the attempts that the sample was drawn from:
+            each verdict's share of right ones then counts for as many. It holds whether the sample
+            was drawn by verdict (as many of each, say) or from all alike; None: the latter only.
         problem: (attempt,) labels; attempts of one problem repeat each other, and count as fewer.
-            Not together with `of`.
         level: coverage of the Jeffreys intervals.
 
     Returns:
         ErrorRates; where no wrong (right) attempt was audited, NaN with the interval [0, 1].
 
+    Raises:
+        ArgumentError: arrays that do not fit; a verdict in `of` of which no attempt was audited.
+
     Ref: Brown, Cai & DasGupta 2001 (Jeffreys); Korn & Graubard 1998, Survey Methodology 24:193
-    (effective number of attempts where they are clustered).
+    (effective number of attempts where they are clustered); by verdict: Begg & Greenes 1983,
+    Biometrics 39:207.
 
     >>> rates = audited_rates(np.array([1, 1, 0, 0, 1], bool), np.array([1, 1, 0, 0, 0], bool))
     >>> round(rates.false_positive.value, 3), rates.false_negative.value
@@ -129,30 +133,36 @@ def audited_rates(
     if problem is not None:
         checks.shapes(passed=(passed, "attempt"), problem=(np.asarray(problem), "attempt"))
     passed, right = passed.astype(bool), right.astype(bool)
+    cluster = None if problem is None else np.asarray(problem)
     if of is not None:
-        if problem is not None:
-            raise ArgumentError("`problem` cannot be given together with `of`")
-        return _by_verdict(passed, right, of, level)
+        return _by_verdict(passed, right, of, cluster=cluster, level=level)
 
     def among(kept: np.ndarray, hits: np.ndarray) -> Estimate:
-        cluster = None if problem is None else np.asarray(problem)[kept]
-        return clustered_share(hits[kept].astype(float), cluster, level=level)
+        same = None if cluster is None else cluster[kept]
+        return clustered_share(hits[kept].astype(float), same, level=level)
 
     return ErrorRates(among(~right, passed), among(right, ~passed))
 
 
 def _by_verdict(
-    passed: np.ndarray, right: np.ndarray, of: tuple[float, float], level: float
+    passed: np.ndarray,
+    right: np.ndarray,
+    of: tuple[float, float],
+    *,
+    cluster: np.ndarray | None,
+    level: float,
 ) -> ErrorRates:
     """Rates from shares of wrong among audited passes and of right among audited fails."""
     checks.within(0, np.inf, of=np.array(of, dtype=float))
     rng, drawn, means = np.random.default_rng(0), [], []
     for verdict, many in ((passed, of[0]), (~passed, of[1])):
-        n, good = int(verdict.sum()), int((verdict & right).sum())
-        if many and not n:
+        hits = right[verdict].astype(float)
+        if many and not len(hits):
             raise ArgumentError("`right` must be known of some attempts of each verdict in `of`")
-        means.append(many * (good / n if n else 0.0))
-        drawn.append(many * rng.beta(good + 0.5, n - good + 0.5, size=DRAWS))
+        same = None if cluster is None else cluster[verdict]
+        share, n = _moments(hits, same) if len(hits) else (0.0, 0.0)
+        means.append(many * share)
+        drawn.append(many * rng.beta(share * n + 0.5, (1 - share) * n + 0.5, size=DRAWS))
 
     def rate(hits: float, total: float, by_draw: np.ndarray) -> Estimate:
         if total <= 0:
