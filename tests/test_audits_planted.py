@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from gradatim.audits.known import recall
 from gradatim.audits.scores import SECTIONS, look_through
 from gradatim.audits.subject import Attempts, Subject
 from gradatim.scale import irt
@@ -173,13 +174,41 @@ def short(rng, solved, tried, _, *, log):
     of = stream(rng, *part(rng, solved, tried, log), drifting, WITHIN)
     alone = findings(of, "verifier", 0.05)
     among = [row for row in alone if row["evidence"]["p"] < share(of, "verifier")]
+    return bool(among), bool(alone), bound(rng, told)
+
+
+def bound(rng, told):
+    """Power at .05 of one who knows chances, kind and direction of a drift over 5,000 attempts."""
     # information on a rate of refusals f in a verdict of chance P (1 - f)
     rate, p = drifting(WITHIN), rng.choice(told, WITHIN)
     p = p * (1 - rate)
     told = p / (1 - rate) ** 2 / np.maximum(1 - p, 1e-9)
     shape = rate - np.average(rate, weights=told)
-    most = special.ndtr(np.sqrt((shape**2 * told).sum()) - special.ndtri(0.95))
-    return bool(among), bool(alone), most
+    return special.ndtr(np.sqrt((shape**2 * told).sum()) - special.ndtri(0.95))
+
+
+def bank_of_half(rng, solved, tried):
+    """A bank of every second model, whose right answers were refused at 2%, and the other rows."""
+    known = np.arange(len(solved)) % 2 == 0
+    kept = rng.binomial(solved[known].astype(int), 0.98).astype(float)
+    bank = subject(kept, tried[known]).bank
+    assert bank is not None
+    return bank, solved[~known], tried[~known]
+
+
+def with_bank(rng, solved, tried, _, *, refuse=drifting):
+    """The same log of 5,000 cells with a bank of models that are not in it: among all, and alone.
+
+    Last the power of one who knows the chance of each cell, the kind of change and its direction,
+    at .05.
+    """
+    bank, rows, n = bank_of_half(rng, solved, tried)
+    told = np.repeat(curves(solved, tried)[np.arange(len(solved)) % 2 == 1].ravel(), n.ravel())
+    of = stream(rng, rows, n, refuse, WITHIN)
+    known, _ = recall(of.matrix, bank)
+    alone = findings(replace(of, known=known), "verifier", 0.05)
+    among = [row for row in alone if row["evidence"]["p"] < share(of, "verifier")]
+    return bool(among), bool(alone), bound(rng, told)
 
 
 def dead(rng, solved, tried, turned):
@@ -234,7 +263,7 @@ def test_the_alarm_is_spent_over_the_sections_that_look():
 def plantings(data, fault, name):
     """What `fault` gives for each seed."""
     shapes = {keys: {"shape": (60, 500)}, drift: {"shape": (60, 1000), "shift": 2.0}}
-    shapes |= {short: shapes[drift], steady: shapes[drift]}
+    shapes |= {short: shapes[drift], steady: shapes[drift], with_bank: shapes[drift]}
     shape = shapes.get(getattr(fault, "func", fault), {}) if name == "sim" else {}
     rows = []
     for seed in range(FIRST, FIRST + TIMES):
@@ -283,6 +312,30 @@ def test_a_steady_verifier_of_5000_attempts_is_let_be(data_dir, log):
     alarms = {name: sum(plantings(data_dir, partial(steady, log=log), name)) for name in TABLES}
     made = TIMES * len(TABLES)
     print(f"\nsteady verdicts, {log}: false alarms {alarms} of {TIMES} each")
+    assert special.bdtrc(sum(alarms.values()) - 1, made, 0.05) > 0.001
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TABLES)
+def test_a_bank_of_other_models_finds_twice_as_many_drifts_of_5000(data_dir, name):
+    rows = plantings(data_dir, with_bank, name)
+    among, alone, most = np.mean(rows, axis=0)
+    print(
+        f"\n5,000 attempts of {name} with a bank: found {among:.2f}, alone {alone:.2f}; "
+        f"bound {most:.3f}; {TIMES} plantings"
+    )
+    assert alone <= most + 4 * np.sqrt(most * (1 - most) / TIMES) + 0.01
+    least = {"crux": 0.55, "gsm": 0.8, "sim": 0.5, "lcb": 0.15}[name]  # a third without a bank
+    assert special.bdtr(alone * TIMES, TIMES, least) > 0.001
+
+
+@pytest.mark.slow
+def test_a_steady_verifier_is_let_be_with_a_bank(data_dir):
+    """Items of real models that the bank does not know, whatever else they do differently."""
+    even = partial(with_bank, refuse=lambda n: np.full(n, 0.045))
+    alarms = {name: sum(row[1] for row in plantings(data_dir, even, name)) for name in TABLES}
+    made = TIMES * len(TABLES)
+    print(f"\nsteady verdicts with a bank: false alarms {alarms} of {TIMES} each")
     assert special.bdtrc(sum(alarms.values()) - 1, made, 0.05) > 0.001
 
 

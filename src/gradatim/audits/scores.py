@@ -29,7 +29,7 @@ from gradatim.evaluation.resampling import check_prices
 from gradatim.evaluation.verifier_error import stated_rates
 from gradatim.progress import Progress, Tick, silent
 from gradatim.store.run import Run
-from gradatim.types import Matrix, Responses
+from gradatim.types import Bank, Matrix, Responses
 
 Look = Callable[[Subject], dict[str, Any] | None]
 Rate = float | tuple[float, float, float]
@@ -108,6 +108,7 @@ SECTIONS: tuple[Section, ...] = (
 def audit_file(  # noqa: PLR0913  (one keyword for each thing that a section can be told)
     source: str | Path | Run | Responses | Matrix,
     *,
+    bank: Bank | Run | str | Path | None = None,
     against: Sequence[str | Path] = (),
     only: Sequence[str] = (),
     false_positive: Rate | None = None,
@@ -123,6 +124,8 @@ def audit_file(  # noqa: PLR0913  (one keyword for each thing that a section can
 
     Args:
         source: a file of problems, a matrix, logs, a table of attempts, a run or its folder.
+        bank: items calibrated on other attempts (a bank, its file, a run's newest): drift and
+            items that changed are measured against it.
         against: files of problems that must not be among those of `source`, say what was trained
             on.
         only: names of SECTIONS; none: all.
@@ -144,7 +147,7 @@ def audit_file(  # noqa: PLR0913  (one keyword for each thing that a section can
         section and what it needs; notes: what was not read.
 
     Raises:
-        ArgumentError: an unknown section, or an alarm out of range.
+        ArgumentError: an unknown section, an alarm out of range, a bank with none of the items.
         FormatError: a file that is not what it should be.
     """
     checks.within(1e-6, 0.5, alarm=alarm)
@@ -156,7 +159,8 @@ def audit_file(  # noqa: PLR0913  (one keyword for each thing that a section can
     stated = {"false_positive": false_positive, "false_negative": false_negative}
     stated = {name: rate for name, rate in stated.items() if rate is not None}
     errors = stated_rates(**stated) if stated else None
-    subject = open_subject(source, against=against, errors=errors, seed=seed, **reading)
+    about = {"bank": bank, "against": against, "errors": errors, "seed": seed}
+    subject = open_subject(source, **about, **reading)
     subject = replace(subject, stakes=stakes, ahead=ahead)
     found = look_through(subject, wanted, alarm=alarm, progress=progress)
     return {

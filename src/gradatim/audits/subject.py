@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradatim.audits.columns import constant, informative, listed, pick, typed
+from gradatim.audits.known import Known, recall
 from gradatim.audits.questions import (
     ANSWERS,
     PROMPTS,
@@ -64,6 +65,7 @@ class Subject:
         of_item: name -> (item,) what the file says of items: split, date_ms, subtask, difficulty.
         of_solver: name -> (solver,) what it says of solvers: seed, run, step, family.
         bank: items and solvers on one scale (2PL); None: fewer than two of either.
+        known: of items from other attempts; None: no bank was given.
         attempts: None where the file has sums only.
         questions: texts of problems; `against`: those that no question should be among.
         errors: rates at which the verifier is said to err; None: nothing is said.
@@ -77,6 +79,7 @@ class Subject:
     name: str
     matrix: Matrix | None = None
     bank: Bank | None = None
+    known: Known | None = None
     of_item: Mapping[str, np.ndarray] = field(default_factory=dict)
     of_solver: Mapping[str, np.ndarray] = field(default_factory=dict)
     attempts: Attempts | None = None
@@ -113,6 +116,7 @@ def written(rate: Estimate) -> str:
 def open_subject(
     source: str | Path | Run | Responses | Matrix,
     *,
+    bank: Bank | Run | str | Path | None = None,
     against: Sequence[str | Path] = (),
     errors: ErrorRates | None = None,
     alarm: float = 0.01,
@@ -123,16 +127,21 @@ def open_subject(
 
     Args:
         source: a file of problems, a matrix, logs, a table of attempts, a run or its folder.
+        bank: items calibrated on other attempts: a bank, its file, or a run's newest. That of
+            `source` itself is of the attempts under audit and is refused: drift is in it.
         against: files of problems that must not be among those of `source`: what was trained on.
         errors, alarm, seed: as in Subject.
         reading: format, score, columns, span of `store.logs.read_files`.
 
     Raises:
         FormatError: neither problems nor results are in it; says the columns there are.
-        ArgumentError: an option that the source has no use for.
+        ArgumentError: an option that the source has no use for; a bank without one of its items.
     """
     about = {"errors": errors, "alarm": alarm, "seed": seed}
     subject = _opened(source, against, about, reading)
+    if bank is not None:
+        known, note = recall(subject.matrix, bank, source=source)
+        subject = replace(subject, known=known, notes=(*subject.notes, note))
     matrix = subject.matrix
     if matrix is None or min(matrix.solved.shape) < 2:
         return subject

@@ -14,14 +14,20 @@ LEAST = 100  # attempts
 
 def find_trend(subject: Subject) -> dict[str, Any] | None:
     """Verdicts that change over the attempts as made, given who answered what."""
-    attempts, bank = subject.attempts, subject.bank
-    if attempts is None or bank is None or len(attempts.score) < LEAST:
+    attempts, bank, known = subject.attempts, subject.bank, subject.known
+    if attempts is None or len(attempts.score) < LEAST:
         return None
-    found = verdict_trend(attempts.solver, attempts.item, attempts.score, bank, seed=subject.seed)
+    judged, found, notes = attempts[:3], None, []
+    if known is not None:
+        found = verdict_trend(*judged, known.bank, before=known.items, seed=subject.seed)
+        if found is None and bank is not None:
+            notes.append(f"fewer than {LEAST} attempts on items of the bank: judged without it")
+    if found is None and bank is not None:
+        found = verdict_trend(*judged, bank, seed=subject.seed)
     if found is None:
         return None
-    findings, notes = [], []
-    n = len(attempts.score)
+    findings = []
+    n = found.change.n
     if found.p < subject.alarm:
         change = found.change
         since = "over the file" if found.start is None else f"from attempt {found.start:,} on"

@@ -28,6 +28,10 @@ def audit(
         bool, typer.Option("--all", help="Every family and every verifier.")
     ] = False,
     n: Annotated[int, typer.Option("-n", help="Problems of each, over levels 1 to 10.")] = 200,
+    bank: Annotated[
+        Path | None,
+        typer.Option(help="Items calibrated on other attempts: a bank, or a run with one."),
+    ] = None,
     against: Annotated[
         list[Path] | None,
         typer.Option(help="Problems that the file must not share, say those trained on."),
@@ -81,6 +85,7 @@ def audit(
     if everything == (subject is not None):
         raise ArgumentError("give one of FILE, family:NAME, verifier:NAME or --all")
     options = reading(score=score, format=format, column=column, span=span)
+    options |= {"bank": bank} if bank else {}
     options |= {"against": against} if against else {}
     options |= {"only": only} if only else {}
     options |= _rates(false_positive=false_positive, false_negative=false_negative)
@@ -90,7 +95,7 @@ def audit(
         found = audits.audit_file(
             Path(str(subject)), alarm=alarm, seed=seed, progress=reporter(quiet), **options
         )
-        emit(found, as_json=as_json, text=sections(found))
+        emit(found, as_json=as_json, text=sections)
         if not found["passed"]:
             raise typer.Exit(1)
         return

@@ -10,12 +10,9 @@ import numpy as np
 from scipy import special
 
 from gradatim import checks
-from gradatim.evaluation.curves import rising
-from gradatim.scale import irt
-from gradatim.types import Bank, Estimate, Responses
+from gradatim.evaluation.verdict_chances import Axis, expect
+from gradatim.types import Bank, Estimate
 
-EDGE = 0.02  # chances are kept this far from 0 and 1: no curve is that sure of a verdict
-BINS = 60  # of attempts by chance, whose share solved is counted
 DRAWS, WORK = (999, 3999), 4e7  # fewest and most draws, and attempts drawn in all
 BLOCK = (256, 4096)  # draws and attempts at a time
 ENOUGH = 200  # draws as large as the real one, after which p is known well enough
@@ -40,9 +37,18 @@ STARTS = (
     0.98,
     0.99,
 )
-REPEATED, OWN = 3, 2.0  # attempts a cell from which it is its own expectation; weight of the curve
 TOLD = 0.1  # share of a template that must be left once solvers and items are taken out
 FAULTS = ("refused", "passed")
+
+
+class Look(NamedTuple):
+    """What one template shows: of which fault, from where on, and how surely."""
+
+    fault: str
+    start: int | None
+    z: float
+    error: float
+    told: float
 
 
 class Trend(NamedTuple):
@@ -73,6 +79,7 @@ def verdict_trend(
     score: np.ndarray,
     bank: Bank,
     *,
+    before: np.ndarray | None = None,
     level: float = 0.95,
     seed: int = 0,
 ) -> Trend | None:
@@ -81,16 +88,19 @@ def verdict_trend(
     A verifier that refuses a share f of right answers makes a chance P one of P (1 - f); one that
     passes a share g of wrong ones P + g (1 - P). The score of a change of f or g over time is
     taken for a steady trend and for a step at each of 17 places, less what any abilities and
-    difficulties could do. The larger of the two trends, and the largest of the steps, are compared
-    with those of verdicts drawn anew, and the less usual of the two counts: half of the alarm is
-    for a steady trend, which many places of a step would drown.
+    difficulties could do, or difficulties known `before` within their errors. The larger of the
+    two trends, and the largest of the steps, are compared with those of verdicts drawn anew, and
+    the less usual of the two counts: half of the alarm is for a steady trend, which many places of
+    a step would drown.
 
     Args:
         solver, item: (attempt,) int, indices into the bank's; attempts in the order of verdicts.
         score: (attempt,) float in [0, 1].
         bank: of these attempts.
+        before: (item,) bool, items that the bank knows from other attempts, on whose scale it has
+            the solvers of these; attempts on the others are left out. None: it knows none.
         level: of the interval of the change.
-        seed: of halves and draws.
+        seed: of folds and draws.
 
     Returns:
         Trend; None where the order is that of solvers or of items, so that nothing can be told.
@@ -98,10 +108,11 @@ def verdict_trend(
 
     Ref: efficient score, Rao 1948, with the nuisance taken out; a step at an unknown place:
     Andrews 1993, Econometrica 61:821; differs: its largest value by a parametric bootstrap, since
-    a rare refusal in a short stretch is far from normal. The less usual of two: Westfall & Young
-    1993, Resampling-based multiple testing, 2.3; draws end where many were as large: Besag &
-    Clifford 1991, Biometrika 78:301. Chances are of the other half of the
-    attempts, so that no verdict vouches for itself.
+    a rare refusal in a short stretch is far from normal (the mean of likelihood ratios, Andrews &
+    Ploberger 1994, is ruled by such stretches). The less usual of two: Westfall &
+    Young 1993, Resampling-based multiple testing, 2.3; draws end where many were as large: Besag &
+    Clifford 1991, Biometrika 78:301. Chances are of other attempts, so that no verdict vouches for
+    itself.
 
     >>> from gradatim.scale import irt
     >>> from gradatim.types import Matrix
@@ -121,115 +132,46 @@ def verdict_trend(
     """
     checks.shapes(solver=(solver, "attempt"), item=(item, "attempt"), score=(score, "attempt"))
     known = np.isfinite(bank.ability)[solver] & np.isfinite(bank.difficulty)[item]
+    if before is not None:
+        known &= np.asarray(before)[item]
     places = np.flatnonzero(known)
     places = places[:: 1 + len(places) // MOST]
     solver, item, score = solver[places], item[places], np.asarray(score, dtype=float)[places]
     if len(score) < 100:
         return None
-    p, rest, axes, metric = _expected((solver, item, score), bank, seed)
-    plain = [(solver, np.ones(len(score))), (item, np.ones(len(score)))]
-    looks, rows, noise = [], [], p * (1 - p)
+    attempts = solver, item, score
+    p, rest, axes, metric = expect(attempts, bank, before=before is not None, seed=seed)
+    plain = [Axis(solver, np.ones(len(score))), Axis(item, np.ones(len(score)))]
+    looks, rows, moved, noise = [], [], [], p * (1 - p)
     for start in (None, *(round(share * len(score)) for share in STARTS)):
         shape = _shape(len(score), start)
-        left = _without(shape, plain, metric)
+        left, _ = _without(shape, plain, metric)
         told = float((left**2 * metric).sum()) / float((shape**2 * metric).sum())
         if told < TOLD:  # an order of solvers, or of items
             continue
         for fault, unit in zip(FAULTS, (-1 / (1 - p), 1 / p), strict=True):
-            pure = _without(shape * unit, axes, metric)
-            spread = float(np.sqrt((pure**2 * noise).sum()))
+            pure, shared = _without(shape * unit, axes, metric)
+            spread = float(np.sqrt((pure**2 * noise).sum() + (shared**2).sum()))
             z = float((pure * rest).sum()) / spread
             rows.append((pure / spread).astype(np.float32))
+            moved.append(shared / spread)
             error = spread / float((pure * shape * unit * noise).sum())
-            looks.append((fault, z, start, z * error, error, told))
+            looks.append(Look(fault, start, z, error, told))
     if not looks:
         return None
-    steady = np.array([look[2] is None for look in looks])
-    z = np.array([look[1] for look in looks])
-    chance, best = _chance(np.stack(rows), p, z, steady, seed=seed)
-    fault, z, start, change, error, told = looks[best]
-    wide = special.ndtri(0.5 + level / 2) * error
+    steady = np.array([look.start is None for look in looks])
+    z = np.array([look.z for look in looks])
+    chance, best = _chance((np.stack(rows), np.stack(moved)), p, z, steady, seed=seed)
+    fault, start, best_z, error, told = looks[best]
+    change, wide = best_z * error, special.ndtri(0.5 + level / 2) * error
     return Trend(
         p=chance,
         fault=fault,
         change=Estimate(change, change - wide, change + wide, len(score)),
         start=None if start is None else int(places[start]),
-        z=z,
-        told=float(told),
+        z=best_z,
+        told=told,
     )
-
-
-def _expected(
-    attempts: tuple[np.ndarray, np.ndarray, np.ndarray], bank: Bank, seed: int
-) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
-    """(attempt,) chances, residuals, what a template must leave alone, and weights.
-
-    The weights are those of the fit that made the residuals, or they would not be orthogonal.
-    """
-    solver, item, score = attempts
-    a, ones = bank.discrimination[item], np.ones(len(score))
-    p = special.expit(a * (bank.ability[solver] - bank.difficulty[item]))
-    size = item.max() + 1
-    cell = np.unique(solver.astype(np.int64) * size + item, return_inverse=True)[1].reshape(-1)
-    half = np.random.default_rng(seed).random(len(score)) < 0.5
-    if len(score) >= REPEATED * (cell.max() + 1):  # each cell is compared with itself
-        own = (np.bincount(cell, weights=score) / np.bincount(cell))[cell]
-        apart = _observed(_cells_without(cell, score, p, half), score)
-        return apart, score - own, [(cell, ones)], ones
-    apart = _observed(_without_half(attempts, bank, p, half), score)
-    return apart, score - p, [(solver, a), (item, ones)], np.maximum(p * (1 - p), 1e-4)
-
-
-def _without_half(
-    attempts: tuple[np.ndarray, np.ndarray, np.ndarray],
-    bank: Bank,
-    chance: np.ndarray,
-    half: np.ndarray,
-) -> np.ndarray:
-    """(attempt,) chances from a bank of the other half: no verdict vouches for itself."""
-    solver, item, score = attempts
-    found = chance.copy()
-    for own in (half, ~half):
-        other = ~own
-        code, cell = np.unique(
-            solver[other].astype(np.int64) * len(bank.items) + item[other], return_inverse=True
-        )
-        responses = Responses(
-            solver=code // len(bank.items),
-            item=code % len(bank.items),
-            solved=np.bincount(cell.reshape(-1), weights=score[other]),
-            tried=np.bincount(cell.reshape(-1)),
-            solvers=bank.solvers,
-            items=bank.items,
-        )
-        made = irt.fit(responses)
-        logit = made.discrimination[item] * (made.ability[solver] - made.difficulty[item])
-        known = own & np.isfinite(logit)
-        found[known] = special.expit(logit[known])
-    return found
-
-
-def _cells_without(
-    cell: np.ndarray, score: np.ndarray, chance: np.ndarray, half: np.ndarray
-) -> np.ndarray:
-    """(attempt,) share solved of the cell's attempts in the other half, and some of the curve."""
-    found = np.empty(len(score))
-    for own in (half, ~half):
-        tried = np.bincount(cell, weights=~own)
-        solved = np.bincount(cell, weights=score * ~own)
-        found[own] = ((solved[cell] + OWN * chance) / (tried[cell] + OWN))[own]
-    return found
-
-
-def _observed(chance: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """(attempt,) share solved by attempts of like chance: errors at all times are in it."""
-    order = np.argsort(chance, kind="stable")
-    starts = np.unique(np.linspace(0, len(order), BINS, endpoint=False).astype(int))
-    size = np.diff(np.r_[starts, len(order)])
-    shown = rising(np.add.reduceat(score[order], starts) / size, size.astype(float))
-    found = np.empty(len(chance))
-    found[order] = np.repeat(shown, size)
-    return np.clip(found, EDGE, 1 - EDGE)
 
 
 def _shape(n: int, start: int | None) -> np.ndarray:
@@ -240,28 +182,50 @@ def _shape(n: int, start: int | None) -> np.ndarray:
 
 
 def _without(
-    row: np.ndarray, axes: Sequence[tuple[np.ndarray, np.ndarray]], noise: np.ndarray
-) -> np.ndarray:
-    """A template less what abilities and difficulties could do, by weighted least squares."""
-    bends = [np.bincount(code, weights=noise * f * f) for code, f in axes]
-    size = float((row * row * noise).sum())
+    row: np.ndarray, axes: Sequence[Axis], metric: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A template less what abilities and difficulties could do, by weighted least squares.
+
+    Returns:
+        (attempt,) what is left, and (code,) what a deviate of each shift known beforehand adds to
+        its product with the residuals.
+    """
+    bends = [np.bincount(x.code, weights=metric * x.factor**2) for x in axes]
+    holds: list[np.ndarray] = []
+    for axis, bend in zip(axes, bends, strict=True):
+        known = axis.precision
+        holds.append(np.zeros(len(bend)) if known is None else known[: len(bend)])
+    shifts: list[np.ndarray] = [np.zeros(len(bend)) for bend in bends]
+    size = float((row * row * metric).sum())
     for _ in range(SWEEPS):
-        for (code, factor), bend in zip(axes, bends, strict=True):
-            pull = np.bincount(code, weights=noise * factor * row)
-            row = row - factor * (pull / np.maximum(bend, 1e-12))[code]
-        before, size = size, float((row * row * noise).sum())
-        if before - size < 1e-4 * before:
+        for axis, bend, hold, shift in zip(axes, bends, holds, shifts, strict=True):
+            pull = np.bincount(axis.code, weights=metric * axis.factor * row) - hold * shift
+            step = pull / np.maximum(bend + hold, 1e-12)
+            shift += step
+            row = row - axis.factor * step[axis.code]
+        before, size = size, float((row * row * metric).sum())
+        if abs(before - size) < 1e-4 * before:
             break
-    return row
+    shared: list[np.ndarray] = [np.empty(0)]
+    for axis, hold, shift in zip(axes, holds, shifts, strict=True):
+        if axis.precision is not None:
+            shared.append(np.sqrt(hold) * shift)
+    return row, np.concatenate(shared)
 
 
 def _chance(
-    pure: np.ndarray, chance: np.ndarray, z: np.ndarray, steady: np.ndarray, *, seed: int
+    templates: tuple[np.ndarray, np.ndarray],
+    chance: np.ndarray,
+    z: np.ndarray,
+    steady: np.ndarray,
+    *,
+    seed: int,
 ) -> tuple[float, int]:
     """How seldom verdicts drawn from their chances are as far off in a trend, or in a step.
 
     Args:
-        pure: (template, attempt) float32, each of unit variance under these chances.
+        templates: (template, attempt) float32 and (template, shift): with verdicts of these
+            chances and deviates of the shifts, each has unit variance.
         chance: (attempt,).
         z: (template,) deviates of the real verdicts.
         steady: (template,) bool, a trend or a step.
@@ -273,7 +237,7 @@ def _chance(
     rng, groups = np.random.default_rng(seed), [g for g in (steady, ~steady) if g.any()]
     draws = int(np.clip(WORK // len(chance), *DRAWS))
     bound = (65536 * chance).astype(np.uint16)
-    pure = np.ascontiguousarray(pure.T)
+    pure, moved = np.ascontiguousarray(templates[0].T), templates[1].T
     middle = (bound / np.float32(65536)) @ pure
     tops = _largest(z[None], groups)  # the real one first: under no change it is one of them
     while len(tops) <= draws and (tops[1:] >= tops[0]).sum(axis=0).min() < ENOUGH:
@@ -283,6 +247,8 @@ def _chance(
             here = bound[at : at + BLOCK[1]]
             solved = rng.integers(0, 65536, (many, len(here)), dtype=np.uint16) < here
             drawn += solved.astype(np.float32) @ pure[at : at + BLOCK[1]]
+        if len(moved):
+            drawn += (rng.normal(size=(many, len(moved))) @ moved).astype(np.float32)
         tops = np.concatenate([tops, _largest(drawn, groups)])
     ranks = np.sort(tops, axis=0)
     above = np.stack(
