@@ -300,7 +300,7 @@ def test_the_command_prints_text_json_a_page_and_its_exit_code(files, capsys):
 
 @pytest.mark.slow
 def test_the_page_on_comparisons():
-    assert readme_check.check(readme_check.ROOT / "docs" / "how-to" / "compare.md") == 11
+    assert readme_check.check(readme_check.ROOT / "docs" / "how-to" / "compare.md") == 15
 
 
 def test_the_picture_names_every_pair():

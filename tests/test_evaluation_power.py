@@ -6,11 +6,14 @@ import pytest
 
 from gradatim.evaluation.pairs import differences, steps
 from gradatim.evaluation.power import (
+    Single,
     Variance,
+    assumed,
     clustered,
     detectable,
     problems_needed,
     samples_needed,
+    single,
     split_variance,
 )
 from gradatim.types import Estimate
@@ -85,6 +88,53 @@ def test_attempts_help_until_only_problems_do():
     assert detectable(parts, 1000, samples=k - 1).value > 0.025
     assert samples_needed(parts, 0.01, 1000) is None
     assert clustered(parts, 0.68).between == pytest.approx(0.38)
+
+
+# -- without a pilot --------------------------------------------------------------------------
+
+
+def test_what_one_solver_says_of_a_second_by_hand():
+    # rates 0 .5 1 1: variance 11/48; one attempt varies by p(1-p) 4/3: 0 1/3 0 0, so luck = 1/12,
+    # noise of four = 1/48 and the true rates vary by 10/48
+    one = single(np.array([0.0, 2, 4, 4]), np.full(4, 4), step=0.25)
+    assert (one.mean, one.samples) == (0.625, 4)
+    assert one.total.value == pytest.approx(11 / 48)
+    assert one.luck == pytest.approx(1 / 12)
+    found = assumed(one, 0.5)  # half of 11/48 is shared: 2 (11/48 - 11/96)
+    assert found.total.value == pytest.approx(11 / 48)
+    assert found.between == pytest.approx(2 * (10 / 48 - 11 / 96))
+    assert found.within == pytest.approx(2 / 12)
+    # no more than what two runs of the same solver share: only luck is left
+    assert assumed(one, 1.0).between == 0
+    assert assumed(one, 1.0).total.value == pytest.approx(2 / 48)
+    once = single(np.array([0.0, 1, 1, 1]), np.ones(4), step=1.0)
+    assert once.luck is None
+    assert assumed(once, 0.0).total.value == pytest.approx(2 * once.total.value)
+    graded = Single(0.5, Estimate(0.04, 0.03, 0.05, 90), None, 1.0, 0.0, 0.3)
+    assert (
+        detectable(assumed(graded, 0.5), 90).value
+        > detectable(assumed(graded._replace(jump=0.0), 0.5), 90).value
+    )
+    with pytest.raises(ValueError, match=r"`correlation` must lie in \[-1, 1\]"):
+        assumed(once, 1.5)
+
+
+def test_a_plan_from_one_solver_is_that_of_the_pair_where_the_correlation_is_known(data_dir):
+    solved, tried = null_splits.load(data_dir, "zeroeval_crux")
+    rng, ratio, held = np.random.default_rng(5), [], []
+    while len(ratio) < 60:
+        mine, made = null_splits.pair(solved, tried, rng)
+        first, second = (mine / made).mean(axis=1)
+        if abs(first - second) > 0.05:
+            continue
+        seen = detectable(announced(mine, made), 800).value
+        one = single(mine[0], made[0], step=1.0)
+        alike = np.corrcoef(mine / made)[0, 1]
+        ratio.append(detectable(assumed(one, alike), 800).value / seen)
+        low, high = (detectable(assumed(one, r), 800).value for r in (0.7, 0.3))
+        held.append(low <= seen <= high)
+    assert np.mean(np.abs(np.log(ratio)) < 0.1) > 0.9
+    assert np.mean(held) > 0.9  # correlations of .3 to .7 are said beside the assumed one
 
 
 # -- power, as announced ----------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The verb `compare`: is one better than the other, and what would tell?"""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,12 +22,14 @@ NAMED = 8  # problems that are listed
 
 def compare(
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="SOURCE...",
-            help="Runs, logs, tables or matrix files; PATH:SOLVER for one solver of several.",
+            metavar="[SOURCE...]",
+            help="Runs, logs, tables or matrix files; PATH:SOLVER for one solver of several. With "
+            "--plan one is enough, or a bank, or none.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="Solver that each other is compared with; else all pairs.")
     ] = None,
@@ -56,6 +58,10 @@ def compare(
     ] = None,
     samples: Annotated[
         int | None, typer.Option("--samples", "-k", help="Its attempts of each solver on each.")
+    ] = None,
+    correlation: Annotated[
+        float | None,
+        typer.Option(help="For a plan with one solver: how alike the scores of another; else .5."),
     ] = None,
     power: Annotated[float, typer.Option(help="Chance of seeing what is there.")] = 0.8,
     fail_if_worse: Annotated[
@@ -92,15 +98,17 @@ def compare(
 
     Example: gradatim compare matrix.npz --baseline base --plan 500 --samples 4
 
+    Example: gradatim compare runs/before --plan 500
+
     Example: gradatim compare matrix.npz --rank irt
     """
     if output is not None:
         output = page_path(output)  # refused before the work, not after
-    for text in sources:
+    for text in sources or ():
         if not Path(text).exists() and text.replace(".", "", 1).isdigit():
             raise ArgumentError(f"{text} is no file; the margin of a gate is --margin {text}")
     found = engine.compare(
-        *sources,
+        *(sources or ()),
         baseline=baseline,
         shared=shared,
         by=by,
@@ -111,6 +119,7 @@ def compare(
         effect=effect,
         plan=plan,
         samples=samples,
+        correlation=correlation,
         power=power,
         fail_if_worse=fail_if_worse,
         fail_unless_better=fail_unless_better,
@@ -122,6 +131,8 @@ def compare(
         **reading(score=score, format=format, column=column, span=span),
     )
     if output is not None:
+        if found["planned"] is not None:
+            raise ArgumentError("`--output` shows a comparison; a plan with one solver has none")
         found["output"] = str(compare_report(found, output))
     emit(found, as_json=as_json, text=_text)
     if not found["passed"]:
@@ -133,6 +144,8 @@ def compare(
 
 def _text(found: Mapping[str, Any]) -> str:
     rows = found["comparisons"]
+    if found["planned"] is not None:
+        return "\n".join(_planned(found) + [f"note: {note}" for note in found["notes"]])
     lines = ranking_text(found) + (_one(rows[0]) if len(rows) == 1 else _many(found))
     lines += _solvers(found)
     lines += _ahead(found) + _changed(rows) + _group_table(found)
@@ -258,6 +271,34 @@ def _ahead(found: Mapping[str, Any]) -> list[str]:
             f"{_count(plan['problems_for_effect'])} problems for {effect}"
         )
     return lines
+
+
+def _planned(found: Mapping[str, Any]) -> list[str]:
+    """A plan from one solver: what is assumed, what it would show, what it needs."""
+    plan, rule = found["planned"], found["power"]
+    need, value, effect = plan["needed"], plan["detectable"], _goal(rule["effect"])
+    of = "two that have not run"
+    if plan["problems_now"]:
+        there = f"{plan['problems_now']:,} problems, score {plan['rate']:.3f}"
+        of = f"{plan['of']} ({there}) with one that has not run"
+    attempts = f"{plan['samples']:g} attempt" + ("" if plan["samples"] == 1 else "s")
+    alike = f"correlate {plan['correlation']:g}"
+    if plan["assumed"]:
+        alike = f"are assumed to {alike} (--correlation says otherwise)"
+    lines = [
+        f"plan to compare {of}; over problems their scores {alike}",
+        f"{plan['problems']:,} problems with {attempts} each show {points(value.value)} "
+        f"[{100 * value.low:.1f}, {100 * value.high:.1f}] with "
+        f"{rule['power']:.0%} power{_if(plan['detectable_if'], points)}",
+    ]
+    more = _more(need | {"samples": None}, effect)
+    others = _if(need["more_if"], lambda n: _count(n) + " more")
+    return [*lines, more + others]
+
+
+def _if(values: Mapping[str, Any], said: Callable[[Any], str]) -> str:
+    told = [f"{said(value)} at a correlation of {at}" for at, value in values.items()]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _more(need: Mapping[str, Any], effect: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from gradatim import checks
 from gradatim.engine.compare_columns import labels_of
 from gradatim.engine.compare_groups import by_group, changed_problems, repeat_sd, varies
+from gradatim.engine.compare_plan import plan_alone, without_results
 from gradatim.engine.compare_ranking import first_of_many, meeting, ranking
 from gradatim.engine.compare_rows import Rule, describe_pairs, judge
 from gradatim.engine.compare_sources import Arms, open_arms
@@ -41,6 +42,7 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     effect: float = 0.02,
     plan: int | None = None,
     samples: int | None = None,
+    correlation: float | None = None,
     power: float = 0.8,
     fail_if_worse: bool = False,
     fail_unless_better: bool = False,
@@ -70,7 +72,10 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
             together), "fdr" or "none".
         level: coverage of the intervals; 1 - level is that of all tests.
         effect: difference that one wants to see, as a share.
-        plan, samples: problems, and attempts of each solver on each, of an evaluation to come.
+        plan, samples: problems, and attempts of each solver on each, of an evaluation to come. With
+            `plan` one solver is enough, or a bank, or none: see `planned`.
+        correlation: of a solver's scores over problems with those of one that has not run, for a
+            plan with one; None: assumed to be .5.
         power: chance of finding what is there.
         fail_if_worse: `passed` is False where a solver is worse than the first, or the baseline,
             by more than the margin.
@@ -92,7 +97,8 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         verdict ("better", "worse", "open": of the second), first_rate, second_rate, se,
         se_problems, se_attempts (None where attempts cannot tell), detectable, needed, plan,
         changed; groups; ranking and ranked (None for two solvers unless asked for; see
-        `engine.compare_ranking.ranking`); correction; gate; passed; notes.
+        `engine.compare_ranking.ranking`); correction; gate; passed; notes; planned: None, or of one
+        solver (then the others are empty) what `engine.compare_plan.plan_alone` gives.
 
     Raises:
         ArgumentError: fewer than two solvers, fewer than two shared problems, different problems
@@ -102,7 +108,17 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     rule = Rule(level, correct, effect, power, margin, plan, samples)
     kinds = [*["worse"] * fail_if_worse, *["not better"] * fail_unless_better]
     _check(rule, kinds, reading)
-    arms = open_arms(sources, groups=groups, **reading)
+    least = 1 if plan is not None or correlation is not None else 2
+    known = least == 2 or not without_results(sources)
+    arms = open_arms(sources, groups=groups, least=least, **reading) if known else None
+    if arms is None or len(arms.names) == 1:
+        _alone(kinds, rank, cluster)
+        return _planned(plan_alone(sources, arms, rule=rule, correlation=correlation), rule)
+    if correlation is not None:
+        raise ArgumentError(
+            "`correlation` is for a plan with one solver; these tell how alike they are: leave it "
+            "out"
+        )
     ranks, ranked = ranking(arms, how=rank, by=rank_by, level=level, draws=draws, seed=seed)
     if rank is not None and baseline is None and not kinds:
         baseline = first_of_many(ranks, most=MOST)
@@ -141,6 +157,7 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         "power": {"power": power, "alpha": rule.alpha(len(listed)), "effect": effect},
         "gate": gate,
         "passed": gate is None or not gate["failed"],
+        "planned": None,
         "notes": list(dict.fromkeys([*notes, *_cautions(arms, rows, cluster)])),
     }
     progress(Tick("compare", len(listed), len(listed)))
@@ -162,6 +179,32 @@ def _check(rule: Rule, kinds: Sequence[str], reading: Mapping[str, Any]) -> None
         checks.whole(2, MOST_PROBLEMS, plan=rule.plan)
     if rule.samples is not None:
         checks.whole(1, MOST_PROBLEMS, samples=rule.samples)
+
+
+def _alone(kinds: Sequence[str], rank: str | None, cluster: str | None) -> None:
+    """Refuse what needs two solvers."""
+    asked = {"a gate": kinds, "`rank`": rank, "`cluster`": cluster}
+    for name, given in asked.items():
+        if given:
+            raise ArgumentError(f"{name} needs at least two solvers, got one: leave it out to plan")
+
+
+def _planned(planned: dict[str, Any], rule: Rule) -> dict[str, Any]:
+    """The result where there is nothing to compare yet."""
+    return {
+        "problems": planned["problems_now"],
+        "solvers": [],
+        "comparisons": [],
+        "groups": [],
+        "ranking": None,
+        "ranked": None,
+        "correction": {"method": rule.correct, "comparisons": 0, "level": rule.level},
+        "power": {"power": rule.power, "alpha": 1 - rule.level, "effect": rule.effect},
+        "gate": None,
+        "passed": True,
+        "planned": {name: value for name, value in planned.items() if name != "notes"},
+        "notes": planned["notes"],
+    }
 
 
 # -- who with whom ----------------------------------------------------------------------------

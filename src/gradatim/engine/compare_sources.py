@@ -52,7 +52,7 @@ class _Source(NamedTuple):
 
 
 def open_arms(
-    sources: Sequence[Given], *, groups: str | Path | None = None, **reading: Any
+    sources: Sequence[Given], *, groups: str | Path | None = None, least: int = 2, **reading: Any
 ) -> Arms:
     """Open what is to be compared.
 
@@ -60,6 +60,7 @@ def open_arms(
         sources: runs, their folders, files of `calibrate`, or PATH:SOLVER for one solver of them
             (a name, or a number of a row, from 1).
         groups: a table of items with further columns (.csv, .jsonl, .parquet).
+        least: solvers that there must be.
         reading: format, score, columns, span of `store.logs.read_files`.
 
     Raises:
@@ -70,7 +71,7 @@ def open_arms(
     found = _opened(sources, reading)
     kept = [_selected(one) for one in found]
     total = sum(len(one.solvers) for one in kept)
-    if total < 2:
+    if total < least:
         names = [
             f"{name} of {one.label}"
             for one, r in zip(found, kept, strict=True)
@@ -79,7 +80,8 @@ def open_arms(
         raise ArgumentError(
             "a comparison needs at least two solvers, got "
             + (f"one: {names[0]}" if names else "none")
-            + "; name another run, log or matrix, or PATH:SOLVER for one of several in a file"
+            + "; name another run, log or matrix, or PATH:SOLVER for one of several in a file; "
+            "--plan N plans a comparison with one that has not run"
         )
     named = _told_apart(found, kept)
     whole, notes = add_up([
@@ -109,7 +111,7 @@ def _opened(sources: Sequence[Given], reading: Mapping[str, Any]) -> list[_Sourc
     found: dict[str, _Source] = {}
     logs = False
     for number, given in enumerate(sources, start=1):
-        source, who = _split(given) if isinstance(given, str | Path) else (given, None)
+        source, who = path_and_solver(given) if isinstance(given, str | Path) else (given, None)
         key, label = _key(source, number)
         if key not in found:
             plain = isinstance(source, Path) and not _is_run(source) and not is_matrix(source)
@@ -138,7 +140,7 @@ def _is_run(path: Path) -> bool:
     return (path / "run.toml").exists()
 
 
-def _split(given: str | Path) -> tuple[Path, str | None]:
+def path_and_solver(given: str | Path) -> tuple[Path, str | None]:
     """PATH or PATH:SOLVER; a solver's name may hold colons, so the longest path that is there."""
     text = str(given)
     if Path(text).exists() or ":" not in text:
@@ -161,7 +163,7 @@ def _selected(source: _Source) -> Responses:
     if source.wanted is None:
         rows_ = sorted(answered)
     else:
-        rows_ = list(dict.fromkeys(_row(who, names, source.label) for who in source.wanted))
+        rows_ = list(dict.fromkeys(solver_row(who, names, source.label) for who in source.wanted))
         for row in rows_:
             if row not in answered:
                 raise ArgumentError(f"{source.label}: {names[row]!r} has no attempt with a score")
@@ -193,7 +195,12 @@ def _answered(whole: Responses | Matrix) -> np.ndarray:
     return np.flatnonzero((whole.tried > 0).any(axis=1))
 
 
-def _row(who: str, names: Sequence[str], label: str) -> int:
+def solver_row(who: str, names: Sequence[str], label: str) -> int:
+    """Index of a solver given by name, or as a row from 1.
+
+    Raises:
+        ArgumentError: nobody is called so.
+    """
     if who in names:
         return names.index(who)
     if who.isascii() and who.isdigit() and 1 <= int(who) <= len(names):

@@ -39,6 +39,103 @@ class Variance(NamedTuple):
     jump: float = 0.0
 
 
+class Single(NamedTuple):
+    """What one solver's results say of the variance of a comparison.
+
+    Attributes:
+        mean: score.
+        total: (Estimate) variance of its rates over problems.
+        luck: variance of one attempt on a problem; None where attempts do not tell.
+        samples, step, jump: see `Variance`.
+    """
+
+    mean: float
+    total: Estimate
+    luck: float | None
+    samples: float
+    step: float
+    jump: float = 0.0
+
+
+def single(
+    solved: np.ndarray,
+    tried: np.ndarray,
+    *,
+    step: float = 0.0,
+    jump: float = 0.0,
+    level: float = 0.95,
+) -> Single:
+    """The variance of one solver's results, for a plan without a pilot.
+
+    Args:
+        solved, tried: (problem,) sums of scores, and attempts >= 1.
+        step, jump, level: see `split_variance`.
+
+    >>> round(single(np.array([0.0, 2, 4, 4]), np.full(4, 4), step=0.25).total.value, 3)
+    0.229
+    """
+    checks.shapes(solved=(solved, "problem"), tried=(tried, "problem"))
+    checks.within(1, np.inf, tried=tried)
+    rate = solved / tried
+    total = spread_of(rate, level=level)
+    samples = float(1 / np.mean(1 / tried))
+    known = bool(step) and bool(np.any(tried >= 2))
+    luck = float(_luck(solved[None], tried[None])[0]) if known else None
+    return Single(float(rate.mean()), total, luck, samples, step, jump)
+
+
+def assumed(one: Single, correlation: float) -> Variance:
+    """The variance of the difference to a second solver that varies as much as this one.
+
+    Args:
+        one: of the solver that is known.
+        correlation: of the two solvers' scores over problems, with the attempts that `one` has.
+            Where attempts are told apart it counts for no more than that of two runs of one solver.
+
+    Ref: Miller 2024, arXiv 2411.00640, sections 4 and 5: Var(A - B) = Var(A) + Var(B) - 2 Cov.
+
+    >>> one = Single(0.5, Estimate(0.25, 0.2, 0.3, 400), None, 1.0, 1.0)
+    >>> assumed(one, 0.5).total.value
+    0.25
+    """
+    checks.within(-1, 1, correlation=correlation)
+    seen, noise = one.total.value, 0.0 if one.luck is None else one.luck / one.samples
+    true = max(seen - noise, 0.0)
+    shared = correlation * seen if one.luck is None else min(correlation * seen, true)
+    total = 2 * (seen - shared)
+    scale = total / seen if seen > 0 else 0.0
+    spread = Estimate(total, one.total.low * scale, one.total.high * scale, one.total.n)
+    if one.luck is None:
+        return Variance(spread, None, None, one.samples, one.step, one.jump)
+    within = 2 * min(one.luck, seen * one.samples)
+    return Variance(spread, 2 * (true - shared), within, one.samples, one.step, one.jump)
+
+
+def spread_of(value: np.ndarray, *, level: float = 0.95) -> Estimate:
+    """Variance over problems with an interval from its fourth moment.
+
+    Raises:
+        ArgumentError: fewer than two problems.
+
+    Ref: O'Neill 2014, American Statistician 68:282.
+    """
+    n = len(value)
+    if n < 2:
+        raise ArgumentError(f"a variance over problems needs at least two, got {n}")
+    total = float(value.var(ddof=1))
+    fourth = float(np.mean((value - value.mean()) ** 4))
+    error = np.sqrt(max(fourth - total**2 * (n - 3) / (n - 1), 0) / n)
+    half = special.ndtri(0.5 + level / 2) * error
+    return Estimate(total, max(total - half, 0.0), total + half, n)
+
+
+def _luck(solved: np.ndarray, tried: np.ndarray) -> np.ndarray:
+    """(solver,) variance of one attempt, from the problems tried twice or more."""
+    again, rate = tried >= 2, solved / tried
+    each = np.where(again, rate * (1 - rate) * tried / np.maximum(tried - 1, 1), 0)
+    return each.sum(axis=1) / again.sum(axis=1)
+
+
 def split_variance(
     solved: np.ndarray,
     tried: np.ndarray,
@@ -63,30 +160,21 @@ def split_variance(
     Raises:
         ArgumentError: fewer than two problems; counts that cannot be.
 
-    Ref: one-way random effects by moments, Searle, Casella & McCulloch 1992, section 3.6; the
-    interval of the total from its fourth moment, O'Neill 2014, American Statistician 68:282.
+    Ref: one-way random effects by moments, Searle, Casella & McCulloch 1992, section 3.6.
 
     >>> found = split_variance(np.array([[0, 2, 4, 4], [1, 3, 4, 3.0]]), np.full((2, 4), 4), step=1)
     >>> round(found.within, 3), found.samples
     (0.229, 4.0)
     """
-    n = checks.shapes(solved=(solved, "two problem"), tried=(tried, "two problem"))["problem"]
-    if n < 2:
-        raise ArgumentError(f"a variance over problems needs at least two, got {n}")
+    checks.shapes(solved=(solved, "two problem"), tried=(tried, "two problem"))
     checks.within(1, np.inf, tried=tried)
     rate = solved / tried
-    gap = rate[1] - rate[0]
-    total = float(gap.var(ddof=1))
-    fourth = float(np.mean((gap - gap.mean()) ** 4))
-    error = np.sqrt(max(fourth - total**2 * (n - 3) / (n - 1), 0) / n)
-    half = special.ndtri(0.5 + level / 2) * error
-    spread = Estimate(total, max(total - half, 0.0), total + half, n)
+    spread = spread_of(rate[1] - rate[0], level=level)
+    total = spread.value
     samples = float(2 / np.mean(1 / tried, axis=1).sum())
-    again = tried >= 2
-    if not step or not again.any(axis=1).all():
+    if not step or not np.any(tried >= 2, axis=1).all():
         return Variance(spread, None, None, samples, step, jump)
-    each = np.where(again, rate * (1 - rate) * tried / np.maximum(tried - 1, 1), 0)
-    luck = each.sum(axis=1) / again.sum(axis=1)  # (2,) variance of one attempt
+    luck = _luck(solved, tried)
     noise = float(np.sum(luck * np.mean(1 / tried, axis=1)))
     kept = min(1.0, total / noise) if noise > 0 else 1.0  # luck that both share cancels
     return Variance(spread, max(total - noise, 0.0), float(luck.sum()) * kept, samples, step)
