@@ -225,6 +225,7 @@ train.SAVE_EVERY = 0.1
 
 def tell(tick):
     print(int(tick.done), flush=True)
+    assert "torch._dynamo" not in sys.modules  # seconds of every start, for a compiler never used
 
 train.train(
     load(sys.argv[1]), rollouts=3000, run=sys.argv[2], recipe="gradatim", prompts=16, batch=128,

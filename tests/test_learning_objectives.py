@@ -266,3 +266,34 @@ def test_a_learner_goes_on_from_its_state():
         learner.update(rollouts, -advantage, longest=10)
     assert one.policy().version == two.policy().version
     assert two.steps == 2
+
+
+def test_the_optimiser_is_that_of_torch_and_goes_on_from_its_state():
+    draws = torch.Generator().manual_seed(0)
+    start = [torch.randn(4, 3, generator=draws), torch.randn(3, generator=draws), torch.ones(2)]
+    ours, theirs, resumed = ([x.clone().requires_grad_() for x in start] for _ in range(3))
+    betas = (0.9, 0.99)
+    one, third = loop.AdamW(ours, betas=betas), loop.AdamW(resumed, betas=betas)
+    other = torch.optim.AdamW(theirs, betas=betas, weight_decay=0.0, fused=True)
+    for step in range(1, 9):
+        rate = 1e-3 * step
+        if step == 5:  # a run of an earlier version saved the state of torch's class
+            third.restore(other.state_dict())
+            for tensor, now in zip(resumed, theirs, strict=True):
+                tensor.data.copy_(now)
+        for trio in list(zip(ours, theirs, resumed, strict=True))[:2]:  # the third has no gradient
+            grad = torch.randn(trio[0].shape, generator=draws)
+            for tensor in trio:
+                tensor.grad = grad.clone()
+        for group in other.param_groups:
+            group["lr"] = rate
+        other.step()
+        one.step(rate)
+        if step >= 5:
+            third.step(rate)
+        for a, b in zip(ours, theirs, strict=True):
+            assert torch.equal(a, b)
+    assert all(torch.equal(a, b) for a, b in zip(resumed, theirs, strict=True))
+    assert torch.equal(ours[2], start[2])
+    one.clear()
+    assert ours[0].grad is None

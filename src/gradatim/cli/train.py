@@ -40,18 +40,22 @@ def train(
 
     Example: gradatim train problems.jsonl --recipe grpo --rollouts 20000 --run runs/first
     """
-    # torch is imported here, so that other verbs stay quick
-    from gradatim.engine import watching
-    from gradatim.engine.train import train as learn
     from gradatim.families.read import load
 
+    files = (problems, held_out, anchors)
+    listed, tested, probed = (load(file) if file else [] for file in files)
+    changes = parsed(overrides or ())
+    # torch is imported after a mistake in the files is told, and other verbs stay quick
+    from gradatim.engine import watching
+    from gradatim.engine.train import train as learn
+
     trained = learn(
-        load(problems),
+        listed,
         rollouts=rollouts,
         run=run,
         recipe=recipe,
-        held_out=load(held_out) if held_out else (),
-        anchors=load(anchors) if anchors else (),
+        held_out=tested,
+        anchors=probed,
         progress=reporter(quiet),
         bank=bank,
         tries=tries,
@@ -60,7 +64,7 @@ def train(
         prompts=prompts,
         batch=batch,
         rate=rate,
-        overrides=parsed(overrides or ()),
+        overrides=changes,
     )
     last = trained.curve[-1]
     text = [

@@ -4,14 +4,16 @@ From problems to a scale: `attempt` (`opening` of a solver, `intake` of what it 
 `aim` (`aim_trials`, `aim_check`), `feedback`; `calibrate`, `link`; `sources` reads whatever can be
 measured, `rate` what can be compared (`games`), `tally` counts. What next: `choose`, `select`.
 
-Training: `train` runs recipes by `loop`, its `steps` and `rollouts`, and `rows` to the ledger;
-`lessons` and `tools` imitate, `watching` logs, `replay` learns again from what was recorded.
+Training: `train` runs recipes by `loop` (`loop_optimiser`), its `steps` and `rollouts`, and `rows`
+to the ledger; `lessons` and `tools` imitate, `watching` logs, `replay` learns again from what was
+recorded.
 
 Which recipe helps: `study` and `study_*` run `cells` of `arms` (`arms_tiny`); `contrasts` and
 `verdict` say what they showed.
 
-Where a solver stands: `evaluate` (`evaluate_live` asks, `evaluate_replay` on record; both begin
-with `evaluate_start`, err by `evaluate_misfit`, hold models out by `evaluate_folds`). Against
+Where a solver stands: `evaluate` (`evaluate_replay` on record; `evaluate_live` asks: from
+`evaluate_start` by a `evaluate_course`, with the results `evaluate_behind` the bank and what they
+say of `evaluate_misfit`; `evaluate_folds` holds models out). Against
 others: `compare` and `compare_*`. Of the machine: `doctor` and `doctor_*`. `demo` shows it all,
 `demo_llm` with a real model.
 """

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from gradatim import checks, groups
+from gradatim.engine.loop_optimiser import AdamW
 from gradatim.engine.rollouts import Rollouts, begun
 from gradatim.errors import ArgumentError
 from gradatim.learning.objectives_imitation import sft
@@ -69,9 +70,7 @@ class Learner:
         held = policy if reference is None else reference
         if "reference" in self.needs:
             self.reference = {k: v.detach().clone() for k, v in held.weights.items()}
-        self.optimiser = torch.optim.AdamW(
-            list(self.weights.values()), lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
-        )
+        self.optimiser = AdamW(list(self.weights.values()), betas=(0.9, 0.99))
 
     def policy(self) -> tiny.Policy:
         """The weights as they are now, copied."""
@@ -157,7 +156,7 @@ class Learner:
         metrics: dict[str, float] = {}
         norm = 0.0
         for _ in range(passes):
-            self.optimiser.zero_grad(set_to_none=True)
+            self.optimiser.clear()
             metrics = {}
             for i, part in enumerate(parts):
                 tokens = self._tokens(rollouts, part, columns, old[i])
@@ -172,9 +171,7 @@ class Learner:
                 metrics["hints"] = self._imitate(*shown, scale)
             norm = float(torch.nn.utils.clip_grad_norm_(list(self.weights.values()), 1.0))
             self.steps += 1
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.rate * min(1.0, self.steps / max(self.ramp, 1))
-            self.optimiser.step()
+            self.optimiser.step(self.rate * min(1.0, self.steps / max(self.ramp, 1)))
         return {**metrics, "rows": float(len(rows)), "norm": norm}
 
     def _imitate(self, shown: Rollouts, weight: np.ndarray, scale: Scale) -> float:
@@ -261,7 +258,7 @@ class Learner:
         """Everything that the next step depends on."""
         buffer = BytesIO()
         weights = {k: v.detach() for k, v in self.weights.items()}
-        optimiser = self.optimiser.state_dict()
+        optimiser = self.optimiser.state()
         torch.save({"weights": weights, "optimiser": optimiser, "steps": self.steps}, buffer)
         return buffer.getvalue()
 
@@ -271,7 +268,7 @@ class Learner:
         with torch.no_grad():
             for name, value in saved["weights"].items():
                 self.weights[name].copy_(value)
-        self.optimiser.load_state_dict(saved["optimiser"])
+        self.optimiser.restore(saved["optimiser"])
         self.steps = saved["steps"]
 
 
