@@ -15,7 +15,7 @@ UNPARSED = Verdict(0.0, False, None, "unparsed")
 
 _THINK = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_LAST_BOX = re.compile(r".*\\(?:boxed|fbox)\s*\{", re.DOTALL)
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _FENCE = re.compile(r"[`~]{3,}\w*")
 _DECORATION = re.compile(r"\*\*|__|`")
@@ -201,9 +201,9 @@ def extract(text: Any) -> Found:
             return NOTHING
         text = rest
     if "\\" in text:
-        boxes = [mark.end() for mark in _BOX.finditer(text)]
-        if boxes:
-            inner = _boxed(text, boxes[-1])
+        box = _LAST_BOX.match(text)
+        if box:
+            inner = _boxed(text, box.end())
             return NOTHING if inner is None else Found(inner, "box")
     if "<" in text:
         tagged = _tagged(text)

@@ -153,7 +153,7 @@ def parse_line(line: str, *, percent: bool = False) -> Fraction | None:
     (Fraction(18, 1), None, Fraction(19, 1))
     """
     value = parse(line, percent=percent)
-    if value is not None or not any(c.isdigit() for c in line):
+    if value is not None or not any(map(str.isdigit, line)):
         return value
     whole = line[-4000:]
     line = _unified(whole)

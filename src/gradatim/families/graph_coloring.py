@@ -290,9 +290,9 @@ def solve(problem: Problem) -> str:
 def judge(problem: Problem, answer: str) -> bool:
     """Whether colours are proper, read from the prompt alone."""
     n, k, edges = _read(str(problem.prompt))
-    shades = [int(c) if c in "123456789"[:k] else 0 for c in answer]
-    if len(shades) != n or not all(shades):
+    if len(answer) != n or not all(c in "123456789"[:k] for c in answer):
         return False
+    shades = [int(c) for c in answer]
     return not any(shades[a - 1] == shades[b - 1] for a, b in edges)
 
 

@@ -260,9 +260,9 @@ def judge(problem: Problem, answer: str) -> bool:
     """Whether columns complete the board, pair by pair, read from the prompt alone."""
     size, queens = _read(str(problem.prompt))
     parts = answer.split() if " " in answer else list(answer)
-    board = [(r, int(c)) for r, c in enumerate(parts, 1) if c.isdecimal()]
-    if len(board) != len(parts) or len(board) != size:
+    if len(parts) != size or not all(c.isdecimal() for c in parts):
         return False
+    board = [(r, int(c)) for r, c in enumerate(parts, 1)]
     if not set(queens) <= set(board) or not all(1 <= c <= size for _, c in board):
         return False
     return all(a[1] != b[1] and abs(a[1] - b[1]) != b[0] - a[0] for a, b in combinations(board, 2))

@@ -105,9 +105,10 @@ def _sat_read(prompt: str) -> tuple[int, list[list[int]]]:
 
 def _sat_judge(prompt: str, answer: str) -> bool:
     k, clauses = _sat_read(prompt)
+    if len(answer) != k or answer.strip("01"):
+        return False
     true = {i + 1 if bit == "1" else -i - 1 for i, bit in enumerate(answer)}
-    fits = len(answer) == k and not answer.strip("01")
-    return fits and all(not true.isdisjoint(clause) for clause in clauses)
+    return all(not true.isdisjoint(clause) for clause in clauses)
 
 
 def _sat_solve(prompt: str) -> str:
