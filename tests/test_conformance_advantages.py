@@ -9,6 +9,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 from gradatim.errors import ArgumentError
 from gradatim.recipes import registry
@@ -103,8 +104,8 @@ def moved(batch, *, scale=1.0, offset=0.0):
     return dataclasses.replace(batch, reward=scale * batch.reward + offset)
 
 
-@pytest.mark.parametrize("kind", BATCHES)
 @pytest.mark.parametrize("name", NAMES)
+@in_turn("kind", BATCHES)
 def test_advantage_contract(name, kind):
     batch = BATCHES[kind]
     before = copy.deepcopy(batch)
@@ -140,8 +141,8 @@ def test_promises_are_ones_that_are_tested(name):
     assert registry.entry("advantage", name).invariances <= KINDS
 
 
-@pytest.mark.parametrize("kind", BATCHES)
 @pytest.mark.parametrize("promise", ["zero_sum", "length_zero_sum"])
+@in_turn("kind", BATCHES)
 def test_sums_are_zero(promise, kind):
     batch = BATCHES[kind]
     weight = batch.length if promise == "length_zero_sum" else 1.0
@@ -151,8 +152,8 @@ def test_sums_are_zero(promise, kind):
         np.testing.assert_allclose(sums, 0, atol=1e-12, err_msg=name)
 
 
-@pytest.mark.parametrize("kind", BATCHES)
 @pytest.mark.parametrize("name", promising("telescopes"))
+@in_turn("kind", BATCHES)
 def test_segments_add_up_to_what_the_reply_changed(name, kind):
     batch = BATCHES[kind]
     value, keep = advantage(name, batch)
@@ -165,8 +166,8 @@ def test_segments_add_up_to_what_the_reply_changed(name, kind):
             assert value[part][marked].sum() == pytest.approx(change)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in BATCHES if kind != "graded"])
 @pytest.mark.parametrize("name", promising("shift"))
+@in_turn("kind", [kind for kind in BATCHES if kind != "graded"])
 def test_an_offset_changes_nothing(name, kind):
     batch = BATCHES[kind]  # graded rewards are not exact beside 1e6, so they are left out
     value, keep = exactly(name, batch)
@@ -175,8 +176,8 @@ def test_an_offset_changes_nothing(name, kind):
     assert (kept == keep).all()
 
 
-@pytest.mark.parametrize("kind", BATCHES)
 @pytest.mark.parametrize("name", promising("scale"))
+@in_turn("kind", BATCHES)
 def test_a_scale_changes_nothing(name, kind):
     value, _ = exactly(name, BATCHES[kind])
     for scale in (2.0**-30, 3.0, 1e6):
@@ -184,16 +185,16 @@ def test_a_scale_changes_nothing(name, kind):
         np.testing.assert_allclose(scaled, value, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", BATCHES)
 @pytest.mark.parametrize("name", promising("linear"))
+@in_turn("kind", BATCHES)
 def test_a_scale_goes_through(name, kind):
     value, _ = exactly(name, BATCHES[kind])
     scaled, _ = exactly(name, moved(BATCHES[kind], scale=4.0))
     np.testing.assert_allclose(scaled, 4 * value, rtol=1e-12)
 
 
-@pytest.mark.parametrize("kind", BATCHES)
 @pytest.mark.parametrize("name", promising("monotone"))
+@in_turn("kind", BATCHES)
 def test_better_attempts_have_no_smaller_advantage(name, kind):
     batch = BATCHES[kind]
     value, _ = exactly(name, batch)
@@ -203,8 +204,8 @@ def test_better_attempts_have_no_smaller_advantage(name, kind):
         assert (np.diff(value[at][order]) >= -1e-15).all()
 
 
-@pytest.mark.parametrize("kind", ["graded", "masked"])
 @pytest.mark.parametrize("name", NAMES)
+@in_turn("kind", ["graded", "masked"])
 def test_order_of_rows_and_names_of_groups_do_not_matter(name, kind):
     batch = BATCHES[kind]
     order = np.random.default_rng(1).permutation(len(batch.reward))
@@ -222,8 +223,8 @@ def test_float32_rewards_give_the_same(name):
     assert (advantage(name, single)[0] == advantage(name, batch)[0]).all()
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", NAMES)
+@in_turn("bad", [np.nan, np.inf, -np.inf])
 def test_nan_is_refused_unless_masked(name, bad):
     reward, group = np.array([1.0, 0.0, bad]), np.zeros(3, int)
     with pytest.raises(ArgumentError, match="`reward` must be finite"):

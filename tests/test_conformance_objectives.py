@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from in_turn import in_turn
 
 from gradatim.errors import ArgumentError
 from gradatim.recipes import registry
@@ -37,8 +38,8 @@ def loss_of(name, part, advantage, scale, **options):
     return record.suggest(part, advantage, scale, **options)
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", NAMES)
+@in_turn("kind", KINDS)
 def test_contract(name, kind):
     part, advantage, scale = made.batch(**KINDS[kind])
     part = part._replace(foreign=torch.zeros_like(part.solved))
@@ -131,9 +132,9 @@ def test_chunks_of_whole_groups_add_up(name, terms):
     torch.testing.assert_close(made.gradient(total, part), made.gradient(whole, part))
 
 
-@pytest.mark.parametrize("terms", TERMS)
-@pytest.mark.parametrize("off_policy", [False, True])
 @pytest.mark.parametrize("name", NAMES)
+@in_turn("terms", TERMS)
+@in_turn("off_policy", [False, True])
 def test_rows_that_are_not_needed_add_nothing(name, off_policy, terms):
     part, advantage, scale = made.batch(8, rows=40, groups=12, off_policy=off_policy)
     record, options = objective(name, **terms)
@@ -187,8 +188,8 @@ def test_on_policy_is_what_an_equal_old_policy_gives(name):
     )
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("name", NAMES)
+@in_turn("bad", [math.nan, math.inf])
 def test_nan_is_refused(name, bad):
     part, advantage, scale = made.batch(11)
     with pytest.raises(ArgumentError, match=r"`advantage` must be finite, got (nan|inf) \(1 of 12"):
@@ -200,8 +201,8 @@ def test_nan_is_refused(name, bad):
         loss_of(name, part, advantage[:5], scale)
 
 
-@pytest.mark.parametrize("far", [-60.0, 60.0, 900.0])
 @pytest.mark.parametrize("name", NAMES)
+@in_turn("far", [-60.0, 60.0, 900.0])
 def test_far_from_the_policy_that_sampled(name, far):
     part, advantage, scale = made.batch(12)
     old = torch.where(torch.arange(len(part.row)) % 3 == 0, part.logp.detach() - far, part.old)

@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 from gradatim.choice import plans
 from gradatim.errors import ArgumentError
@@ -95,8 +96,8 @@ BATCHES = {
 # -- beliefs ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", BATCHES)
 @pytest.mark.parametrize("name", BELIEFS)
+@in_turn("kind", BATCHES)
 def test_belief_contract(name, kind):
     record, options = registry.resolve("belief", registry.Use(name))
     state = record.init(POOL, **options)
@@ -197,8 +198,8 @@ def beliefs():
     yield "all right", Belief(np.full(SIZE, 1e9), np.full(SIZE, 1e-9), draw)
 
 
-@pytest.mark.parametrize("prompts", [1, 7, SIZE, 4 * SIZE])
 @pytest.mark.parametrize("name", SAMPLERS)
+@in_turn("prompts", [1, 7, SIZE, 4 * SIZE])
 def test_sampler_contract(name, prompts):
     record, options = registry.resolve("sampler", registry.Use(name))
     state = record.init(POOL, **options)
@@ -356,8 +357,8 @@ def talk(cur, steps, lag, waiting, left=None):
     return said
 
 
-@pytest.mark.parametrize("lag", [0, 1, 3])
 @pytest.mark.parametrize(("slot", "name"), ALL)
+@in_turn("lag", [0, 1, 3])
 def test_saved_in_the_middle_it_goes_on_the_same(slot, name, lag, tmp_path):
     rounds = "rounds" in registry.entry(slot, name).needs
     base = dataclasses.replace(registry.get("gradatim"), max_rounds=4 if rounds else 1)
@@ -382,7 +383,7 @@ def columns_of(batch_size):
 
 
 @pytest.mark.parametrize("name", registry.recipe_names())
-@pytest.mark.parametrize("outcome", [0.0, 1.0])
+@in_turn("outcome", [0.0, 1.0])
 def test_recipes_survive_all_right_and_all_wrong(name, outcome):
     cur = Curriculum(PROBLEMS, name, source=POOL, provides=EVERYTHING)
     promise = registry.entry("advantage", cur.recipe.advantage.name).invariances

@@ -42,7 +42,8 @@ def spearman(x, y):
 def sparse():
     """50 models, 2,000 items, 90% missing by difficulty; and the ranks of all."""
     _, solved, tried = simulated(50, 2000, seed=0, keep=0.1)
-    found = {how: rank(solved * tried, tried, how=how, draws=300) for how in (*SCALED, "mean")}
+    # only scores are looked at, and they are the same for any number of draws
+    found = {how: rank(solved * tried, tried, how=how, draws=10) for how in (*SCALED, "mean")}
     return solved.mean(axis=1), found
 
 
