@@ -137,3 +137,40 @@ def test_what_is_not_a_file_or_has_no_use_is_refused(table, capsys):
         audit_file(table, only=["nothing"])
     with pytest.raises(FormatError, match="got only x"):
         audit_file(table, against=[write(table.parent / "t.jsonl", [{"x": 1}])])
+
+
+def test_seeds_steps_and_layouts_tell_attempts_apart(tmp_path, capsys):
+    rows = [
+        {"model": "m", "item": i, "seed": seed, "step": step, "correct": int((i + seed) % 3 > 0)}
+        for step in (1, 2)
+        for seed in (1, 2, 3)
+        for i in range(12)
+    ]
+    subject = open_subject(write(tmp_path / "steps.jsonl", rows))
+    assert subject.matrix is not None
+    assert subject.attempts is not None
+    assert (np.asarray(subject.matrix.tried) == 6).all()
+    assert set(subject.attempts.columns) == {"seed", "step"}
+    assert "checkpoints of a solver count as independent attempts" in subject.notes[-1]
+    twice = write(tmp_path / "twice.jsonl", [*rows, rows[3]])
+    assert app.run(["audit", str(twice), "-q"]) == 2
+    said = capsys.readouterr().err
+    assert "each solver and item once per seed and step" in said
+    assert app.run(["audit", str(twice), "-q", "--column", "attempt=seed,colour"]) == 2
+    assert "colour" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_learns_is_no_verifier_that_drifts(tmp_path):
+    rng = np.random.default_rng(3)
+    rows = [
+        {"model": f"m{s}", "item": i, "step": t, "time": 1000 * t + rng.random(),
+         "correct": int(rng.random() < 0.3 + 0.15 * t)}
+        for t in range(4) for s in range(4) for i in range(60)
+    ]  # fmt: skip
+    path = write(tmp_path / "training.jsonl", rows)
+    assert audit_file(path, only=["verifier"], seed=1)["passed"]
+    plain = [
+        {k: v for k, v in row.items() if k != "step"} | {"attempt": row["step"]} for row in rows
+    ]
+    write(path, plain)
+    assert not audit_file(path, only=["verifier"], seed=1)["passed"]

@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.audits.columns import constant, informative, listed, pick, typed
+from gradatim.audits.columns import (
+    arrays_of,
+    by_repeats,
+    constant,
+    informative,
+    listed,
+    pick,
+    said_of_steps,
+    typed,
+)
 from gradatim.audits.known import Known, recall
 from gradatim.audits.questions import (
     ANSWERS,
@@ -247,7 +256,7 @@ def _of_run(run: Run, about: Mapping[str, Any]) -> Subject:
 
 
 def _of_logs(path: Path, about: Mapping[str, Any], reading: Mapping[str, Any]) -> Subject:
-    reading = {name: value for name, value in reading.items() if value is not None}
+    reading = by_repeats(path, {n: value for n, value in reading.items() if value is not None})
     opened = open_source(path, **reading)
     matrix, notes = _table(opened.responses)
     notes = (*notes, *opened.notes)
@@ -255,7 +264,7 @@ def _of_logs(path: Path, about: Mapping[str, Any], reading: Mapping[str, Any]) -
     of_solver: dict[str, np.ndarray] = {}
     attempts = None
     if is_matrix(path, reading.get("format")):
-        beside = _arrays(path)
+        beside = arrays_of(path)
         full = opened.responses.items
         place = {name: i for i, name in enumerate(full)}
         chosen = np.array([place[name] for name in matrix.items], dtype=int)
@@ -268,6 +277,7 @@ def _of_logs(path: Path, about: Mapping[str, Any], reading: Mapping[str, Any]) -
             columns = attempts.columns
             of_item = constant(columns, attempts.item, len(matrix.items))
             of_solver = constant(columns, attempts.solver, len(matrix.solvers))
+            notes = (*notes, *said_of_steps(columns, of_solver))
     questions = tuple(
         Question(item, words_of(told["prompt"]), answer_of(told), "", f"{path} {item}")
         for item, told in opened.about.items()
@@ -283,20 +293,6 @@ def _of_logs(path: Path, about: Mapping[str, Any], reading: Mapping[str, Any]) -
         notes=notes,
         **about,
     )
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """Rows of numbers or texts that a matrix file has beside its results."""
-    found = {}
-    with np.load(path, allow_pickle=False) as archive:
-        for name in archive.files:
-            try:
-                array = archive[name]
-            except ValueError:  # Python objects, which are never loaded
-                continue
-            if array.ndim == 1 and name not in ("solvers", "items"):
-                found[name] = array
-    return found
 
 
 def _attempts(logs: Sequence[Log], matrix: Matrix, named: Mapping[str, str]) -> Attempts | None:

@@ -2,8 +2,14 @@
 
 from typing import Any
 
-from gradatim.audits.subject import Subject, finding
+import numpy as np
+
+from gradatim.audits.columns import LAYOUTS, STEPS, pick
+from gradatim.audits.subject import Attempts, Subject, finding
 from gradatim.evaluation.verdict_trend import verdict_trend
+from gradatim.scale import irt
+from gradatim.scale.anchored import fit_anchored
+from gradatim.types import Responses
 
 WORDS = {
     "refused": "right answers are refused",
@@ -18,6 +24,11 @@ def find_trend(subject: Subject) -> dict[str, Any] | None:
     if attempts is None or len(attempts.score) < LEAST:
         return None
     judged, found, notes = attempts[:3], None, []
+    system = _systems(attempts)
+    if len(np.unique(system)) > len(np.unique(attempts.solver)):
+        responses = _counts(system, attempts, subject)
+        judged, bank = (system, *judged[1:]), irt.fit(responses)
+        known = known and known._replace(bank=fit_anchored(responses, known.bank))
     if known is not None:
         found = verdict_trend(*judged, known.bank, before=known.items, seed=subject.seed)
         if found is None and bank is not None:
@@ -53,3 +64,32 @@ def find_trend(subject: Subject) -> dict[str, Any] | None:
     if not attempts.ordered:
         notes.append("no column of times: the order of the file was taken for that of attempts")
     return {"looked_at": f"{n:,} attempts in order", "findings": findings, "notes": notes}
+
+
+def _systems(attempts: Attempts) -> np.ndarray:
+    """(attempt,) int, where a solver at each step, and with each layout, is one of its own.
+
+    A checkpoint that has learned is no verifier that has changed.
+    """
+    system = attempts.solver.astype(np.int64)
+    for names in (STEPS, LAYOUTS):
+        column = pick(attempts.columns, names)
+        if column is not None:
+            labels, at = np.unique(column, return_inverse=True)
+            system = np.unique(system * len(labels) + at.reshape(-1), return_inverse=True)[1]
+    return system.reshape(-1)
+
+
+def _counts(system: np.ndarray, attempts: Attempts, subject: Subject) -> Responses:
+    assert subject.matrix is not None
+    items = subject.matrix.items
+    code, cell = np.unique(system * len(items) + attempts.item, return_inverse=True)
+    cell = cell.reshape(-1)
+    return Responses(
+        solver=code // len(items),
+        item=code % len(items),
+        solved=np.bincount(cell, weights=attempts.score),
+        tried=np.bincount(cell),
+        solvers=tuple(str(i) for i in range(int(system.max()) + 1)),
+        items=items,
+    )

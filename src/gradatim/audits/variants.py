@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradatim.audits.columns import LAYOUTS as LAYOUTS
+from gradatim.audits.columns import SEEDS as SEEDS
+from gradatim.audits.columns import STEPS as STEPS
 from gradatim.audits.subject import Attempts, Subject, pick
 
 GROUPS = ("group", "base", "base_model", "recipe", "experiment", "run", "run_id", "size", "config")
-SEEDS = ("seed", "train_seed", "training_seed", "run_seed", "random_seed")
-STEPS = ("step", "global_step", "checkpoint", "train_step", "training_step", "iteration")
-LAYOUTS = ("layout", "template", "prompt_template", "prompt_variant", "prompt_format", "variant")
 PROBABILITIES = ("answer_probability", "target_probability", "p_answer", "p_target")
 SURVEY = "monitor"  # tag of a training's attempts on held-out problems
 MOST = 400  # variants of one system; a column with more is an id

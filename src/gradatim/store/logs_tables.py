@@ -64,7 +64,8 @@ def read(
         opened: from `open_table`.
         wanted: the column of the score (None: by name), and its range.
         kind: "table", "rollouts", "trl" or "verl".
-        columns: role -> column, in place of what ROLES finds; "" = there is none.
+        columns: role -> column, in place of what ROLES finds; "" = there is none. Attempts may be
+            told apart by several, "seed,step".
         name: the solver, where no column names it.
 
     Raises:
@@ -84,13 +85,15 @@ def read(
             got=f"only {listed}",
             remedy="name it: --column item=NAME",
         )
-    table = read_columns(opened, sorted(set(roles.values())))
+    apart = _apart(roles, there)
+    used = {column for role, column in roles.items() if role != "attempt"}
+    table = read_columns(opened, sorted(used | set(apart)))
     item, items, kind_item, about = _items(table, roles)
     solver, solvers, kind_solver = _solvers(table, roles, name=name or path.stem)
     solved, tried, missing, notes = _counts(table, roles, wanted=wanted, kind=kind)
     kept = tried > 0
     if kind == "table":
-        _once(table, roles, (solver[kept], item[kept], np.flatnonzero(kept)))
+        _once(table, roles, (solver[kept], item[kept], np.flatnonzero(kept)), apart)
     return Log(
         path=str(path),
         format=kind,
@@ -129,6 +132,13 @@ def _roles(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
         if found is not None:
             roles[role] = found
     return roles
+
+
+def _apart(roles: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """Columns that tell the attempts of a cell apart."""
+    named = roles.get("attempt", "")
+    parts = [named] if named in names else [part.strip() for part in named.split(",")]
+    return [part for part in parts if part]
 
 
 def _score(opened: Opened, roles: Mapping[str, str], *, wanted: Wanted, kind: str) -> str:
@@ -293,13 +303,11 @@ def _once(
     table: Table,
     roles: Mapping[str, str],
     cells: tuple[np.ndarray, np.ndarray, np.ndarray],
+    apart: Sequence[str],
 ) -> None:
     """Refuse a pair of solver and item that stands twice, unless rows are attempts."""
     solver, item, row = cells
-    keys = [item, solver]
-    if "attempt" in roles:
-        attempts = codes_of(table, roles["attempt"])
-        keys = [attempts[row], *keys]
+    keys = [*(codes_of(table, name)[row] for name in apart), item, solver]
     order = np.lexsort([row, *keys])
     same = np.ones(max(0, len(order) - 1), dtype=bool)
     for key in keys:
@@ -312,8 +320,7 @@ def _once(
             table.path,
             line=table.lines[again],
             field=roles.get("item", roles.get("prompt", "item")),
-            expected="each solver and item once"
-            + (f" per {roles['attempt']}" if "attempt" in roles else ""),
+            expected="each solver and item once" + (f" per {' and '.join(apart)}" if apart else ""),
             got=f"{who['solver']} and {who['item']} again, after line {table.lines[first]}",
             remedy="add the attempts of a cell up: solved and tried in one row; or number them in "
             "a column `attempt`",
