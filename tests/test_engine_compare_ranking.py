@@ -119,6 +119,6 @@ def test_the_command_ranks_and_says_who_may_be_best(file, capsys):
     assert len(found["ranking"]) == 6
     args = ["compare", str(file), "--rank", "mean", "--cluster", "part", "--quiet"]
     assert run(args) == 0
-    assert "ranks resample problems, not clusters" in capsys.readouterr().out
+    assert "(by mean score, each part resampled as one)" in capsys.readouterr().out
     assert run(["compare", str(file), "--rank", "irtt", "--quiet"]) == 2
     assert "did you mean" in capsys.readouterr().err.lower()

@@ -8,6 +8,7 @@ from gradatim.errors import ArgumentError
 from gradatim.evaluation import ranking_fits
 from gradatim.evaluation.rank import correlation, midranks
 from gradatim.evaluation.ranking import HOW, Ranking, rank
+from gradatim.evaluation.ranking_apart import _apart
 from gradatim.scale import irt, pairwise
 from gradatim.store.formats import read_matrix
 
@@ -238,6 +239,76 @@ def test_names_of_methods_are_checked():
 
 
 # -- at depth ----------------------------------------------------------------------------------
+
+
+# -- clusters, and pairs one after the other ---------------------------------------------------
+
+
+def clustered(seed, *, n=6, groups=30, size=8, gap=0.0):
+    """Right and wrong answers that go together inside clusters, and who is apart by truth."""
+    rng = np.random.default_rng(seed)
+    code = np.repeat(np.arange(groups), size)
+    theta = gap * np.arange(n)
+    liking = rng.normal(size=(n, groups))[:, code]  # what a text asks suits some models
+    chance = special.expit(theta[:, None] + 1.5 * liking - rng.normal(size=len(code)))
+    return (rng.random(chance.shape) < chance).astype(float), code
+
+
+def test_items_of_a_cluster_are_resampled_as_one():
+    solved, code = clustered(0, gap=0.3)
+    alone = rank(solved, np.ones(solved.shape), how="mean", draws=500)
+    found = rank(solved, np.ones(solved.shape), how="mean", cluster=code, draws=500)
+    assert found.score.value == pytest.approx(alone.score.value)
+    assert (found.score.high - found.score.low > 1.2 * (alone.score.high - alone.score.low)).all()
+    assert found.n_items == 240
+    assert (found.score.n == 240).all()
+    copied = rank(np.tile(solved[:, ::8], 8), np.ones(solved.shape), how="mean",
+                  cluster=np.tile(np.arange(30), 8), draws=500)  # fmt: skip
+    once = rank(solved[:, ::8], np.ones((6, 30)), how="mean", draws=500)
+    wide = [one.score.high - one.score.low for one in (copied, once)]
+    assert wide[0] == pytest.approx(wide[1], rel=0.15)
+    for how in HOW:  # every method takes clusters, inside tasks too
+        rank(solved, np.ones(solved.shape), how=how, cluster=code, task=code % 2, draws=20)
+    with pytest.raises(ArgumentError, match="cluster"):
+        rank(solved, np.ones(solved.shape), cluster=code[1:])
+
+
+def test_pairs_are_told_apart_step_by_step():
+    limits = []
+
+    def limit(one, other):
+        limits.append(len(one))
+        return {3: 3.0, 1: 1.5}[len(one)]
+
+    size = np.array([[0, 2.0, 4.0], [2.0, 0, 5.0], [4.0, 5.0, 0]])
+    # 4 and 5 are beyond 3; of the one pair that is left 2 is beyond 1.5
+    found = _apart(size, np.ones((3, 3), dtype=bool), limit)
+    assert limits == [3, 1]
+    assert found.sum() == 6
+    blocked = np.ones((3, 3), dtype=bool)
+    blocked[0, 1] = blocked[1, 0] = False
+    assert not _apart(size, blocked, limit)[0, 1]
+
+
+def wrongly_apart(reps, *, cluster, seed):
+    """Share of samples in which some of four equal models are called apart; two others are far."""
+    wrong = 0
+    for i in range(reps):
+        solved, code = clustered(seed + i, n=6)
+        solved[4:] = np.maximum(solved[4:], np.random.default_rng(i).random(solved[4:].shape) < 0.8)
+        found = rank(solved, np.ones(solved.shape), how="mean", draws=400,
+                     cluster=code if cluster else None)  # fmt: skip
+        wrong += found.apart[:4, :4].any()
+    return wrong / reps
+
+
+@pytest.mark.slow
+def test_no_pair_is_wrongly_apart_in_five_of_a_hundred_clustered_samples():
+    as_clusters = wrongly_apart(600, cluster=True, seed=1000)
+    as_items = wrongly_apart(600, cluster=False, seed=1000)
+    print(f"any of six null pairs apart: clusters {as_clusters:.3f}, items {as_items:.3f}")
+    assert as_clusters <= 0.07
+    assert as_items > 0.15  # items that go together are no independent evidence
 
 
 @pytest.mark.slow

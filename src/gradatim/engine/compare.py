@@ -119,12 +119,12 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
             "`correlation` is for a plan with one solver; these tell how alike they are: leave it "
             "out"
         )
-    ranks, ranked = ranking(arms, how=rank, by=rank_by, level=level, draws=draws, seed=seed)
+    resampled = {"cluster": cluster, "level": level, "draws": draws, "seed": seed}
+    ranks, ranked = ranking(arms, how=rank, by=rank_by, **resampled)
     if rank is not None and baseline is None and not kinds:
         baseline = first_of_many(ranks, most=MOST)
     listed = _pairs(arms, baseline, gate=bool(kinds))
     listed, notes = meeting(arms, listed) if rank is not None else (listed, [])
-    notes += ["ranks resample problems, not clusters"] * (ranks is not None and cluster is not None)
     notes = [*arms.notes, *notes, *_overlaps(arms, listed, shared or rank is not None)]
     progress(Tick("compare", 0, len(listed)))
     with np.errstate(invalid="ignore"):

@@ -41,7 +41,14 @@ def first_of_many(rows: Sequence[Mapping[str, Any]] | None, *, most: int) -> str
 
 
 def ranking(
-    arms: Arms, *, how: str | None, by: str | None, level: float, draws: int, seed: int
+    arms: Arms,
+    *,
+    how: str | None,
+    by: str | None,
+    cluster: str | None,
+    level: float,
+    draws: int,
+    seed: int,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]] | tuple[None, None]:
     """Solvers in order, with what the data do not decide.
 
@@ -51,13 +58,14 @@ def ranking(
             same problems.
         by: a column of problems for two levels: each of its groups ranks the solvers, and these
             orders are made one; None for one level.
+        cluster: a column of problems that go together, which are resampled as one.
         level, draws, seed: of the bootstrap of problems.
 
     Returns:
         Rows, best solver first: solver, rank and score (Estimate), p_best, may_be_best, tier. And
-        what they are: how, by, level, problems (answered by at least two), best (the set that holds
-        the best at `level`), pairs, apart (how many have an order that holds, all at once) and
-        not_apart (the first of the others). None and None where nothing was asked for and there are
+        what they are: how, by, cluster, level, problems (answered by at least two), best (the set
+        that holds the best at `level`), pairs, apart (how many have an order that holds, all at
+        once) and not_apart (the first of the others). None and None where nothing was asked for and there are
         two solvers, or different problems.
     """
     if how is None:
@@ -72,6 +80,7 @@ def ranking(
         how=how or "mean",
         names=arms.names,
         task=None if by is None else labels_of(arms.columns, by),
+        cluster=None if cluster is None else labels_of(arms.columns, cluster, argument="cluster"),
         draws=draws,
         level=level,
         rng=np.random.default_rng(seed),
@@ -92,6 +101,7 @@ def ranking(
     return rows, {
         "how": found.how,
         "by": by,
+        "cluster": cluster,
         "level": level,
         "problems": found.n_items,
         "best": [row["solver"] for row in rows if row["may_be_best"]],

@@ -11,14 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
-from scipy.special import gammaln, ndtri
 
-from gradatim import checks
+from gradatim import checks, groups
 from gradatim.errors import ArgumentError
 from gradatim.evaluation import ranking_fits
 from gradatim.evaluation.aggregation import DIGITS, aggregate, beaten, kemeny
 from gradatim.evaluation.comparison import resample, resampled_means
 from gradatim.evaluation.rank import midranks
+from gradatim.evaluation.ranking_apart import ahead_of, enough_of, tiers
 from gradatim.evaluation.ranking_fits import Fit
 from gradatim.scale.choices import levels
 from gradatim.types import Estimate
@@ -26,8 +26,6 @@ from gradatim.types import Estimate
 HOW = ("irt", "irt_2pl", "bradley_terry", "plackett_luce", "borda", "kemeny", "mean")
 ALPHA = 0.01  # prior precision of strengths, as ONEBench's: finite where a model solved all
 AGAIN = 300  # draws of what has to be found anew in each
-PAIRED = 400  # models up to which the largest of all differences is resampled
-BLOCK, WORK, FEWEST = 4_000_000, 50_000_000, 500  # differences at once, in all; draws at least
 
 
 class Ranking(NamedTuple):
@@ -62,13 +60,14 @@ class Ranking(NamedTuple):
     level: float
 
 
-def rank(
+def rank(  # noqa: PLR0913  (one keyword for each question, as in `compare`)
     solved: np.ndarray,
     tried: np.ndarray,
     *,
     how: str = "irt",
     names: Sequence[str] | None = None,
     task: np.ndarray | None = None,
+    cluster: np.ndarray | None = None,
     draws: int = 2000,
     level: float = 0.95,
     rng: np.random.Generator | None = None,
@@ -89,6 +88,8 @@ def rank(
         task: (item,) labels. Two levels: each task ranks the models by `how`, and these orders are
             made one by Kemeny's rule where `how` is that, else by Borda's: a task counts once,
             however many items it has.
+        cluster: (item,) labels of items that go together (of one text, one template): clusters are
+            resampled, not items.
         draws: bootstrap samples of items (within tasks); at most 300 where an order has to be
             found again in each (Kemeny, two levels).
         level: of all intervals and sets.
@@ -96,8 +97,9 @@ def rank(
 
     Returns:
         Ranking. Resampled scores are first-order: what each item adds to a score is resampled, not
-        refitted, and one item more, answered as by a coin, is added to each model's variance;
-        nor are models apart on so few items that no exact test could tell them apart.
+        refitted, and one item more (a cluster of middling size), answered as by a coin, is added to
+        each model's variance; nor are models apart on so few items or clusters that no exact test
+        could tell them apart.
 
     Raises:
         ArgumentError: fewer than two models, a model without results, models that fall into groups
@@ -106,7 +108,8 @@ def rank(
     Ref: ability and comparisons under difficulty-dependent missingness: Ghosh et al. 2024
     (ONEBench), arXiv:2412.06745; orders: Colombo et al. 2022, arXiv:2202.03799; ranks and the set
     of the best: Mogstad, Romano, Shaikh & Wilhelm 2024, Review of Economic Studies 91:476, sec. 3
-    (single step); above 400 models Bonferroni's bound in place of the resampled maximum; resampling
+    (single step); pairs: step-down, Romano & Wolf 2005, Econometrica 73:1237, algorithm 4.1; above
+    400 models Bonferroni's bound (Holm's steps) in place of the resampled maximum; resampling
     scores: Kline & Santos 2012, J. Econometric Methods 1:23.
 
     >>> solved = np.array([[1, 1, 1, 1, 1, 0], [1, 1, 0, 1, 0, 0], [0, 1, 0, 0, 0, 0]])
@@ -122,12 +125,16 @@ def rank(
     used = (tried > 0).sum(axis=0) >= 2
     solved, tried = solved[:, used], tried[:, used]
     by = _By(how, draws, rng)
+    for name, label in (("task", task), ("cluster", cluster)):
+        if label is not None:
+            checks.shapes(**{name: (label, "item"), "used": (used, "item")})
+    unit = np.arange(used.sum()) if cluster is None else groups.codes(np.asarray(cluster)[used])[0]
     if task is None:
-        score, drawn = _one(solved, tried, by)
+        score, drawn = _one(solved, tried, unit, by)
     else:
-        checks.shapes(task=(task, "item"), used=(used, "item"))
-        score, drawn = _two(solved, tried, np.asarray(task)[used], by)
-    return _ranking(labels, score, drawn, tried, how=how, level=level)
+        score, drawn = _two(solved, tried, unit, by, task=np.asarray(task)[used])
+    units = (_summed(tried, unit) > 0).sum(axis=1)
+    return _ranking(labels, score, drawn, tried, units=units, how=how, level=level)
 
 
 class _By(NamedTuple):
@@ -139,15 +146,28 @@ class _By(NamedTuple):
 # -- scores and their draws -------------------------------------------------------------------
 
 
-def _one(solved: np.ndarray, tried: np.ndarray, by: _By) -> tuple[np.ndarray, np.ndarray]:
-    """(model,) scores and (draw, model) of them with items resampled."""
+def _summed(part: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """(model, unit) sums of (model, item) parts over the items of each unit, an item or cluster."""
+    order = np.argsort(unit, kind="stable")
+    first = np.flatnonzero(np.diff(unit[order], prepend=-1))
+    return np.add.reduceat(part[:, order], first, axis=1)
+
+
+def _one(
+    solved: np.ndarray, tried: np.ndarray, unit: np.ndarray, by: _By
+) -> tuple[np.ndarray, np.ndarray]:
+    """(model,) scores and (draw, model) of them with units, (item,) labels, resampled."""
     share = np.divide(solved, tried, out=np.full(solved.shape, np.nan), where=tried > 0)
     if by.how == "kemeny":
-        return _placed(share, by)
+        return _placed(share, unit, by)
     found = _fit(solved, tried, share, by)
-    moved = share.shape[1] * resampled_means(found.parts, by.draws, rng=by.rng).astype(float)
-    noise = by.rng.standard_normal((by.draws, len(share))) * found.unit
-    return found.score, found.score + moved - found.parts.sum(axis=1) + noise
+    parts = _summed(found.parts, unit)
+    n = parts.shape[1]
+    moved = n * resampled_means(parts, by.draws, rng=by.rng).astype(float) - parts.sum(axis=1)
+    if n < len(unit):  # few clusters show too little of how they vary
+        moved *= np.sqrt(n / max(n - 1, 1))
+    noise = by.rng.standard_normal((by.draws, len(share))) * found.unit * (len(unit) / n)
+    return found.score, found.score + moved + noise
 
 
 def _fit(solved: np.ndarray, tried: np.ndarray, share: np.ndarray, by: _By) -> Fit:
@@ -160,20 +180,20 @@ def _fit(solved: np.ndarray, tried: np.ndarray, share: np.ndarray, by: _By) -> F
     return ranking_fits.mean(share) if by.how == "mean" else ranking_fits.borda_count(share)
 
 
-def _placed(share: np.ndarray, by: _By) -> tuple[np.ndarray, np.ndarray]:
+def _placed(share: np.ndarray, unit: np.ndarray, by: _By) -> tuple[np.ndarray, np.ndarray]:
     """Kemeny's places, and places found again on resampled items, from those places on."""
     code = levels(share)
     found = kemeny(beaten(code))
-    n = len(code)
+    n, place = len(code), np.unique(unit, return_inverse=True)[1]
     drawn = [
-        n - kemeny(beaten(code, weight=weight), exact=0, start=found.order).rank
-        for weight in resample(code.shape[1], min(by.draws, AGAIN), rng=by.rng)
+        n - kemeny(beaten(code, weight=weight[place]), exact=0, start=found.order).rank
+        for weight in resample(place.max() + 1, min(by.draws, AGAIN), rng=by.rng)
     ]
     return n - found.rank, np.array(drawn)
 
 
 def _two(
-    solved: np.ndarray, tried: np.ndarray, task: np.ndarray, by: _By
+    solved: np.ndarray, tried: np.ndarray, unit: np.ndarray, by: _By, *, task: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same by tasks: scores on each, and these made one order in every draw."""
     tasks, n = np.unique(task), len(solved)
@@ -185,7 +205,7 @@ def _two(
         some = (tried[:, here] > 0).any(axis=1)
         part = solved[some][:, here], tried[some][:, here]
         _check_connected(part[1], [str(i) for i in np.flatnonzero(some)], where=f" on task {name}")
-        score[some, column], drawn[:, some, column] = _one(*part, by)
+        score[some, column], drawn[:, some, column] = _one(*part, unit[here], by)
     across = "kemeny" if by.how == "kemeny" else "borda"
     found = [aggregate(one, how=across).score for one in drawn]
     return aggregate(score, how=across).score, np.array(found)
@@ -200,6 +220,7 @@ def _ranking(
     drawn: np.ndarray,
     tried: np.ndarray,
     *,
+    units: np.ndarray,
     how: str,
     level: float,
 ) -> Ranking:
@@ -210,11 +231,11 @@ def _ranking(
         low, high = np.clip([low, high], 0, 1)
     n, n_tried = len(score), (tried > 0).sum(axis=1)
     top = drawn == drawn.max(axis=1, keepdims=True)
-    ahead, limit = _ahead(score, drawn, level)
-    enough = _enough(n_tried, (1 - level) / (n - 1))
+    every = enough_of(units, 2 * (1 - level) / (n * (n - 1)))
+    ahead, limit, apart = ahead_of(score, drawn, level, enough=every)
+    enough = enough_of(units, (1 - level) / (n - 1))
     above = enough & (ahead > limit.own)  # (other, model): other is certainly above this model
     below = enough & (ahead > limit.own[:, None])
-    apart = _enough(n_tried, 2 * (1 - level) / (n * (n - 1))) & (np.abs(ahead) > limit.all)
     rounded = -score.round(DIGITS)
     place, order = midranks(rounded), np.argsort(rounded, kind="stable")
     return Ranking(
@@ -225,67 +246,11 @@ def _ranking(
         np.mean(top / top.sum(axis=1, keepdims=True), axis=0),
         np.logical_not(np.any(enough & (ahead > limit.best), axis=0)),
         apart,
-        _tiers(order, apart),
+        tiers(order, apart),
         how,
         tried.shape[1],
         level,
     )
-
-
-class _Limit(NamedTuple):
-    """Critical values: of each model's differences, one-sided for the best, and of all pairs."""
-
-    own: np.ndarray
-    best: np.ndarray
-    all: float
-
-
-def _ahead(score: np.ndarray, drawn: np.ndarray, level: float) -> tuple[np.ndarray, _Limit]:
-    """(model, model) how many standard errors the row's score is above the column's; limits."""
-    n = len(score)
-    centred = drawn - drawn.mean(axis=0)
-    products = centred.T @ centred / (len(drawn) - 1)
-    variance = np.diag(products)
-    spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * products, 0))
-    gap = score[:, None] - score
-    certain = spread <= 1e-9 * (1 + np.abs(score).max())
-    spread = np.where(certain, 1.0, spread)
-    ahead = np.where(certain, np.where(np.abs(gap) > 1e-9, np.sign(gap) * 1e9, 0.0), gap / spread)
-    if n > PAIRED:
-        own = np.full(n, -ndtri((1 - level) / 2 / (n - 1)))
-        best = np.full(n, -ndtri((1 - level) / (n - 1)))
-        return ahead, _Limit(own, best, float(-ndtri((1 - level) / (n * (n - 1)))))
-    centred = centred[: max(FEWEST, WORK // n**2)]
-    most = np.empty((2, *centred.shape))
-    step = max(1, BLOCK // n**2)
-    for first in range(0, len(centred), step):
-        block = centred[first : first + step]
-        size = (block[:, :, None] - block[:, None]) / spread * ~certain
-        most[0, first : first + step] = size.max(axis=1)
-        most[1, first : first + step] = np.abs(size).max(axis=1)
-    best, own = np.quantile(most, level, axis=1)
-    return ahead, _Limit(own, best, float(np.quantile(most[1].max(axis=1), level)))
-
-
-def _enough(n_tried: np.ndarray, share: float) -> np.ndarray:
-    """(model, model) bool: whether any two sets of that many answers could differ so surely.
-
-    The smallest p of an exact two-sided test of n answers, all right, against m, all wrong, is
-    2 / C(n + m, n); resampling a handful of like answers knows of no such limit.
-    """
-    n, m = n_tried[:, None], n_tried[None]
-    least = np.log(2) - (gammaln(n + m + 1) - gammaln(n + 1) - gammaln(m + 1))
-    return least <= np.log(share)
-
-
-def _tiers(order: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    tier = np.empty(len(order), dtype=np.int64)
-    first, now = order[0], 1
-    for model in order:
-        if apart[first, model]:
-            first, now = model, now + 1
-        tier[model] = now
-    return tier
 
 
 # -- arguments --------------------------------------------------------------------------------

@@ -120,7 +120,8 @@ def _count(about: Mapping[str, Any]) -> int:
 def _words(about: Mapping[str, Any]) -> str:
     across = "Kemeny's rule" if about["how"] == "kemeny" else "Borda's rule"
     by = f", each {about['by']} counting once, by {across}" if about["by"] is not None else ""
-    return WORDS[about["how"]] + by
+    cluster = f", each {about['cluster']} resampled as one" if about["cluster"] is not None else ""
+    return WORDS[about["how"]] + by + cluster
 
 
 def _span(rank: Any) -> str:
