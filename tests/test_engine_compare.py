@@ -174,6 +174,23 @@ def test_bad_numbers_are_refused(tmp_path):
         compare(path)
 
 
+def test_groups_that_share_nothing_are_named_not_one_pair():
+    tried = np.zeros((5, 40), dtype=int)
+    tried[:2, :20] = tried[2:4, 20:] = tried[4, 20:] = 1
+    data = matrix(tried * 0, tried)
+    for asked in ({"shared": True}, {"shared": True, "baseline": "a"}, {}):
+        with pytest.raises(ValueError, match="2 groups that share no problem: c, d, e; a, b; comp"):
+            compare(data, **asked)
+
+
+def test_problems_of_one_cluster_are_no_comparison(tmp_path):
+    path = tmp_path / "m.npz"
+    np.savez(path, score=np.random.default_rng(0).random((2, 40)), text=np.zeros(40))
+    for gate in ({}, {"fail_if_worse": True}):  # a gate may not pass on what cannot be told
+        with pytest.raises(ValueError, match=r"share are in one cluster of 'text'.*at least two"):
+            compare(path, cluster="text", **gate)
+
+
 # -- gates ------------------------------------------------------------------------------------
 
 
@@ -195,6 +212,23 @@ def test_gates(rates, margin, kind, passed):
     end = row["difference"]
     assert found["passed"] is passed
     assert passed is not (end.high < -margin if kind == "worse" else end.low <= margin)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "worse", "better"),
+    [(0.5, 0.5, True, False), (1.0, 1.0, True, False), (0.9, 0.2, False, False),
+     (0.2, 0.9, True, True)],
+)  # fmt: skip
+@pytest.mark.parametrize("graded", [True, False])
+def test_gates_where_nothing_varies(first, second, worse, better, graded, tmp_path):
+    scale = 1 if graded else 10
+    solved = np.tile([[first * scale], [second * scale]], 30)
+    path = tmp_path / "m.npz"
+    np.savez(path, solved=solved, tried=np.full((2, 30), scale))
+    for gate, passes in (("--fail-if-worse", worse), ("--fail-unless-better", better)):
+        assert run(["compare", str(path), "-q", "--json", gate]) == (not passes)
+    [row] = compare(path)["comparisons"]
+    assert row["difference"].low < row["difference"].value < row["difference"].high or first == 1
 
 
 def test_a_margin_below_0_asks_only_that_it_is_not_worse():

@@ -61,6 +61,9 @@ def test_graded_answers_get_room_for_a_difference_that_was_not_seen():
     same = differences(rate[[0, 0]], ONE, jump=jumps(rate[[0, 0]]))
     assert same.p[0] == 1
     assert same.low[0] < 0 < same.high[0]  # the same scores on four problems prove little
+    flat = differences(np.full((2, 40), 0.5), ONE, jump=np.zeros(2))
+    wrong = differences(np.zeros((2, 40)), ONE, step=np.ones(2))  # as sure as answers all wrong are
+    assert flat.high[0] == pytest.approx(wrong.high[0], abs=0.005)
     shifted = differences(rate / 2 + [[0], [0.3]], ONE, jump=jumps(rate / 2))
     assert shifted.jump[0] == pytest.approx(jump / 2)  # all better by as much is no jump
 

@@ -1,7 +1,6 @@
 """Is one better than the other? Runs, logs and matrices, paired on the problems they share."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,13 @@ import numpy as np
 from gradatim import checks
 from gradatim.engine.compare_columns import labels_of
 from gradatim.engine.compare_groups import by_group, changed_problems, repeat_sd, varies
+from gradatim.engine.compare_pairs import MOST, overlaps, pairs_of, refuse_one_cluster
 from gradatim.engine.compare_plan import plan_alone, without_results
 from gradatim.engine.compare_ranking import first_of_many, meeting, ranking
 from gradatim.engine.compare_rows import Rule, describe_pairs, judge
 from gradatim.engine.compare_sources import Arms, open_arms
 from gradatim.engine.sources import READING, Given
-from gradatim.errors import ArgumentError, nearest
+from gradatim.errors import ArgumentError
 from gradatim.evaluation import pairs as paired
 from gradatim.evaluation.comparison import mean_rate
 from gradatim.evaluation.power import MOST as MOST_PROBLEMS
@@ -23,7 +23,6 @@ from gradatim.progress import Progress, Tick, silent
 from gradatim.scale.multiple import METHODS, adjust
 
 CORRECTIONS = (*METHODS[:1], "joint", *METHODS[1:])
-MOST = 20_000  # pairs of one call
 DETAILED = 40  # pairs up to which groups and changed problems are worked out unasked
 FEW, FEW_GRADED = 50, 30
 ALIKE = 10  # problems tried several times without one disagreement that are worth a word
@@ -123,9 +122,9 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     ranks, ranked = ranking(arms, how=rank, by=rank_by, **resampled)
     if rank is not None and baseline is None and not kinds:
         baseline = first_of_many(ranks, most=MOST)
-    listed = _pairs(arms, baseline, gate=bool(kinds))
+    listed = pairs_of(arms, baseline, gate=bool(kinds))
     listed, notes = meeting(arms, listed) if rank is not None else (listed, [])
-    notes = [*arms.notes, *notes, *_overlaps(arms, listed, shared or rank is not None)]
+    notes = [*arms.notes, *notes, *overlaps(arms, listed, shared=shared or rank is not None)]
     progress(Tick("compare", 0, len(listed)))
     with np.errstate(invalid="ignore"):
         rate = np.where(arms.tried > 0, arms.solved / arms.tried, np.nan)
@@ -133,6 +132,8 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     together = None if cluster is None else labels_of(arms.columns, cluster, argument="cluster")
     unit = {"step": step, "jump": paired.jumps(rate), "level": level}
     found = paired.differences(rate, listed, cluster=together, **unit)
+    if cluster is not None:
+        refuse_one_cluster(arms, listed, found.units, cluster)
     if correct == "joint":
         rng = np.random.default_rng(seed)
         adjusted = paired.joint_p(rate, listed, found, draws=draws, cluster=together, rng=rng)
@@ -205,75 +206,6 @@ def _planned(planned: dict[str, Any], rule: Rule) -> dict[str, Any]:
         "planned": {name: value for name, value in planned.items() if name != "notes"},
         "notes": planned["notes"],
     }
-
-
-# -- who with whom ----------------------------------------------------------------------------
-
-
-def _pairs(arms: Arms, baseline: str | None, *, gate: bool) -> np.ndarray:
-    n = len(arms.names)
-    if baseline is None and gate and n > 2:
-        raise ArgumentError(
-            f"a gate over {n} solvers needs to know which is the standard: --baseline NAME, one of "
-            f"{', '.join(arms.names[:12])}"
-        )
-    if baseline is None:
-        if n * (n - 1) // 2 > MOST:
-            raise ArgumentError(
-                f"{n:,} solvers are {n * (n - 1) // 2:,} pairs; compare them with one: "
-                "--baseline NAME"
-            )
-        return np.array(list(combinations(range(n), 2)))
-    if baseline not in arms.names:
-        raise ArgumentError(
-            f"`baseline`: nobody is called {baseline!r}; there are {', '.join(arms.names[:12])}"
-            f"{', ...' if n > 12 else ''}{nearest(baseline, arms.names)}"
-        )
-    first = arms.names.index(baseline)
-    return np.array([(first, i) for i in range(n) if i != first])
-
-
-def _overlaps(arms: Arms, listed: np.ndarray, shared: bool) -> list[str]:
-    """Say what pairs share; refuse where it is not all, unless that was allowed."""
-    there = arms.tried > 0
-    size = there.sum(axis=1)
-    table = there.astype(np.float32)
-    common = (table @ table.T).astype(int)
-    worst, notes = None, []
-    for a, b in listed:
-        both = int(common[a, b])
-        if both < 2:
-            held = "no problem" if not both else "only one problem"
-            raise ArgumentError(
-                f"{arms.names[a]} and {arms.names[b]} share {held} of {size[a]:,} and "
-                f"{size[b]:,}: a comparison needs at least two; do both name items the same way?"
-                + _example(arms, a, b)
-            )
-        part = both / max(size[a], size[b])
-        if part < 1 and (worst is None or part < worst[0]):
-            worst = (part, a, b)
-    if worst is None:
-        return []
-    _, a, b = worst
-    words = (
-        f"{arms.names[a]} and {arms.names[b]} share {common[a, b]:,} problems of "
-        f"{size[a]:,} and {size[b]:,}"
-    )
-    if not shared:
-        raise ArgumentError(
-            f"the solvers answered different problems: {words}. What is missing may not be missing "
-            "by chance; compare on what each pair shares with --shared, or rank all with --rank irt"
-        )
-    notes.append(
-        f"each pair is compared on the problems that it shares; the least: {words}; what is "
-        "missing may not be missing by chance"
-    )
-    return notes
-
-
-def _example(arms: Arms, a: int, b: int) -> str:
-    names = [arms.items[int(np.argmax(arms.tried[i] > 0))] for i in (a, b)]
-    return f" ({names[0]!r} and {names[1]!r} are the first of each)"
 
 
 # -- rows -------------------------------------------------------------------------------------

@@ -65,8 +65,8 @@ def ranking(
         Rows, best solver first: solver, rank and score (Estimate), p_best, may_be_best, tier. And
         what they are: how, by, cluster, level, problems (answered by at least two), best (the set
         that holds the best at `level`), pairs, apart (how many have an order that holds, all at
-        once) and not_apart (the first of the others). None and None where nothing was asked for and there are
-        two solvers, or different problems.
+        once) and not_apart (the first of the others). None and None where nothing was asked for and
+        there are two solvers, or different problems.
     """
     if how is None:
         if by is not None:

@@ -119,7 +119,7 @@ def differences(
         step: (solver,) smallest step of each solver's rates, see `steps`; the larger of the two
             counts. None or 0: no problem is added.
         jump: (solver,) see `jumps`, for pairs without a step: the larger of the two is half of one
-            difference more among those seen. None: nothing is added.
+            difference more among those seen, 1 where no score ever varied. None: nothing is added.
         cluster: (problem,) labels of problems that go together (of one text, one template): then
             the cluster is the unit, and problems keep their weight.
         level: coverage of the intervals.
@@ -148,7 +148,7 @@ def differences(
     if np.any(pairs[:, 0] == pairs[:, 1]):
         raise ArgumentError("`pairs`: a solver cannot be compared with itself")
     step = np.zeros(size["solver"]) if step is None else np.asarray(step, dtype=float)
-    jump = np.zeros(size["solver"]) if jump is None else np.asarray(jump, dtype=float)
+    jump = np.full(size["solver"], np.nan) if jump is None else np.asarray(jump, dtype=float)
     checks.shapes(rate=(rate, "solver problem"), step=(step, "solver"), jump=(jump, "solver"))
     order, starts = _clustered(cluster, size["problem"])
     table = np.asarray(rate, dtype=float)[:, order]
@@ -197,7 +197,10 @@ def _moments(gap: np.ndarray, known: np.ndarray, starts: np.ndarray | None) -> n
         # the mean without this unit, for each unit, as if it had been one of the others
         squares = np.sum((away / (1 - size / all_n[:, None])) ** 2, axis=1)
         squares += np.where(added, (step**2 + 2 * centre**2) / (1 - 1 / all_n) ** 2, 0.0)
-        jump = np.where(added | (jump == 0), 0.0, _large(away, jump))
+        graded = (added == 0) & ~np.isnan(jump)
+        large = _large(away[graded], jump[graded])
+        jump = np.zeros(len(gap))
+        jump[graded] = np.where(large > 0, large, 1.0)  # nothing varied yet: it may by all there is
         se = np.sqrt(squares * (all_units - 1) / all_units + jump**2) / all_n
     few = units < 2
     return np.stack([value, centre, np.where(few, np.nan, se), n, units, df, jump])

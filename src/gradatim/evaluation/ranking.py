@@ -284,19 +284,34 @@ def _checked(
 
 def _check_connected(tried: np.ndarray, names: Sequence[str], *, where: str = "") -> None:
     """Refuse models that no chain of shared items connects."""
+    listed = groups_said(tried, names)
+    if listed is not None:
+        raise ArgumentError(
+            f"models fall into {listed[0]} groups that share no item{where}: {listed[1]}; "
+            "rank each group alone, or try some items of one group with a model of the other"
+        )
+
+
+def groups_said(tried: np.ndarray, names: Sequence[str]) -> tuple[int, str] | None:
+    """How many groups of models no shared item connects, and who is in them; None for one group.
+
+    Args:
+        tried: (model, item) attempts, 0 = missing.
+        names: (model,) what to call them.
+
+    >>> groups_said(np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]]), ["a", "b", "c"])
+    (2, 'a, b; c')
+    """
     n, m = tried.shape
     model, item = np.nonzero(tried > 0)
     links = csr_array((np.ones(len(model)), (model, n + item)), shape=(n + m, n + m))
     label = connected_components(links, directed=False)[1][:n]
-    groups = [[names[i] for i in np.flatnonzero(label == one).tolist()] for one in np.unique(label)]
-    if len(groups) > 1:
-        groups.sort(key=len, reverse=True)
-        listed = "; ".join(_some(group) for group in groups[:4])
-        more = f"; and {len(groups) - 4} more" if len(groups) > 4 else ""
-        raise ArgumentError(
-            f"models fall into {len(groups)} groups that share no item{where}: {listed}{more}; "
-            "rank each group alone, or try some items of one group with a model of the other"
-        )
+    found = [[names[i] for i in np.flatnonzero(label == one).tolist()] for one in np.unique(label)]
+    if len(found) < 2:
+        return None
+    found.sort(key=len, reverse=True)
+    listed = "; ".join(_some(group) for group in found[:4])
+    return len(found), listed + (f"; and {len(found) - 4} more" if len(found) > 4 else "")
 
 
 def _some(names: Sequence[str]) -> str:
