@@ -52,11 +52,13 @@ def find_leaks(subject: Subject) -> dict[str, Any] | None:
             )
         )
     findings.sort(key=lambda one: one["evidence"]["p"])
+    right = np.where(tried > 0, matrix.solved, 0).sum(axis=1)
+    mixed = (right > 0) & (right < tried.sum(axis=1))  # who is all right or all wrong is so by luck
     notes = [
         f"solvers differ on {name} by {spread:.1f} times what chance makes: only one that stands "
         "out from all others is named"
         for name, spread in zip(names, found.spread, strict=True)
-        if spread > 1.5
+        if spread > 1.5 and mixed.sum() >= 3
     ]
     if not labels_of(subject) and pick(subject.of_item, DATES) is None:
         notes.append(

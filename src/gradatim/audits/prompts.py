@@ -274,6 +274,23 @@ def _place(answer: Any, options: list[str], marks: Any) -> int | None:
     return at if 0 <= at < len(options) else None
 
 
+def _advice(found: Blind, gone: int) -> str:
+    """What to leave out, and how far that helps."""
+    if not gone:
+        return (
+            "no single item is rather known than guessed: ask more respondents without the "
+            "question, or balance what the options alone give away"
+        )
+    items = "item" if gone == 1 else f"{gone:,} items"
+    left = int(found.clean.sum())
+    if not left or np.isnan(found.rest.value):
+        return f"no item is left without the {items} that --json lists under `left_out`: ask anew"
+    return (
+        f"leave out the {items} that --json lists under `left_out`: of the other {left:,} "
+        f"{written(found.rest)} are right without the question"
+    )
+
+
 def _blind(
     found: Blind, names: np.ndarray, alarm: float, *, looked_at: str, by: str = ""
 ) -> dict[str, Any]:
@@ -288,10 +305,7 @@ def _blind(
         if flagged:
             words += f"; on {len(flagged)} items for sure: {', '.join(flagged[:LISTED])}"
         remedy = (
-            "balance the options' lengths, places and words"
-            if by
-            else f"leave out the {len(gone)} items that --json lists under `left_out`: the other "
-            f"{int(found.clean.sum()):,} are at chance"
+            "balance the options' lengths, places and words" if by else _advice(found, len(gone))
         )
         findings.append(finding("blind", flagged, words, remedy=remedy, p_value=found.p_value))
     return {

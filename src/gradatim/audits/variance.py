@@ -27,7 +27,9 @@ from gradatim.types import Estimate
 SUBTASKS = ("subtask", "task", "subject", "topic", "category", "domain", "family", "platform")
 CURVE = 4  # checkpoints from which a curve may rise or fall
 LAST = 10  # checkpoints at most whose spread is a run's noise
-NO_SIGNAL = 0.05  # p-value above which a subtask does not tell models apart
+NO_SIGNAL = 0.05  # p-value above which no difference of models is seen
+MATTERS = 1.0  # deviation of runs, in noises of one checkpoint, below which it is of no use
+RUNS = 3  # of two, equal scores by luck look like no difference for sure
 LISTED = 5  # names in a note
 AHEAD = 2.0  # times the last step: where a score is forecast, if nothing is said
 FORECAST = 20  # runs that are forecast
@@ -142,7 +144,7 @@ def judge_checkpoints(subject: Subject) -> dict[str, Any] | None:
             rows.append({"subtask": name, **_rising(curves, steps), "curves": curves})
     findings, notes = _falling(rows, subject.alarm), []
     several = [row for row in rows if row["subtask"] != "all"] or rows
-    summary = _signal(several, findings, notes) if len(runs) > 1 else {}
+    summary = _signal(several, subject.alarm, findings, notes) if len(runs) > 1 else {}
     smooth = by_probability(subject)
     if smooth is not None:
         again = find_variants(smooth[1], STEPS, apart=SEEDS, fewest=CURVE)
@@ -254,36 +256,49 @@ def _falling(rows: list[dict[str, Any]], alarm: float) -> list[dict[str, Any]]:
 
 
 def _signal(
-    rows: list[dict[str, Any]], findings: list[dict[str, Any]], notes: list[str]
+    rows: list[dict[str, Any]], alarm: float, findings: list[dict[str, Any]], notes: list[str]
 ) -> dict[str, Any]:
-    """Signal and noise of the last checkpoints into rows and findings; what to keep."""
-    n = min(len(curve) for row in rows for curve in row["curves"])
-    last = min(n, max(4, n // 4), LAST)
+    """Signal and noise of the last checkpoints into rows, findings and notes; what to keep.
+
+    That no difference is seen is no finding: only that none that matters can be there is one.
+    """
+    last = min(*(len(curve) for row in rows for curve in row["curves"]), LAST)
     score = np.array([[curve[-last:] for curve in row["curves"]] for row in rows])
     if not (score.mean(axis=(1, 2)) > 0).all():
         return {}
     found = signal_to_noise(score, detrend=True)
+    most = signal_to_noise(score, detrend=True, level=1 - 2 * alarm / len(rows)).spread.high
     for at, row in enumerate(rows):
-        ratio, noise = _one(found.snr, at), _one(found.noise, at)
-        p_value = float(found.p_value[at])
-        row |= {"signal": float(found.signal[at]), "noise": noise, "snr": ratio, "p_value": p_value}
-    blind = [row for row in rows if row["p_value"] > NO_SIGNAL]
-    if len(rows) > 1 and len(blind) < len(rows):
-        for row in blind:
-            words = (
-                f"{row['subtask']} does not tell runs apart: signal {row['signal']:.3f}, noise "
-                f"{written(row['noise'])} of one checkpoint (p = {row['p_value']:.2f})"
-            )
-            remedy = "leave it out of the mean, give it more items, or average last checkpoints"
-            findings.append(
-                finding("no_signal", [row["subtask"]], words, remedy=remedy, p_value=row["p_value"])
-            )
-    elif blind:
+        ratio, noise, spread = (_one(x, at) for x in (found.snr, found.noise, found.spread))
+        row |= {"signal": float(found.signal[at]), "noise": noise, "snr": ratio, "spread": spread}
+        row["p_value"] = float(found.p_value[at])
+        row["no_signal"] = bool(score.shape[1] >= RUNS and most[at] < MATTERS)
+    unseen = [row for row in rows if row["p_value"] > NO_SIGNAL]
+    blind = [row for row in rows if row["no_signal"]]
+    if len(unseen) == len(rows):
+        blind = []
         notes.append(f"runs do not differ by more than their checkpoints do, over the last {last}")
+    for row in blind:
+        words = (
+            f"{row['subtask']} does not tell runs apart: they deviate by {written(row['spread'])} "
+            f"of one checkpoint's noise, surely by less than {MATTERS:g}"
+        )
+        remedy = "leave it out of the mean, give it more items, or average last checkpoints"
+        about = {"spread": row["spread"], "p_value": row["p_value"]}
+        findings.append(finding("no_signal", [row["subtask"]], words, remedy=remedy, **about))
+    open_ = [row for row in unseen if row not in blind]
+    if open_:
+        told = [f"{row['subtask']} {written(row['spread'])}" for row in open_]
+        notes.append(
+            "no difference of runs is seen, but one could be there (deviation of runs, in noises "
+            f"of one checkpoint): {'; '.join(told[:LISTED])}"
+            + f" and {len(told) - LISTED} more"
+            * (len(told) > LISTED)
+        )
     if len(rows) < 2:
         return {"last": last}
-    kept = np.array([row["p_value"] <= NO_SIGNAL for row in rows])
-    means = np.stack([score.mean(axis=0), score[kept if kept.any() else ...].mean(axis=0)])
+    kept = np.array([row not in blind for row in rows])
+    means = np.stack([score.mean(axis=0), score[kept].mean(axis=0)])
     both = signal_to_noise(means, detrend=True).snr
     every, alone = (_one(both, at) for at in (0, 1))
     chosen = [row["subtask"] for row, held in zip(rows, kept, strict=True) if held]
@@ -316,9 +331,20 @@ def judge_consistency(subject: Subject) -> dict[str, Any] | None:
     tried = np.asarray(matrix.tried)[rows][:, shared]
     found = consistency(matrix.solved[rows][:, shared] / tried)
     needed = f"{found.needed:,.0f}" if np.isfinite(found.needed) else "no number of"
+    if np.isnan(found.alpha.value):
+        first = "scores of these solvers do not differ: there is no reliability to measure"
+    elif np.isnan(found.split_half.value) or found.alpha.value <= 0:
+        first = (
+            f"no reliability measurable: halves of the items correlate at {_said(found.halves)}, "
+            f"alpha {_said(found.alpha)}; these solvers differ by no more than items make them"
+        )
+    else:
+        first = (
+            f"alpha {_said(found.alpha)}, split halves {found.split_half.value:.3f}: "
+            f"{needed} items like these reach 0.9 among solvers like these"
+        )
     notes = [
-        f"alpha {_said(found.alpha)}, split halves {found.split_half.value:.3f}: "
-        f"{needed} items like these reach 0.9 among solvers like these",
+        first,
         f"a score is exact to {found.error:.3f} (standard error over items)",
     ]
     return {

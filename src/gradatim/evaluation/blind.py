@@ -15,9 +15,12 @@ from scipy import special
 from gradatim import checks
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.comparison import mean_rate
+from gradatim.scale import rates as shares
 from gradatim.types import Estimate
 
 SMOOTH = 1.0  # pseudo-count of words and of bins of length
+RATE, WEIGHT = 0.9, 20.0  # how often a known item is right: a guess, and what it counts for
+ROUNDS = 100  # of EM
 BINS = 4  # places of an option by length, from the shortest
 
 
@@ -30,11 +33,10 @@ class Blind(NamedTuple):
         p_value: of guessing, over all items, one-sided.
         item_p: (item,) p-values of guessing, one-sided.
         flagged: (item,) bool, answerable without the question by Benjamini-Hochberg.
-        clean: (item,) bool, the largest set whose blind share right does not exceed chance for
-            sure, items with the most evidence left out first; judged on respondents that did not
-            choose it where there are two or more.
-        rest: Estimate of the blind share right on the clean set, see `clean`; on all items where
-            nothing had to go.
+        clean: (item,) bool, all but the items that are rather known than guessed, given how many
+            known ones these answers show; all where they show none, or nothing was answered.
+        rest: Estimate of the blind share right on the clean set, by respondents that did not choose
+            it where there are two or more; on all items where nothing had to go.
     """
 
     rate: Estimate
@@ -71,7 +73,9 @@ def blind_items(
 
     Ref: Chizhov et al. 2025, What the HellaSwag?, arXiv:2504.07825 (answers without the question);
     the list by Benjamini & Hochberg 1995, JRSS B 57:289; leaving out by evidence as in Le Bras et
-    al. 2020, AFLite, arXiv:2002.04108; differs: no training, respondents judge each other's set.
+    al. 2020, AFLite, arXiv:2002.04108; differs: no training, an item goes if it is known with a
+    chance above one half (mixture of known and guessed items, by EM), and respondents judge each
+    other's set.
 
     >>> right = np.array([[1, 0, 1, 0, 0, 0, 1, 0]] * 10)
     >>> np.flatnonzero(blind_items(right, 0.25).flagged)
@@ -92,7 +96,7 @@ def blind_items(
     flagged = _listed(item_p, n > 0, false_share)
     clean = np.ones(len(k), dtype=bool)
     if p_value < alarm:
-        clean, total = _cleaned(right, tried, chance, alarm)
+        clean, total = _cleaned(right, tried, chance)
     return Blind(rate, float(chance[n > 0].mean()), p_value, item_p, flagged, clean, total)
 
 
@@ -128,29 +132,55 @@ def _listed(p: np.ndarray, there: np.ndarray, share: float) -> np.ndarray:
 
 
 def _cleaned(
-    right: np.ndarray, tried: np.ndarray, chance: np.ndarray, alarm: float
+    right: np.ndarray, tried: np.ndarray, chance: np.ndarray
 ) -> tuple[np.ndarray, Estimate]:
-    """The largest set on which respondents, ordered by the others' evidence, do not beat chance."""
+    """Items that are rather guessed than known, and the share right on them by who did not choose.
+
+    Each respondent is asked on the set that the others would keep.
+    """
     k, n = right.sum(axis=0), tried.sum(axis=0)
-    size = len(k)
-    seen = np.zeros((2, size))  # right and tried of judges, by place in the order of the others
-    guess = np.zeros(size)
-    judges = range(len(right)) if len(right) > 1 else [None]
-    for judge in judges:
-        mine = (k, n) if judge is None else (right[judge], tried[judge])
-        rest = (k, n) if judge is None else (k - right[judge], n - tried[judge])
-        order = np.lexsort((rest[0] - rest[1] * chance, -_tail(*rest, chance)))
-        seen += np.array([mine[0][order], mine[1][order]])
-        guess += mine[1][order] * chance[order]
-    error = np.sqrt(np.cumsum(guess * (1 - chance.mean())))
-    z = (np.cumsum(seen[0]) - np.cumsum(guess)) / np.maximum(error, 1e-12)
-    most = int(np.flatnonzero(special.ndtr(-z) >= alarm).max(initial=-1)) + 1
-    order = np.lexsort((k - n * chance, -_tail(k, n, chance)))
-    clean = np.zeros(size, dtype=bool)
-    clean[order[:most]] = True
-    if not most:
+    clean = ~_known(k, n, chance)
+    if len(right) < 2:
+        seen = k * clean, n * clean
+    else:
+        kept = np.array([~_known(k - r, n - t, chance) for r, t in zip(right, tried, strict=True)])
+        seen = (right * kept).sum(axis=0), (tried * kept).sum(axis=0)
+    if not seen[1].any():
         return clean, Estimate(np.nan, np.nan, np.nan, 0)
-    return clean, _rate(seen[0][:most], seen[1][:most])
+    return clean, _pooled(*seen)
+
+
+def _pooled(k: np.ndarray, n: np.ndarray) -> Estimate:
+    """Share of all attempts, items as the sample; Jeffreys' interval for as many as err alone.
+
+    An item that only some judges would keep counts by these: their mean would favour it, since who
+    was right there is who the others outvote.
+    """
+    items, total = np.count_nonzero(n), float(n.sum())
+    share = float(k.sum()) / total
+    variance = float(((k - share * n) ** 2).sum()) / total**2 * items / max(items - 1, 1)
+    alone = min(total, share * (1 - share) / variance) if variance > 0 else float(items)
+    low, high = shares.jeffreys(np.array([share * alone]), np.array([alone]), 0.95)
+    return Estimate(share, min(float(low[0]), share), max(float(high[0]), share), items)
+
+
+def _known(k: np.ndarray, n: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """(item,) bool, rather known than guessed: a share of items is known and right at one rate.
+
+    The rate lies above halfway from chance to 1: known items are right more often than not. One
+    attempt an item tells neither share nor rate, only their product; the rate then stays near RATE.
+    """
+    floor = (1 + float(chance.max())) / 2
+    share, rate = 0.5, max(RATE, floor)
+    posterior = np.zeros(len(k))
+    for _ in range(ROUNDS):
+        odds = special.logit(share)
+        odds = odds + k * np.log(rate / chance) + (n - k) * np.log((1 - rate) / (1 - chance))
+        posterior = np.where(n > 0, special.expit(odds), 0.0)
+        share = np.clip(posterior.sum() / max(np.count_nonzero(n), 1), 1e-9, 1 - 1e-9)
+        rate = (posterior @ k + WEIGHT * RATE) / (posterior @ n + WEIGHT)
+        rate = float(np.clip(rate, floor, 1 - 1e-6))
+    return posterior > 0.5
 
 
 # -- baselines that need no model -------------------------------------------------------------

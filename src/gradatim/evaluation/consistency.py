@@ -20,8 +20,10 @@ class Consistency(NamedTuple):
     Attributes:
         alpha: Estimate of Cronbach's alpha (KR-20 where answers are right or wrong), which is also
             the coefficient for ranks of generalisability theory; n is the number of solvers.
-        split_half: Estimate over random halves, stepped up to all items (Spearman-Brown); the ends
-            are percentiles over halves and not an interval for other solvers; n is of halves.
+        halves: Estimate of the correlation of random halves, its mean and percentiles over halves,
+            which are not an interval for other solvers; n is of halves.
+        split_half: the same stepped up to all items (Spearman-Brown). NaN where the halves do not
+            agree (a mean of 0 or less): no reliability can be measured then, only its ends told.
         absolute: coefficient for scores as numbers (phi): items' difficulties count as error.
         solver, item, rest: variance components of single answers.
         error: standard error of a solver's score, over items.
@@ -29,6 +31,7 @@ class Consistency(NamedTuple):
     """
 
     alpha: Estimate
+    halves: Estimate
     split_half: Estimate
     absolute: float
     solver: float
@@ -73,9 +76,11 @@ def consistency(score: np.ndarray, *, level: float = 0.95, halves: int = 200) ->
     item = max((ms_item - ms_rest) / persons, 0.0)
     alpha = _alpha(ms_solver, ms_rest, (persons - 1, df), level)
     total = solver + (item + ms_rest) / items
+    between = _halves(score, halves, level)
     return Consistency(
         alpha=alpha,
-        split_half=_halves(score, halves, level),
+        halves=between,
+        split_half=_stepped(between),
         absolute=solver / total if total > 0 else np.nan,
         solver=solver,
         item=item,
@@ -102,10 +107,17 @@ def _halves(score: np.ndarray, halves: int, level: float) -> Estimate:
     for _ in range(halves):
         order = rng.permutation(items)
         first, second = order[: items // 2], order[items // 2 :]
-        r = float(correlation(score[:, first].mean(axis=1), score[:, second].mean(axis=1)))
-        found.append(2 * r / (1 + r) if r > -1 else np.nan)
+        found.append(float(correlation(*(score[:, half].mean(axis=1) for half in (first, second)))))
     there = np.array(found)[~np.isnan(found)]
     if not len(there):
         return Estimate(np.nan, np.nan, np.nan, 0)
     low, high = np.quantile(there, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(float(there.mean()), float(low), float(high), len(there))
+
+
+def _stepped(r: Estimate) -> Estimate:
+    """A test of twice the length: 2 r / (1 + r), which says nothing (and has a pole) below 0."""
+    value, low, high = (2 * max(x, 0.0) / (1 + max(x, 0.0)) for x in (r.value, r.low, r.high))
+    if np.isnan(r.value):
+        return r
+    return Estimate(value if r.value > 0 else np.nan, low, high, r.n)

@@ -36,7 +36,7 @@ class Answer(NamedTuple):
     """What the guard says.
 
     Attributes:
-        value: the mean to go by.
+        value: the mean to go by, in [0, 1].
         from_holdout: whether the holdout spoke: training and holdout disagree.
         left: budget after this question.
     """
@@ -105,7 +105,7 @@ def ask(
     gap = abs(holdout - train)
     if gap <= guard.noisy_threshold + rng.laplace(0, 4 * guard.noise):
         return guard._replace(asked=asked), Answer(float(train), False, guard.budget)
-    value = float(holdout + rng.laplace(0, guard.noise))
+    value = float(np.clip(holdout + rng.laplace(0, guard.noise), 0, 1))  # a mean, as all are
     fresh = float(guard.threshold + rng.laplace(0, 2 * guard.noise))
     left = guard.budget - 1
     after = Guard(guard.threshold, guard.noise, left, guard.spent + 1, asked, fresh)

@@ -13,6 +13,8 @@ from gradatim.errors import ArgumentError
 from gradatim.scale.rates import pass_rate
 from gradatim.types import Estimate
 
+HALVINGS = 60  # of an interval of noncentralities
+
 
 class Signals(NamedTuple):
     """Signal and noise of each subtask.
@@ -22,12 +24,16 @@ class Signals(NamedTuple):
         noise: (subtask,) Estimate of the standard deviation of one checkpoint's score within a
             run, over the mean of all; chi-square interval.
         snr: (subtask,) Estimate of signal / noise; the interval is that of the noise.
+        spread: (subtask,) Estimate of the models' deviation (root mean square about their mean,
+            without what noise adds to it) over the noise: below 1, two models differ by less than
+            one checkpoint is off. Its interval says which differences could be there.
         p_value: (subtask,) of models that do not differ at all.
     """
 
     signal: np.ndarray
     noise: Estimate
     snr: Estimate
+    spread: Estimate
     p_value: np.ndarray
 
 
@@ -51,8 +57,8 @@ def signal_to_noise(score: np.ndarray, *, detrend: bool = False, level: float = 
 
     Args:
         score: (subtask, model, checkpoint) float, complete: the last n checkpoints of each model.
-        detrend: noise is about a line through each run's checkpoints, not about their mean: for
-            runs that still rise.
+        detrend: noise is about the curve that all models share and a line of each one's own, not
+            about its mean: for runs that still rise.
         level: coverage of the intervals.
 
     Returns:
@@ -65,6 +71,8 @@ def signal_to_noise(score: np.ndarray, *, detrend: bool = False, level: float = 
     Ref: Heineman et al. 2025, Signal and Noise, arXiv:2508.13144 (relative dispersion over
     relative standard deviation of the last checkpoints); differs: the noise is pooled over runs as
     a root mean square, with an interval; the p-value is that of one-way analysis of variance.
+    The interval of `spread` is by the noncentral F distribution: Steiger & Fouladi 1997,
+    Noncentrality interval estimation, in What if there were no significance tests?
 
     >>> score = np.array([[[0.2, 0.3, 0.2, 0.3], [0.6, 0.7, 0.6, 0.7]]])
     >>> found = signal_to_noise(score)
@@ -80,8 +88,9 @@ def signal_to_noise(score: np.ndarray, *, detrend: bool = False, level: float = 
         if last < 3:
             raise ArgumentError(f"a line needs 3 checkpoints, got {last}")
         time = np.arange(last) - (last - 1) / 2
+        rest = rest - rest.mean(axis=1, keepdims=True)
         rest = rest - (rest @ time)[:, :, None] * time / (time @ time)
-    df = models * (last - 1 - detrend)
+    df = (models - 1) * (last - 2) if detrend else models * (last - 1)
     inside = (rest**2).sum(axis=(1, 2))
     outer = last * ((mean - centre[:, None]) ** 2).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -93,11 +102,36 @@ def signal_to_noise(score: np.ndarray, *, detrend: bool = False, level: float = 
         )
         low, high = np.minimum(low, high), np.maximum(low, high)
         snr = [np.where(signal == 0, 0.0, signal / v) for v in (noise, high, low)]
-        p_value = special.fdtrc(models - 1, df, (outer / (models - 1)) / (inside / df))
+        f = (outer / (models - 1)) / (inside / df)
+        p_value = special.fdtrc(models - 1, df, f)
     p_value = np.where(inside > 0, p_value, np.where(outer > 0, 0.0, 1.0))
     n = np.full(len(score), models)
     ratio = Estimate(snr[0], snr[1], snr[2], n)
-    return Signals(signal, Estimate(noise, low, high, n), ratio, p_value)
+    spread = _spread(f, (models - 1, df), models * last, level)
+    return Signals(signal, Estimate(noise, low, high, n), ratio, spread, p_value)
+
+
+def _spread(f: np.ndarray, df: tuple[int, int], rows: int, level: float) -> Estimate:
+    """Deviation of means over that of one row, from F ratios: noncentrality is rows x its square.
+
+    Where there is no noise at all, the deviation is infinite, or unknown where means agree, too.
+    """
+    sure = np.isfinite(f)
+    known = np.where(sure, f, 0.0)
+    value = np.sqrt(np.maximum(df[0] * (known - 1), 0) / rows)
+    ends = []
+    for chance in ((1 + level) / 2, (1 - level) / 2):
+        low, high = np.zeros(len(f)), 1000 * (df[0] * known + 100)
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            more = special.ncfdtr(*df, middle, known) > chance
+            low, high = np.where(more, middle, low), np.where(more, high, middle)
+        ends.append(np.sqrt(high * (special.fdtr(*df, known) > chance) / rows))
+    value, bottom = (
+        np.where(sure, x, np.where(np.isnan(f), 0.0, np.inf)) for x in (value, ends[0])
+    )
+    top = np.where(sure, ends[1], np.inf)
+    return Estimate(value, np.minimum(bottom, value), np.maximum(top, value), np.full(len(f), rows))
 
 
 def _checked(score: np.ndarray) -> np.ndarray:

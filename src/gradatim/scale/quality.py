@@ -255,10 +255,10 @@ def _connected(screen: Screen) -> bool:
 CONSTANT = {
     "all_right": "solved everything: they are abler than these items can show; add harder items",
     "all_wrong": "solved nothing: they are weaker than these items can show; add easier items",
-    "items_all_right": "were solved by all who tried: their difficulty is only known to be low; "
-    "weaker solvers would tell, or leave them out",
-    "items_all_wrong": "were solved by none who tried: too hard, or their answer key is wrong; "
-    "check some of the keys, or leave them out",
+    "items_all_right": "solved by all who tried: difficulty is only known to be low; weaker "
+    "solvers would tell, or leave out what all solve",
+    "items_all_wrong": "solved by none who tried: too hard, or the answer key is wrong; check "
+    "some of the keys, or leave out what none solves",
 }
 
 
