@@ -1,6 +1,7 @@
 """What all tests share: where real data lies, and how hypothesis searches."""
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -27,6 +28,12 @@ with contextlib.suppress(ImportError):  # the minimal install has no hypothesis
 
 def pytest_addoption(parser):
     parser.addoption("--data", default=None, metavar="DIR", help="folder of real data for tests")
+
+
+def pytest_collection_finish(session):
+    """Modules and thousands of collected tests stay to the end: no need to look through them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -67,12 +67,14 @@ def test_other_packages_add_kinds(tmp_path, monkeypatch):
     (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\ntheirs = elsewhere:open_it\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
+    registry._plugins.cache_clear()
     try:
         assert open_solver("theirs:x").name == "theirs:x"
         assert solver_options("theirs") == {"loud": False}
         with pytest.raises(ArgumentError, match="did you mean 'loud'"):
             open_solver("theirs:x", luod=True)
     finally:
+        registry._plugins.cache_clear()
         sys.modules.pop("elsewhere", None)
 
 

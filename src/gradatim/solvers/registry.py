@@ -19,6 +19,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ NUMBER = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|(?<=\+)[1-9]\d*)(?:[eE][+-]?\d+)?")
 WRAPPED = re.compile(r"([a-z]+(?:-[a-z]+)*)(?:-(\d+))?\((.*)\)", re.DOTALL)
 
 
+@cache
 def _plugins() -> dict[str, Kind]:
     points = importlib.metadata.entry_points(group=GROUP)
     return {
