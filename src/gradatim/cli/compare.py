@@ -24,7 +24,7 @@ def compare(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SOURCE...]",
+            metavar="SOURCE...",
             help="Runs, logs, tables or matrix files; PATH:SOLVER for one solver of several. With "
             "--plan one is enough, or a bank, or none.",
             show_default=False,
