@@ -26,6 +26,15 @@ GOLDEN = Path(__file__).with_name("golden_families.json")
 ADD = "python tests/test_families_conformance.py --add"
 
 
+CHECKS = []
+
+
+def gate_of_all(look):
+    """What every family must pass: called by `test_the_gate`."""
+    CHECKS.append(look)
+    return look
+
+
 @cache
 def items(name, n=50, seed=0, split="train"):
     return stock.supply(registry.get(name), n, seed=seed, split=split)
@@ -37,61 +46,61 @@ def passes(name, outcome, at_least=1):
     assert outcome.tried >= at_least
 
 
-@EVERY
-def test_own_answers_pass_in_every_dress(name):
+@gate_of_all
+def own_answers_pass_in_every_dress(name):
     passes(name, gate.forms(registry.get(name), items(name)), 50 * len(gate.FORMS))
     for p in items(name):
         assert check(p, p.answer).solved, f"{name}: gradatim.check refuses the answer of {p}"
         assert p.solution is None or p.solution.endswith(p.answer), f"{name}: {p}"
 
 
-@EVERY
-def test_nonsense_never_passes(name):
+@gate_of_all
+def nonsense_never_passes(name):
     few = items(name)[:20]
     passes(name, gate.nonsense(registry.get(name), few), 20 * len(gate.NONSENSE) // 2)
     for p in few:
         assert check(p, None).reason == registry.get(name).check(p, None).reason == "unparsed"
 
 
-@EVERY
-def test_the_question_never_passes(name):
+@gate_of_all
+def the_question_never_passes(name):
     passes(name, gate.question(registry.get(name), items(name)), 100)
 
 
-@EVERY
-def test_answers_of_neighbours_pass_only_where_they_are_right(name):
+@gate_of_all
+def answers_of_neighbours_pass_only_where_they_are_right(name):
     outcome = gate.neighbours(registry.get(name), items(name))
     passes(name, outcome, 100)
 
 
-@EVERY
-def test_the_most_common_answer_passes_only_where_it_is_right(name):
+@gate_of_all
+def the_most_common_answer_passes_only_where_it_is_right(name):
     passes(name, gate.common(registry.get(name), items(name)), 0)
 
 
-@EVERY
-def test_near_misses_never_pass(name):
+@gate_of_all
+def near_misses_never_pass(name):
     passes(name, gate.near_misses(registry.get(name), items(name)), 50)
 
 
-@EVERY
-def test_an_independent_solver_agrees(name):
+@gate_of_all
+def an_independent_solver_agrees(name):
     passes(name, gate.solver(registry.get(name), items(name)), 50)
 
 
-@EVERY
-def test_an_item_depends_on_its_place_alone(name):
+@gate_of_all
+def an_item_depends_on_its_place_alone(name):
     passes(name, stock.repeatable(registry.get(name)))
     assert stock.supply(registry.get(name), 12) == items(name)[:12], name
 
 
-@EVERY
-def test_one_question_has_one_answer(name):
+@gate_of_all
+def one_question_has_one_answer(name):
     passes(name, stock.single_valued(registry.get(name), items(name)), 50)
 
 
-@EVERY
-def test_splits_share_no_content(name):
+@gate_of_all
+def splits_share_no_content(name):
     family = registry.get(name)
     passes(name, stock.splits(items(name), items(name, split="test")), 0)
     small = stock.unsplit(family)
@@ -99,18 +108,18 @@ def test_splits_share_no_content(name):
         assert bool(p.meta.get("unsplit")) == (p.level in small), f"{name}: {p}"
 
 
-@EVERY
-def test_neighbouring_seeds_overlap_by_chance_only(name):
+@gate_of_all
+def neighbouring_seeds_overlap_by_chance_only(name):
     passes(name, stock.seeds(items(name), items(name, seed=1)))
 
 
-@EVERY
-def test_instances_differ_or_the_space_says_why(name):
+@gate_of_all
+def instances_differ_or_the_space_says_why(name):
     passes(name, stock.unique(registry.get(name), 200, walked=0), 200)
 
 
-@EVERY
-def test_every_level_is_valid_and_records_its_knobs(name):
+@gate_of_all
+def every_level_is_valid_and_records_its_knobs(name):
     family = registry.get(name)
     passes(name, stock.ladder(family), 10)
     for level in range(1, 11):
@@ -123,13 +132,13 @@ def test_every_level_is_valid_and_records_its_knobs(name):
             assert value in spec.choices if spec.choices else spec.low <= value <= spec.high, name
 
 
-@EVERY
-def test_effort_rises_with_the_level(name):
+@gate_of_all
+def effort_rises_with_the_level(name):
     passes(name, stock.effort(registry.get(name), items(name)), 50)
 
 
-@EVERY
-def test_knobs_out_of_range_name_the_range(name):
+@gate_of_all
+def knobs_out_of_range_name_the_range(name):
     passes(name, stock.knob_errors(registry.get(name)), 0)
     with pytest.raises(ArgumentError, match=f"family '{name}' has no 'colour'"):
         generate(name, n=1, colour=1)
@@ -195,11 +204,25 @@ def golden(name):
     }
 
 
-@EVERY
-def test_golden_ids(name):
+@gate_of_all
+def golden_ids_stay(name):
     known = json.loads(GOLDEN.read_text())
     assert name in known, f"{name} has no golden ids: run `{ADD}`"
     assert golden(name) == known[name], f"the content of {name} changed: give it a new version"
+
+
+@EVERY
+def test_the_gate(name):
+    """All checks of one family, which share its items; what fails is told together."""
+    failed = []
+    for look in CHECKS:
+        try:
+            look(name)
+        except Exception as error:
+            error.add_note(f"{look.__name__} of {name}")
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup(f"{name}: {len(failed)} of {len(CHECKS)} checks", failed)
 
 
 def test_golden_ids_are_of_families_that_exist():
