@@ -9,6 +9,7 @@ from gradatim.audits.known import recall
 from gradatim.audits.scores import audit_file
 from gradatim.cli import app
 from gradatim.errors import ArgumentError
+from gradatim.evaluation.items import find_wrong_keys
 from gradatim.evaluation.verdict_chances import Axis
 from gradatim.evaluation.verdict_trend import _without, verdict_trend
 from gradatim.scale import irt
@@ -115,3 +116,22 @@ def test_a_bank_of_the_attempts_themselves_is_refused(tmp_path):
         audit_file(tmp_path / "p.jsonl", bank=tmp_path / "run")
     with pytest.raises(ArgumentError, match="is for files"):
         gradatim.audit("verifier:number", n=20, bank=tmp_path / "run")
+
+
+def test_wrong_keys_are_found_by_few_models_with_a_bank(log):
+    bank, rng = log[0], np.random.default_rng(6)
+    level = bank.discrimination * (rng.normal(1, 1, (10, 1)) - bank.difficulty)
+    solved = (rng.random(level.shape) < special.expit(level)) * 1.0
+    ones = np.ones(solved.shape)
+    results = matrix(solved, first=1)
+    known, _ = recall(results, bank)
+    sound = find_wrong_keys(solved, ones, known.bank.ability, curves=known.curves)
+    assert not sound.named.any()
+    turned = np.sort(rng.choice(300, 15, replace=False))
+    solved[:, turned] = 1 - solved[:, turned]
+    known, _ = recall(matrix(solved, first=1), bank)
+    with_it = find_wrong_keys(solved, ones, known.bank.ability, curves=known.curves)
+    without = find_wrong_keys(solved, ones, irt.fit(matrix(solved)).ability)
+    hits = with_it.named[turned].sum()
+    assert hits >= max(10, without.named[turned].sum() + 1)
+    assert with_it.named.sum() - hits <= 2

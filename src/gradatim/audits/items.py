@@ -21,10 +21,12 @@ def find_items(subject: Subject) -> dict[str, Any] | None:
         return None
     tried = np.asarray(matrix.tried)
     label, kinds = kinds_of(subject)
+    known = subject.known
     keys = find_wrong_keys(
         matrix.solved,
         tried,
-        bank.ability,
+        bank.ability if known is None else known.bank.ability,
+        curves=None if known is None else known.curves,
         within=float(bank.fit.get("overdispersion", 0.0)),
         kinds=kinds,
         alarm=subject.alarm,

@@ -1,5 +1,6 @@
 """What a bank of other attempts knows of items whose results are under audit."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,11 @@ class Known(NamedTuple):
 
     bank: Bank
     items: np.ndarray
+
+    @property
+    def curves(self) -> Bank:
+        """The bank with NaN for items that the other attempts did not have."""
+        return replace(self.bank, difficulty=np.where(self.items, self.bank.difficulty, np.nan))
 
 
 def recall(
@@ -59,7 +65,7 @@ def recall(
     told = {name for name, good in zip(opened.items, usable_items(opened), strict=True) if good}
     known = np.array([name in told for name in matrix.items], dtype=bool)
     found = fit_anchored(matrix, opened)
-    left = int(np.asarray(matrix.tried)[:, ~known].sum())
+    left = int(np.broadcast_to(matrix.tried, matrix.solved.shape)[:, ~known].sum())
     note = f"the bank has {known.sum():,} of the {len(known):,} items"
     if left:
         note += f"; {left:,} attempts on the others are not judged by it"

@@ -12,12 +12,14 @@ from scipy import special
 from gradatim import checks
 from gradatim.evaluation.rank import correlation
 from gradatim.scale.overdispersion import worth
+from gradatim.types import Bank
 
 SOLVERS = 1000  # more are thinned, evenly by ability: they add nothing to a sign
 SLOPES, LEVELS = (0.15, 4.0), 9.0  # range of the nodes, of a and of |d|
 ROUNDS = 20  # of EM; the list of items does not change after about ten
 PRIOR = (0.5, 50.0)  # pseudo-counts of wrong keys and of items: few keys are wrong
 SMOOTH = 0.5  # share of a node's weight that goes to its neighbours each round
+TRUSTED = 0.8  # weight of a known curve against the population: items may have changed since
 FEWEST = 8  # solvers below which a sign is luck
 
 
@@ -49,6 +51,7 @@ def find_wrong_keys(
     *,
     within: float = 0.0,
     kinds: np.ndarray | None = None,
+    curves: Bank | None = None,
     false_share: float = 0.1,
     alarm: float = 0.01,
 ) -> Keys:
@@ -57,13 +60,15 @@ def find_wrong_keys(
     Items are a population with slopes a > 0 and intercepts d, learned from the data; of an item
     with a wrong key, right and wrong are exchanged. The posterior chance of that weighs both the
     sign of the slope and how usual such a difficulty is, so that an easy item which nobody solves
-    is found as well, where its kind is known to be easy.
+    is found as well, where its kind, or its own curve in other attempts, is known to be easy.
 
     Args:
         solved, tried: (solver, item) counts, tried 0 = missing.
         ability: (solver,) on the logit scale; NaN leaves a solver out.
         within: correlation of attempts within a cell, a bank's `fit["overdispersion"]`.
         kinds: (item,) labels; each kind has its own population.
+        curves: what other attempts told of these items, on the scale of `ability`; NaN: nothing.
+            An item's slope and intercept are then around its own, and not any of the population's.
         false_share: of the items named that may be sound, by their posterior chances.
         alarm: chance that any is named where all keys are sound.
 
@@ -99,8 +104,9 @@ def find_wrong_keys(
     if kinds is not None:
         code = np.unique(np.asarray(kinds), return_inverse=True)[1].reshape(-1)
     sound, turned, shape = _likelihoods(k, n, theta)
-    wrong, pi, loglik = _mix(sound, turned, code, shape=shape, free=True)
-    _, _, without = _mix(sound, turned, code, shape=shape, free=False)
+    own = None if curves is None else _around(curves, shape)
+    wrong, pi, loglik = _mix(sound, turned, code, shape=shape, free=True, own=own)
+    _, _, without = _mix(sound, turned, code, shape=shape, free=False, own=own)
     gain = loglik - without
     named = np.zeros(len(wrong), dtype=bool)
     if 2 * gain > special.chdtri(1, min(1.0, 2 * alarm)):
@@ -135,7 +141,13 @@ def _likelihoods(
 
 
 def _mix(
-    sound: np.ndarray, turned: np.ndarray, code: np.ndarray, *, shape: tuple[int, int], free: bool
+    sound: np.ndarray,
+    turned: np.ndarray,
+    code: np.ndarray,
+    *,
+    shape: tuple[int, int],
+    free: bool,
+    own: np.ndarray | None,
 ) -> tuple[np.ndarray, float, float]:
     """(item,) chance of being turned, its share, and the log-likelihood."""
     slope = np.log(np.geomspace(*SLOPES, shape[0]))[:, None]
@@ -151,8 +163,32 @@ def _mix(
             weight[kind] = _spread((held * weight[kind]).reshape(shape))
         if free:
             pi = (z.sum() + PRIOR[0]) / (len(z) + PRIOR[1])
-    u, v, z = _weighed(sound, turned, weight[code], pi)
+    told = weight[code]
+    if own is not None:
+        known = own.sum(axis=1, keepdims=True) > 0
+        told = np.where(known, TRUSTED * own + (1 - TRUSTED) * told, told)
+    u, v, z = _weighed(sound, turned, told, pi)
+    for _ in range(ROUNDS if free and own is not None else 0):
+        pi = (z.sum() + PRIOR[0]) / (len(z) + PRIOR[1])
+        u, v, z = _weighed(sound, turned, told, pi)
     return z, float(pi), float(np.log((1 - pi) * u + pi * v).sum())
+
+
+def _around(bank: Bank, shape: tuple[int, int]) -> np.ndarray:
+    """(item, node) chances of slope and intercept, by a bank's estimates and errors; 0: unknown."""
+    a, b = bank.discrimination, bank.difficulty
+    logs = np.log(np.geomspace(*SLOPES, shape[0]))
+    levels = np.linspace(-LEVELS, LEVELS, shape[1])
+    errors = bank.se_discrimination / a, a * bank.se_difficulty
+    slope, level = (
+        (nodes - middle[:, None]) / np.hypot(error, nodes[1] - nodes[0])[:, None]  # seen by a node
+        for nodes, middle, error in ((logs, np.log(a), errors[0]), (levels, -a * b, errors[1]))
+    )
+    log = -0.5 * (slope[:, :, None] ** 2 + level[:, None] ** 2).reshape(len(a), -1)
+    known = np.isfinite(log).all(axis=1, keepdims=True)
+    log = np.where(known, log, 0.0)
+    found = np.exp(log - log.max(axis=1, keepdims=True))
+    return np.where(known, found / found.sum(axis=1, keepdims=True), 0.0)
 
 
 def _weighed(
