@@ -7,9 +7,10 @@ import pytest
 
 from gradatim.audits.scores import audit_file
 from gradatim.cli import app
-from gradatim.evaluation.better_checker import Checker, Stakes, price_limit
-from gradatim.evaluation.resampling import Prices, resampling
-from gradatim.evaluation.verifier_error import stated_rates
+from gradatim.evaluation.better_checker import Checker, Stakes, advise, cascade, price_limit
+from gradatim.evaluation.pools import pool_of
+from gradatim.evaluation.resampling import Prices, best_attempts, fixed, resampling
+from gradatim.evaluation.verifier_error import audited_rates, stated_rates
 
 F, MOST = 0.2, 12
 PERSON = (0.01, 0.25)  # false positives, and what a verdict costs
@@ -63,6 +64,50 @@ def test_s202_advice_of_an_audit_is_the_best_in_simulation(counts, wrong):
     assert row["choice"] == best
     if row["sure"]:
         assert row["gain"].low > 0
+
+
+@pytest.mark.slow
+def test_s202_intervals_of_decisions_hold_over_problems_and_audits():
+    """60 files of 300 problems, rates from 300 audited attempts, held against the whole world."""
+    f, b, prices = 0.15, 0.05, Prices(wrong=2.0, attempt=0.01)
+    world = np.random.default_rng(99).beta(0.6, 0.9, 20_000)
+    real, person = Checker(stated_rates(f, b)), Checker(stated_rates(0.01), 0.2)
+    share = float((world * (1 - b) + (1 - world) * f).mean())
+
+    def worth(one, k):
+        cost = prices._replace(attempt=prices.attempt + one.price)
+        return fixed(world, [rate.value for rate in one.rates], cost, k)
+
+    held = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        p = rng.beta(0.6, 0.9, 300)
+        right = rng.random(300) < p[rng.integers(300, size=300)]
+        passed = np.where(right, rng.random(300) >= b, rng.random(300) < f)
+        rates = audited_rates(passed, right)
+        counts = rng.binomial(4, p * (1 - b) + (1 - p) * f)
+        pool, checker = pool_of(counts, np.full(300, 4), rates), Checker(rates)
+        stop = best_attempts(pool, rates, prices)
+        both = cascade(checker, person, float(counts.mean() / 4))
+        advice = advise(pool, [checker, person, both], prices)
+        true = [
+            worth(one, k)
+            for one, k in zip(
+                [real, person, cascade(real, person, share)], advice.attempts, strict=True
+            )
+        ]
+        true.append(0.0)
+        gain = true[advice.choice] - true[advice.over]
+        held.append((
+            stop.utility.low <= worth(real, stop.attempts.value) <= stop.utility.high,
+            advice.gain.low <= gain <= advice.gain.high,
+            not advice.sure or gain > 0,
+        ))
+    utility, gain, sure = np.mean(held, axis=0)
+    print(f"utility held {utility:.2f}, gain {gain:.2f}, sure and right {sure:.2f}")
+    assert utility >= 0.88
+    assert gain >= 0.8
+    assert sure >= 0.97
 
 
 def test_a_price_at_which_both_are_worth_the_same(counts):

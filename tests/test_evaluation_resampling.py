@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.better_checker import Checker, advise, cascade, samples_factor
+from gradatim.evaluation.pools import pass_rates
 from gradatim.evaluation.resampling import (
     Prices,
     best_attempts,
     cap,
-    pass_rates,
     resampling,
     utility,
 )

@@ -6,7 +6,8 @@ import numpy as np
 
 from gradatim.audits.subject import written
 from gradatim.evaluation.better_checker import Checker, Stakes, advise, cascade, price_limit
-from gradatim.evaluation.resampling import best_attempts, pass_rates
+from gradatim.evaluation.pools import pool_of
+from gradatim.evaluation.resampling import best_attempts
 from gradatim.evaluation.verifier_error import ErrorRates, stated_rates
 from gradatim.types import Estimate, Matrix
 
@@ -32,8 +33,8 @@ def decide(
     Returns:
         A row for each solver with at least two attempts on each of its problems (with one it
         cannot be told how problems differ, which the best number hangs on): solver; attempts,
-        utility and no_limit of `best_attempts`; choice (a checker, or NOBODY), gain and sure of
-        `advise`; checkers: attempts and utility of each; price_limit. And notes.
+        utility and no_limit of `best_attempts`; choice and over (checkers, or NOBODY), gain and
+        sure of `advise`; checkers: attempts and utility of each; price_limit. And notes.
     """
     rows, notes = [], [_prices(stakes)]
     single = 0
@@ -61,7 +62,7 @@ def decide(
 def _decided(
     passed: np.ndarray, tried: np.ndarray, rates: ErrorRates, stakes: Stakes
 ) -> dict[str, Any]:
-    p, n, prices = pass_rates(passed, tried, rates), len(tried), stakes.prices
+    pool, prices = pool_of(passed, tried, rates, draws=DRAWS), stakes.prices
     share = float(np.mean(passed / tried))
     offered = dict(stakes.checkers) or {PERFECT: Checker(stated_rates(0.0))}
     known = {PRESENT: Checker(rates), **offered}
@@ -70,19 +71,20 @@ def _decided(
             f"{PRESENT}, then {name}": cascade(known[PRESENT], checker, share)
             for name, checker in offered.items()
         }
-    stop = best_attempts(p, rates, prices, behind=n, draws=DRAWS)
-    advice = advise(p, list(known.values()), prices, behind=n, draws=DRAWS)
+    stop = best_attempts(pool, rates, prices)
+    advice = advise(pool, list(known.values()), prices)
     names = list(known)
     return {
         **stop._asdict(),
         "choice": names[advice.choice] if advice.choice >= 0 else NOBODY,
+        "over": names[advice.over] if advice.over >= 0 else NOBODY,
         "gain": advice.gain,
         "sure": advice.sure,
         "checkers": [
             {"checker": name, "attempts": float(k), "utility": float(worth)}
             for name, k, worth in zip(names, advice.attempts, advice.utility, strict=True)
         ],
-        "price_limit": price_limit(p, rates, prices, behind=n, draws=DRAWS),
+        "price_limit": price_limit(pool, rates, prices),
     }
 
 
@@ -108,7 +110,7 @@ def _said(row: dict[str, Any]) -> list[str]:
     ask = (
         f"more attempts or a better checker? {row['choice']}"
         + (f" with {made[row['choice']]} attempts" if row["choice"] in made else "")
-        + f", by {written(row['gain'])} a problem{sure}"
+        + f", by {written(row['gain'])} a problem over {row['over']}{sure}"
     )
     limit = (
         f"a verdict without errors may cost {written(row['price_limit'])} more than the present one"

@@ -10,7 +10,7 @@ from gradatim.audits.subject import Attempts, Subject, finding, pick, written
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.better_checker import samples_factor
 from gradatim.evaluation.discrimination import homogeneous
-from gradatim.evaluation.pools import pass_rates
+from gradatim.evaluation.pools import common_chance, pool_of
 from gradatim.evaluation.resampling import cap
 from gradatim.evaluation.verifier_agreement import agreed_rates
 from gradatim.evaluation.verifier_error import (
@@ -29,6 +29,7 @@ MATERIAL = 0.01  # shift of the mean that is a finding
 PASSES = 0.5  # a score above this is a pass
 MOST_SOLVERS = 200  # that are corrected one by one
 MOST_K = 16
+MOST_CAPS = 20  # solvers whose cap is estimated, which takes half a second each
 LISTED = 5  # solvers in the notes
 
 
@@ -74,7 +75,7 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
     factor = float("nan")
     if 0 < value < 1:
         factor = samples_factor(value, known.rates)
-        top = _cap(passed, every[some], mean, known.rates)
+        top = _cap(passed, every[some], known.rates)
         notes.append(
             f"taking the first attempt that passes is right {written(top)} at most, however many "
             f"are made; to see a difference takes {factor:.2f} times as many problems"
@@ -314,11 +315,10 @@ def _biased(strict: Corrected, mean: Corrected, known: Known) -> list[dict[str, 
     return found
 
 
-def _cap(passed: np.ndarray, tried: np.ndarray, mean: Corrected, rates: ErrorRates) -> Estimate:
+def _cap(passed: np.ndarray, tried: np.ndarray, rates: ErrorRates) -> Estimate:
     """What resampling can reach; one attempt a problem says nothing of how problems differ."""
-    several = tried.min() > 1
-    found = cap(pass_rates(passed, tried, rates) if several else mean.corrected.value, rates)
-    return Estimate(found.value, found.low, found.high, len(tried))
+    behind = pool_of if tried.min() > 1 else common_chance
+    return cap(behind(passed, tried, rates), rates)
 
 
 def _solver(matrix: Matrix, at: int, rates: ErrorRates) -> dict[str, Any]:
@@ -330,8 +330,8 @@ def _solver(matrix: Matrix, at: int, rates: ErrorRates) -> dict[str, Any]:
         return row
     solved, tried = matrix.solved[at][some], tried[some]
     row |= corrected_rate(solved, tried, rates, draws=1000)._asdict()
-    if 0 < row["corrected"].value < 1:
-        row["cap"] = _cap(solved, tried, Corrected(**{n: row[n] for n in Corrected._fields}), rates)
+    if at < MOST_CAPS and 0 < row["corrected"].value < 1:
+        row["cap"] = _cap(solved, tried, rates)
     k = min(int(tried.min()), MOST_K)
     if k > 1 and (solved == np.rint(solved)).all():
         row["pass_at_k"] = {

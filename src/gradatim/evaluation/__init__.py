@@ -9,7 +9,7 @@ the model gets wrong. Against others: `comparison`,
 Is the score real? Of items: `items`, `leakage`, `near_duplicates`, `blind`, `options`, `layout`.
 Of repeats: `variance`, `signal`, `consistency`, `independence`, `holdout`, `leaderboard`. Of
 verdicts: `verifier_error`, `verifier_agreement`, `verdict_trend` (by `verdict_chances`),
-`selection`, `resampling`, `better_checker`. Of confidences: `calibration`, `rescaling`,
+`selection`, `resampling`, `pools`, `better_checker`. Of confidences: `calibration`, `rescaling`,
 `discrimination`, `selective`, `abstention`, `horizon`.
 
 Over training: `curves`, `learning_curves`, `profiles`, `generalization`, `feedback`, `hint_gains`.

@@ -12,13 +12,12 @@ from numpy.typing import ArrayLike
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
+from gradatim.evaluation.pools import Pool, redrawn
 from gradatim.evaluation.resampling import (
     Prices,
     best_number,
-    chances,
     check_prices,
     fixed,
-    redrawn,
 )
 from gradatim.evaluation.verifier_error import ErrorRates, draw_rates
 from gradatim.types import Estimate
@@ -27,10 +26,17 @@ HALVINGS = 16  # of the range in which a price is searched
 
 
 class Checker(NamedTuple):
-    """A verifier one may use: how it errs, and what a verdict costs."""
+    """A verifier one may use.
+
+    Attributes:
+        rates: how it errs.
+        price: of a verdict.
+        parts: of a cascade, the two that must pass.
+    """
 
     rates: ErrorRates
     price: float = 0.0
+    parts: tuple["Checker", ...] = ()
 
 
 class Stakes(NamedTuple):
@@ -53,20 +59,22 @@ class Advice(NamedTuple):
         choice: index of the best checker; -1: none, do not answer.
         attempts: (checker,) best number of attempts with each.
         utility: (checker,) worth of a problem at that number.
-        gain: Estimate, utility of the choice minus the best of the others (not answering is one),
-            numbers of attempts as in `attempts`.
-        sure: whether the interval of the gain leaves 0 out.
+        over: index of the next best; -1: not answering.
+        gain: Estimate, utility of the choice minus that of the next best, numbers of attempts as
+            in `attempts`.
+        sure: whether the intervals of its gains over each of the others leave 0 out.
     """
 
     choice: int
     attempts: np.ndarray
     utility: np.ndarray
+    over: int
     gain: Estimate
     sure: bool
 
 
 def advise(
-    p: ArrayLike,
+    p: ArrayLike | Pool,
     checkers: Sequence[Checker],
     prices: Prices,
     *,
@@ -77,20 +85,20 @@ def advise(
     """Which checker to use, and how many attempts to make with it.
 
     Args:
-        p: (problem,) chance that an attempt is right.
+        p: (problem,) chance that an attempt is right; or a Pool, whose verifier's rates, where
+            they are a checker's, are then drawn with it.
         checkers: to choose from, such as the one at hand, a better one that costs more, and
             the `cascade` of both.
         prices: see Prices; every attempt costs its own price and one verdict.
-        behind: problems that p was estimated from, see `best_attempts`; None: p is known.
+        behind: see `best_attempts`.
         level: coverage.
-        draws: of the rates, each checker's its own.
+        draws: of the rates, each checker's its own; a Pool has its own.
 
     >>> from gradatim.evaluation.verifier_error import stated_rates
     >>> tests, person = Checker(stated_rates(0.1)), Checker(stated_rates(0.0), price=0.1)
     >>> [advise(0.2, [tests, person], Prices(wrong=w, attempt=0.01)).choice for w in (0, 1, 5)]
     [0, 1, 1]
     """
-    p = chances(p)
     check_prices(prices)
     checks.within(*checks.INSIDE, level=level)
     if not checkers:
@@ -98,35 +106,55 @@ def advise(
     for checker in checkers:
         checks.within(0, np.inf, price=checker.price)
     costs = [prices._replace(attempt=prices.attempt + checker.price) for checker in checkers]
+    rng = np.random.default_rng(0)
+    known = redrawn(p, checkers[0].rates, rng, behind=behind, draws=draws)
     best = [
-        best_number(p, [rate.value for rate in checker.rates], cost)
+        best_number(known.p, [rate.value for rate in checker.rates], cost)
         for checker, cost in zip(checkers, costs, strict=True)
     ]
     worth = np.array([value for _, value in best])
     choice = int(np.argmax(worth)) if worth.max() > 0 else -1
-    rng = np.random.default_rng(0)
-    pools = [redrawn(p, behind, rng) for _ in range(draws)]  # the same for all checkers
+    draws = len(known.drawn)
     drawn = np.array([
         [
             fixed(pool, pair, cost, k)
-            for pool, pair in zip(pools, draw_rates(checker.rates, draws, rng).T, strict=True)
+            for pool, pair in zip(known.drawn, _pairs(checker, known, rng), strict=True)
         ]
         for checker, cost, (k, _) in zip(checkers, costs, best, strict=True)
     ])
-    gains = _lead(np.column_stack([drawn.T, np.zeros(draws)]), choice)
-    value = float(_lead(np.append(worth, 0.0)[None], choice)[0])
-    low, high = np.quantile(gains, [(1 - level) / 2, (1 + level) / 2])
-    gain = Estimate(value, min(float(low), value), max(float(high), value), behind or len(p))
-    return Advice(choice, np.array([k for k, _ in best]), worth, gain, bool(gain.low > 0))
+    # not answering stands last, where index -1 finds it
+    drawn, every = np.vstack([drawn, np.zeros(draws)]), np.append(worth, 0.0)
+    rivals = np.delete(np.arange(len(every)), choice)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(drawn[choice] - drawn[rivals], tails, axis=1)
+    next_ = int(np.argmax(every[rivals]))
+    value = float(every[choice] - every[rivals[next_]])
+    ends = min(float(low[next_]), value), max(float(high[next_]), value)
+    return Advice(
+        choice,
+        np.array([k for k, _ in best]),
+        worth,
+        int(rivals[next_]) if rivals[next_] < len(worth) else -1,
+        Estimate(value, *ends, known.problems),
+        bool(low.min() > 0),
+    )
 
 
-def _lead(worth: np.ndarray, choice: int) -> np.ndarray:
-    """(draw,) utility of the choice minus the best of the others."""
-    return worth[:, choice] - np.delete(worth, choice, axis=1).max(axis=1)
+def _pairs(checker: Checker, known: Pool, rng: np.random.Generator) -> np.ndarray:
+    """(draw, 2) rates of a checker: the Pool's own where they are its verifier's."""
+    if checker.parts:
+        first, second = (_pairs(part, known, rng) for part in checker.parts)
+        return np.column_stack([
+            first[:, 0] * second[:, 0],
+            1 - (1 - first[:, 1]) * (1 - second[:, 1]),
+        ])
+    if checker.rates == known.rates:
+        return known.pairs
+    return draw_rates(checker.rates, len(known.pairs), rng).T
 
 
 def price_limit(
-    p: ArrayLike,
+    p: ArrayLike | Pool,
     rates: ErrorRates,
     prices: Prices,
     *,
@@ -149,20 +177,18 @@ def price_limit(
     >>> round(found.value, 3)  # nobody answers with the verifier at hand; one right in five is 0.2
     0.19
     """
-    p = chances(p)
     check_prices(prices)
     checks.within(*checks.INSIDE, level=level)
     f, b = (rate.value for rate in rates)
-    k, worth = best_number(p, (f, b), prices)
-    value = _limit(p, max(worth, 0.0), prices)
-    rng = np.random.default_rng(0)
-    pools = [redrawn(p, behind, rng) for _ in range(draws)]
+    known = redrawn(p, rates, np.random.default_rng(0), behind=behind, draws=draws)
+    k, worth = best_number(known.p, (f, b), prices)
+    value = _limit(known.p, max(worth, 0.0), prices)
     drawn = [
         _limit(pool, max(fixed(pool, pair, prices, k), 0.0), prices)
-        for pool, pair in zip(pools, draw_rates(rates, draws, rng).T, strict=True)
+        for pool, pair in zip(known.drawn, known.pairs, strict=True)
     ]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value, min(float(low), value), max(float(high), value), behind or len(p))
+    return Estimate(value, min(float(low), value), max(float(high), value), known.problems)
 
 
 def _limit(p: np.ndarray, worth: float, prices: Prices) -> float:
@@ -231,4 +257,5 @@ def cascade(first: Checker, second: Checker, share: float) -> Checker:
             ),
         ),
         first.price + share * second.price,
+        (first, second),
     )

@@ -12,19 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special
 
 from gradatim import checks
-from gradatim.errors import ArgumentError
-from gradatim.evaluation.verifier_error import ErrorRates, draw_rates
-from gradatim.scale.rates import counted
+from gradatim.evaluation.pools import Pool, chances, redrawn
+from gradatim.evaluation.verifier_error import ErrorRates
 from gradatim.types import Estimate
 
 MOST = 1 << 40  # attempts; a search that gets here is stopped
 LEAST = 1e-300  # a chance below this is not divided by
-NODES = 200  # pass rates that stand for a distribution of them
-CELLS, STEPS, PRIOR = 200, 60, 20  # of its fit: cells of [0, 1], steps of EM, problems' weight
-FINE = {"xatol": 1e-3, "fatol": 1e-4}
 
 
 class Resampled(NamedTuple):
@@ -72,15 +67,6 @@ class Stop(NamedTuple):
     no_limit: float
 
 
-def chances(p: ArrayLike) -> np.ndarray:
-    """(problem,) float from chances or one chance; refused outside [0, 1]."""
-    p = np.atleast_1d(np.asarray(p, dtype=float))
-    checks.shapes(p=(p, "problem"))
-    checks.within(0, 1, p=p)
-    checks.within(1, np.inf, **{"number of problems": len(p)})
-    return p
-
-
 def resampling(
     p: ArrayLike, attempts: float, *, false_positive: float, false_negative: float = 0.0
 ) -> Resampled:
@@ -126,75 +112,26 @@ def _ever(passes: np.ndarray, attempts: float) -> np.ndarray:
         return np.where(passes > LEAST, some / np.maximum(passes, LEAST), rare)
 
 
-def cap(p: ArrayLike, rates: ErrorRates, *, level: float = 0.95, draws: int = 1000) -> Estimate:
+def cap(
+    p: ArrayLike | Pool, rates: ErrorRates, *, level: float = 0.95, draws: int = 1000
+) -> Estimate:
     """Accuracy that no number of attempts exceeds, with the error of the verifier's rates.
 
     The share p (1 - b) / (p (1 - b) + (1 - p) f) of right answers among those given; the mean
-    over problems is that of sampling without a limit.
+    over problems is that of sampling without a limit. Of a Pool its error is in the interval.
 
     >>> from gradatim.evaluation.verifier_error import stated_rates
     >>> print(cap(0.05, stated_rates((0.1, 0.07, 0.14))))
     0.345 [0.278, 0.429] (n=1)
     """
-    p = chances(p)
     checks.within(*checks.INSIDE, level=level)
-
+    known = redrawn(p, rates, np.random.default_rng(0), draws=draws)
     f, b = (rate.value for rate in rates)
-    value = resampling(p, np.inf, false_positive=f, false_negative=b).accuracy
-    right, wrong, _ = _given(p, np.inf, *draw_rates(rates, draws, np.random.default_rng(0)))
+    value = resampling(known.p, np.inf, false_positive=f, false_negative=b).accuracy
+    right, wrong, _ = _given(known.drawn, np.inf, *known.pairs.T)
     drawn = np.where(right + wrong > 0, right / np.maximum(right + wrong, 1e-300), 0.0)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value, min(float(low), value), max(float(high), value), len(p))
-
-
-def pass_rates(passed: np.ndarray, tried: np.ndarray, rates: ErrorRates) -> np.ndarray:
-    """(NODES,) chances p that stand for the problems behind counts of passed attempts.
-
-    The Beta of right chances that makes the counts likeliest, seen through the verifier, weighs as
-    PRIOR problems; the counts move it from there (EM), so that it need not be a Beta. Correcting a
-    Beta of what passes node by node would cut chances at 0, and rate easy worlds too high.
-
-    Args:
-        passed, tried: (problem,) counts.
-        rates: of the verifier that passed them; must tell right from wrong.
-
-    Ref: Laird 1978, JASA 73:805 (mixing distribution by maximum likelihood). Differs: a Beta
-    as its prior, since few problems would make it a handful of points.
-
-    >>> from gradatim.evaluation.verifier_error import stated_rates
-    >>> tried = np.full(300, 20)
-    >>> found = pass_rates(np.repeat([4, 20], 150), tried, stated_rates(0.2))  # none, or all right
-    >>> round(float(found.mean()), 2), bool(found[NODES // 3] < 0.1 < 0.9 < found[-NODES // 3])
-    (0.5, True)
-    """
-    passed, tried = counted(passed, tried)
-    f, b = (rate.value for rate in rates)
-    if not f + b < 1:
-        raise ArgumentError(
-            f"a verifier with false positives {f:g} and negatives {b:g} says nothing"
-        )
-    edge = np.linspace(0, 1, CELLS + 1)
-    middle = (edge[1:] + edge[:-1]) / 2
-    share = np.clip(middle * (1 - b) + (1 - middle) * f, 1e-12, 1 - 1e-12)
-    pairs, many = np.unique(np.column_stack([passed, tried]), axis=0, return_counts=True)
-    hits, fails = pairs[:, :1], pairs[:, 1:] - pairs[:, :1]
-    log = special.xlogy(hits, share) + special.xlog1py(fails, -share)
-    seen = np.exp(log - log.max(axis=1, keepdims=True))
-
-    def believed(shape: np.ndarray) -> np.ndarray:
-        return np.diff(special.betainc(*np.exp(shape), edge))
-
-    def unlikely(shape: np.ndarray) -> float:
-        return float(shape @ shape / 8 - many @ np.log(seen @ believed(shape) + LEAST))
-
-    fit = optimize.minimize(unlikely, np.zeros(2), method="Nelder-Mead", options=FINE)
-    prior = weight = believed(fit.x)
-    for _ in range(STEPS):
-        part = seen * weight
-        weight = many @ (part / part.sum(axis=1, keepdims=True)) + PRIOR * prior
-        weight /= weight.sum()
-    below = np.append(0.0, np.cumsum(weight))
-    return np.interp((np.arange(NODES) + 0.5) / NODES, below / below[-1], edge)
+    return Estimate(value, min(float(low), value), max(float(high), value), known.problems)
 
 
 def _gains(p: np.ndarray, f: float, b: float, prices: Prices) -> tuple[np.ndarray, np.ndarray]:
@@ -272,7 +209,7 @@ def best_number(p: np.ndarray, pair: Sequence[float], prices: Prices) -> tuple[f
 
 
 def best_attempts(
-    p: ArrayLike,
+    p: ArrayLike | Pool,
     rates: ErrorRates,
     prices: Prices,
     *,
@@ -287,13 +224,14 @@ def best_attempts(
     passes are mostly false, and a finite number is best.
 
     Args:
-        p: (problem,) chance that an attempt is right, such as `pass_rates` gives, or one number.
+        p: (problem,) chance that an attempt is right, or one number; or a Pool of these rates,
+            whose error is then in the intervals.
         rates: of the verifier.
         prices: see Prices; the cost of a verdict belongs to `attempt`.
-        behind: problems that p was estimated from; every draw takes so many of its entries, which
-            puts the error of the pool into the intervals. None: p is known.
+        behind: of chances without a Pool, problems that they are of; every draw takes so many
+            of them. None: p is known.
         level: coverage.
-        draws: of the verifier's rates.
+        draws: of the verifier's rates; a Pool has its own.
 
     Ref: Stroebl et al. 2024, arXiv 2411.17501. Differs: their notebook multiplies a value by a
     chance of survival that it already holds; here both are taken per problem.
@@ -304,35 +242,25 @@ def best_attempts(
     ...  for w in (0.7, 1.0, 2.0)]
     [3.0, 2.0, 1.0]
     """
-    p = chances(p)
     check_prices(prices)
     checks.within(*checks.INSIDE, level=level)
     f, b = (rate.value for rate in rates)
-    k, worth = best_number(p, (f, b), prices)
     sure = behind is None and all(rate.low == rate.high for rate in rates)
     rng = np.random.default_rng(0)
-    pairs = draw_rates(rates, 1 if sure else draws, rng).T
-    pools = [redrawn(p, behind, rng) for _ in pairs]
+    known = redrawn(p, rates, rng, behind=behind, draws=1 if sure else draws)
+    k, worth = best_number(known.p, (f, b), prices)
     drawn = np.array([
         (best_number(pool, pair, prices)[0], fixed(pool, pair, prices, k))
-        for pool, pair in zip(pools, pairs, strict=True)
+        for pool, pair in zip(known.drawn, known.pairs, strict=True)
     ])
     # order statistics, not interpolated: attempts are whole, and may be infinite
     tails = [(1 - level) / 2, (1 + level) / 2]
     low, high = np.quantile(drawn, tails, axis=0, method="inverted_cdf")
     return Stop(
-        Estimate(k, min(float(low[0]), k), max(float(high[0]), k), behind or len(p)),
-        Estimate(worth, min(float(low[1]), worth), max(float(high[1]), worth), behind or len(p)),
-        utility(p, np.inf, prices, false_positive=f, false_negative=b),
+        Estimate(k, min(float(low[0]), k), max(float(high[0]), k), known.problems),
+        Estimate(worth, min(float(low[1]), worth), max(float(high[1]), worth), known.problems),
+        utility(known.p, np.inf, prices, false_positive=f, false_negative=b),
     )
-
-
-def redrawn(p: np.ndarray, behind: int | None, rng: np.random.Generator) -> np.ndarray:
-    """(behind,) entries of p, drawn with replacement; p itself where `behind` is None."""
-    if behind is None:
-        return p
-    checks.whole(1, 10**9, behind=behind)
-    return p[rng.integers(len(p), size=behind)]
 
 
 def check_prices(prices: Prices) -> None:
