@@ -228,13 +228,13 @@ def tell(tick):
     assert "torch._dynamo" not in sys.modules  # seconds of every start, for a compiler never used
 
 train.train(
-    load(sys.argv[1]), rollouts=3000, run=sys.argv[2], recipe="gradatim", prompts=16, batch=128,
-    held_out=load(sys.argv[3]), monitors=4, progress=tell,
+    load(sys.argv[1]), rollouts=int(sys.argv[4]), run=sys.argv[2], recipe="gradatim", prompts=16,
+    batch=128, held_out=load(sys.argv[3]), monitors=4, progress=tell,
 )
 """
 
 
-SETTINGS = {"rollouts": 3000, "recipe": "gradatim", "monitors": 4, **QUICK}
+SETTINGS = {"recipe": "gradatim", "monitors": 4, **QUICK}
 
 
 def kill_at(count, *paths):
@@ -249,18 +249,23 @@ def kill_at(count, *paths):
     assert process.returncode == -signal.SIGKILL
 
 
-def resumed_is_whole(folder, problems, held_out, *, kills):
+def resumed_is_whole(folder, problems, held_out, *, rollouts, kills):
     save(folder / "p.jsonl", problems)
     save(folder / "h.jsonl", held_out)
     for count in kills:
-        kill_at(count, folder / "p.jsonl", folder / "killed", folder / "h.jsonl")
+        kill_at(count, folder / "p.jsonl", folder / "killed", folder / "h.jsonl", rollouts)
     paid = [r for r in attempts(folder / "killed") if r.tag == "train"]
-    assert kills[-1] <= len(paid) < 3000
+    assert kills[-1] <= len(paid) < rollouts
     results = []
     for name in ("killed", "whole"):
         told = []
         made = engine.train(
-            problems, held_out=held_out, run=folder / name, progress=told.append, **SETTINGS
+            problems,
+            rollouts=rollouts,
+            held_out=held_out,
+            run=folder / name,
+            progress=told.append,
+            **SETTINGS,
         )
         assert not made.reused
         first = told[0].done
@@ -269,19 +274,20 @@ def resumed_is_whole(folder, problems, held_out, *, kills):
         results.append((timeless(made.curve), timeless(made.monitor), version))
     assert results[0] == results[1]
     rows = attempts(folder / "killed")
-    assert len(rows) == 3000 + 4 * 4 * len(held_out)
+    assert len(rows) == rollouts + 4 * 4 * len(held_out)
     assert rows == attempts(folder / "whole")
     with Run(folder / "killed").ledger() as ledger:
         assert ledger.integrity_check() == "ok"
 
 
 def test_killed_and_resumed_is_as_never_killed(tmp_path, problems, held_out):
-    resumed_is_whole(tmp_path, problems, held_out, kills=(1200,))
+    resumed_is_whole(tmp_path, problems, held_out, rollouts=1500, kills=(600,))
 
 
 @pytest.mark.slow
 def test_killed_many_times(tmp_path, problems, held_out):
-    resumed_is_whole(tmp_path, problems, held_out, kills=(128, 600, 1100, 1600, 2100, 2600))
+    kills = (128, 600, 1100, 1600, 2100, 2600)
+    resumed_is_whole(tmp_path, problems, held_out, rollouts=3000, kills=kills)
 
 
 # -- mistakes -----------------------------------------------------------------------------------
