@@ -2,7 +2,7 @@
 
 Models that are strong at one kind of item and weak at another leave the curves together on the
 items of a kind. Adaptive tests ask few kinds: with the dimension their error after 60 items fell by
-14 to 22% on livecodebench_generation (eight seeds of parts) and 7 to 30% on alpacaeval2 (nine).
+14 to 22% on livecodebench_generation (eight seeds of parts) and 11 to 41% on alpacaeval2 (eight).
 Axes: `run` (models), `item`, `node` (abilities), `point` (of the second dimension).
 """
 
