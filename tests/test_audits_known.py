@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import readme_check
 from scipy import special
 
 import gradatim
@@ -135,3 +136,8 @@ def test_wrong_keys_are_found_by_few_models_with_a_bank(log):
     hits = with_it.named[turned].sum()
     assert hits >= max(10, without.named[turned].sum() + 1)
     assert with_it.named.sum() - hits <= 2
+
+
+@pytest.mark.slow
+def test_the_page_on_audits():
+    assert readme_check.check(readme_check.ROOT / "docs" / "how-to" / "audit.md") == 6
