@@ -319,6 +319,7 @@ def test_the_command_prints_text_json_a_page_and_its_exit_code(files, capsys):
     assert said.startswith("up is better than base: +")
     assert "more problems to see 2 points" in said
     assert page.read_text().count("<svg") >= 2
+    assert "more problems to see 2 points" in page.read_text()
     assert run(["compare", path, "--baseline", "up", "--json", "-q", "--fail-if-worse"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["gate"]["failed"] == ["base", "odd"]

@@ -11,7 +11,7 @@ from gradatim.cli.output import Json, Quiet, emit, reporter
 from gradatim.engine import compare as engine
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.ranking import HOW
-from gradatim.reports.comparison import compare_report, page_path
+from gradatim.reports.comparison import compare_report, goal, needed_said, page_path
 from gradatim.reports.ranking import ranking_text
 from gradatim.reports.tables import Column, text_table
 from gradatim.types import Estimate
@@ -153,7 +153,7 @@ def _text(found: Mapping[str, Any]) -> str:
     if gate := found["gate"]:
         state = "passes" if found["passed"] else f"FAILS: {', '.join(gate['failed'])}"
         lines.append(
-            f"gate ({' or '.join(gate['fails_if'])}, margin {_goal(gate['margin'])}): {state}"
+            f"gate ({' or '.join(gate['fails_if'])}, margin {goal(gate['margin'])}): {state}"
         )
     if "output" in found:
         lines.append(f"page: {found['output']}")
@@ -167,11 +167,6 @@ def points(value: float) -> str:
     '2.1 points'
     """
     return f"{100 * value:.1f} points"
-
-
-def _goal(value: float) -> str:
-    """A difference that was asked for, as points: no more digits than were given."""
-    return f"{100 * value:g} point" + ("" if round(100 * value, 9) == 1 else "s")
 
 
 def said(value: Estimate) -> str:
@@ -253,11 +248,11 @@ def _ahead(found: Mapping[str, Any]) -> list[str]:
     rows, rule = found["comparisons"], found["power"]
     row = sorted(rows, key=lambda r: r["detectable"].value)[len(rows) // 2]
     whose = "" if len(rows) == 1 else f" ({row['first']} and {row['second']}, the median pair)"
-    need, effect = row["needed"], _goal(rule["effect"])
+    need, effect = row["needed"], goal(rule["effect"])
     seen = f"show {points(row['detectable'].value)} with {rule['power']:.0%} power"
     if row["detectable"].value > 1:
         seen = "are too few to show any difference"
-    lines = [f"this many problems {seen}{whose}; {_more(need, effect)}"]
+    lines = [f"this many problems {seen}{whose}; {needed_said(need)}"]
     if row["se_problems"] is not None:
         lines.append(
             f"  standard error {points(row['se'])}: problems {points(row['se_problems'])}, "
@@ -276,7 +271,7 @@ def _ahead(found: Mapping[str, Any]) -> list[str]:
 def _planned(found: Mapping[str, Any]) -> list[str]:
     """A plan from one solver: what is assumed, what it would show, what it needs."""
     plan, rule = found["planned"], found["power"]
-    need, value, effect = plan["needed"], plan["detectable"], _goal(rule["effect"])
+    need, value = plan["needed"], plan["detectable"]
     of = "two that have not run"
     if plan["problems_now"]:
         there = f"{plan['problems_now']:,} problems, score {plan['rate']:.3f}"
@@ -291,7 +286,7 @@ def _planned(found: Mapping[str, Any]) -> list[str]:
         f"[{100 * value.low:.1f}, {100 * value.high:.1f}] with "
         f"{rule['power']:.0%} power{_if(plan['detectable_if'], points)}",
     ]
-    more = _more(need | {"samples": None}, effect)
+    more = needed_said(need | {"samples": None})
     others = _if(need["more_if"], lambda n: _count(n) + " more")
     return [*lines, more + others]
 
@@ -299,17 +294,6 @@ def _planned(found: Mapping[str, Any]) -> list[str]:
 def _if(values: Mapping[str, Any], said: Callable[[Any], str]) -> str:
     told = [f"{said(value)} at a correlation of {at}" for at, value in values.items()]
     return f" ({', '.join(told)})" if told else ""
-
-
-def _more(need: Mapping[str, Any], effect: str) -> str:
-    if need["problems"] is None:
-        return f"no number of problems up to ten million shows {effect}"
-    if not need["more_problems"]:
-        return f"enough to see {effect}"
-    words = f"{need['more_problems']:,} more problems to see {effect}"
-    if need["samples"] is not None:
-        words += f", or {need['samples']:,} attempts of each on the problems there are"
-    return words
 
 
 def _count(value: int | None) -> str:

@@ -86,10 +86,37 @@ def _verdicts(found: Mapping[str, Any]) -> list[str]:
         if state is None:
             pair = f"No clear difference between {row['first']} and {row['second']}"
         said.append(f"{pair}: {told} on {value.n:,} problems.")
+        said.append(f"{needed_said(row['needed']).capitalize()}.")
     if gate := found["gate"]:
         failed = ", ".join(gate["failed"])
         said.append(f"The gate fails: {failed}." if failed else "The gate passes.")
     return said
+
+
+def goal(value: float) -> str:
+    """A difference that was asked for, as points: no more digits than were given.
+
+    >>> goal(0.02), goal(0.01)
+    ('2 points', '1 point')
+    """
+    return f"{100 * value:g} point" + ("" if round(100 * value, 9) == 1 else "s")
+
+
+def needed_said(need: Mapping[str, Any]) -> str:
+    """What a difference that is wanted takes, in words.
+
+    >>> needed_said({"effect": 0.02, "problems": 612, "more_problems": 412, "samples": None})
+    '412 more problems to see 2 points'
+    """
+    effect = goal(need["effect"])
+    if need["problems"] is None:
+        return f"no number of problems up to ten million shows {effect}"
+    if not need["more_problems"]:
+        return f"enough to see {effect}"
+    words = f"{need['more_problems']:,} more problems to see {effect}"
+    if need["samples"] is not None:
+        words += f", or {need['samples']:,} attempts of each on the problems there are"
+    return words
 
 
 def _tone(found: Mapping[str, Any]) -> str:
