@@ -109,13 +109,17 @@ def _said(row: dict[str, Any]) -> list[str]:
     made = {one["checker"]: _number(one["attempts"]) for one in row["checkers"]}
     ask = (
         f"more attempts or a better checker? {row['choice']}"
-        + (f" with {made[row['choice']]} attempts" if row["choice"] in made else "")
+        + (f" with {_attempts(made[row['choice']])}" if row["choice"] in made else "")
         + f", by {written(row['gain'])} a problem over {row['over']}{sure}"
     )
     limit = (
         f"a verdict without errors may cost {written(row['price_limit'])} more than the present one"
     )
     return [f"{row['solver']}: {best}", f"{row['solver']}: {ask}; {limit}"]
+
+
+def _attempts(many: str) -> str:
+    return f"{many} attempt{'s' * (many != '1')}"
 
 
 def _whole(many: Estimate) -> str:

@@ -96,6 +96,11 @@ def judge_verdicts(subject: Subject) -> dict[str, Any] | None:
     if subject.stakes is not None and not np.isnan(value):
         decided["decisions"], more = decide(matrix, known.rates, subject.stakes)
         notes += more
+        if odd:
+            notes.append(
+                "these numbers take each attempt to be misjudged by a fresh chance; where the same "
+                "problems fool the verifier every time, further attempts lose less than is said"
+            )
     return {
         "looked_at": f"{int(tried.sum()):,} verdicts, errors {known.source}",
         "findings": findings,
