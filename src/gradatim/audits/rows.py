@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
 from gradatim.audits.subject import Subject, finding
-from gradatim.scale.clones import find_clones
+from gradatim.scale.clones import find_copies
 from gradatim.scale.quality import MOST, check_quality
 from gradatim.scale.screens import screen
 from gradatim.types import Matrix
@@ -15,10 +13,6 @@ FAULTS = {
     "no_answers": "read some of its replies, grade them again, or leave the row out",
     "parts": "do not compare solvers of different parts; add attempts of one solver in both",
 }
-
-# a copy with a few cells changed: of an able solver, who errs seldom, these few are a large share
-# of what is expected. Versions of one model in public tables differ in .43 of it, or in 3% of cells
-CELLS, SHARE = 0.025, 0.4
 
 
 def find_rows(subject: Subject) -> dict[str, Any] | None:
@@ -47,21 +41,25 @@ def find_rows(subject: Subject) -> dict[str, Any] | None:
 
 
 def _copies(matrix: Matrix, named: set[str], *, alarm: float) -> list[dict[str, Any]]:
-    """Pairs that differ in a few cells only, and in far fewer than independent rows would."""
+    """Pairs that differ on easy items as on hard ones, as a copy with changed cells does."""
     if len(matrix.solvers) > MOST:
         return []
     table = screen(matrix, checked=True)
-    pairs = find_clones(table.rate, table.has, share=SHARE, alarm=alarm)
+    pairs = find_copies(table.rate, table.has, alarm=alarm)
     found = []
-    for at in np.flatnonzero(pairs.differ <= CELLS * pairs.common):
-        names = [matrix.solvers[i] for i in (pairs.first[at], pairs.second[at])]
+    for at, (first, second) in enumerate(zip(pairs.first, pairs.second, strict=True)):
+        names = [matrix.solvers[i] for i in (first, second)]
         if named.issuperset(names):
             continue
         n, d, e = int(pairs.common[at]), float(pairs.differ[at]), float(pairs.expected[at])
+        stray = float(pairs.stray[at])
         words = (
-            f"{names[0]!r} and {names[1]!r} differ by {d:.3g} on {n:,} common cells where {e:.3g} "
-            "is expected of different solvers as able as these: one may be a copy of the other"
+            f"{names[0]!r} and {names[1]!r} differ by {d:.3g} on {n:,} common cells, on easy items "
+            f"as on hard ones, where {e:.3g}, on the unsure ones, is expected of different solvers "
+            f"as able as these: one may be a copy of the other with {stray:.1%} of its cells "
+            "changed"
         )
-        evidence = {"cells": n, "differences": d, "expected": e}
+        evidence = {"cells": n, "differences": d, "expected": e, "stray": stray}
+        evidence |= {"apart": float(pairs.apart[at]), "deviate": float(pairs.near[at])}
         found.append(finding("copy", names, words, remedy=FAULTS["clones"], **evidence))
     return found
