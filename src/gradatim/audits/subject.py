@@ -144,7 +144,7 @@ def open_subject(
 
     Raises:
         FormatError: neither problems nor results are in it; says the columns there are.
-        ArgumentError: an option that the source has no use for; a bank without one of its items.
+        ArgumentError: an option that the source has no use for; a bank with none of its items.
     """
     about = {"errors": errors, "alarm": alarm, "seed": seed}
     subject = _opened(source, against, about, reading)
