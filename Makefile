@@ -41,7 +41,7 @@ check: $(VENV)/.dev
 readme: $(VENV)/.dev
 	$(BIN)/python tests/readme_check.py README.md docs/quickstart.md docs/logs.md docs/study.md \
 	    docs/how-to/endpoint.md docs/how-to/rollouts.md docs/how-to/compare.md docs/how-to/evaluate.md \
-	    docs/how-to/trust.md docs/how-to/audit.md
+	    docs/how-to/trust.md docs/how-to/audit.md docs/how-to/measures.md docs/how-to/noise.md
 
 # what is written by scripts: docs/api.md and docs/methods.md
 docs: $(VENV)/.dev

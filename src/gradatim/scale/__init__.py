@@ -8,8 +8,8 @@
   steps (`marginal`, `newton`), errors (`louis`), repeated attempts (`overdispersion`)
 - given a bank: `ability` (`peaks`), `predictive`, `heldout`, `misfit` (`residuals`, `refit`)
 - pass rates of a policy that learns: `belief`, with `belief_trend`; several kinds of problems,
-  `belief_mixture`; on a live scale, `belief_ability` (`belief_live`, `belief_logits`); by others'
-  attempts, `belief_weighted`
+  `belief_mixture`; on a live scale, `belief_ability` (`belief_live`, `belief_anchors`,
+  `belief_logits`); by others' attempts, `belief_weighted`
 - banks on one scale: `link` (`anchors`, `estimators`), `drift`, `anchored` (`known`), `online`
 - ratings: `glicko`, `elo`, `pairwise` (`luce`, `davidson`, `concave`), `matches`; of whole tables,
   `choices`
