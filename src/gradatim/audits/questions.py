@@ -54,8 +54,8 @@ def holds_problems(path: Path, reading: Mapping[str, Any]) -> bool:
         return False
     names = [str(n) for n in first]
     lower = {n.strip().lower() for n in names}
-    if lower & {"doc", "doc_id", "eval"}:
-        return False  # a log
+    if lower & {"doc", "doc_id", "eval"} or logs_tables.kind_of(names) == "trl":
+        return False  # a log; rewards of TRL have any names
     layout = layout_of(first)
     asked = lower & set(PROMPTS) or layout.answer == "reward_model.ground_truth"
     if asked and not lower & set(logs_tables.ROLES["solved"]):

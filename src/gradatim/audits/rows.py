@@ -1,5 +1,6 @@
 """Rows that are one system twice, or that lost their answers: what `scale.quality` finds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from gradatim.audits.subject import Subject, finding
@@ -23,7 +24,13 @@ def find_rows(subject: Subject) -> dict[str, Any] | None:
     found = check_quality(matrix, alarm=subject.alarm / 2)  # of clones, and of no_answers
     findings, notes = [], list(found.skipped)
     for one in found.findings:
-        if one.kind in FAULTS:
+        if one.kind == "parts" and (run := _one_run(one.evidence["parts"])):
+            notes.append(
+                f"{len(one.evidence['parts'])} steps of {run} have no problem in common: that is "
+                "how a run on fresh problems looks, but its scores of different steps cannot be "
+                "compared"
+            )
+        elif one.kind in FAULTS:
             remedy = FAULTS[one.kind]
             findings.append(
                 finding(one.kind, one.names, one.words, remedy=remedy, **dict(one.evidence))
@@ -38,6 +45,12 @@ def find_rows(subject: Subject) -> dict[str, Any] | None:
         "findings": findings,
         "notes": notes,
     }
+
+
+def _one_run(parts: Sequence[Sequence[str]]) -> str:
+    """The run whose steps all solvers of all parts are, by their names RUN@STEP; empty if none."""
+    runs = {name.rpartition("@")[0] for part in parts for name in part}
+    return runs.pop() if len(runs) == 1 else ""
 
 
 def _copies(matrix: Matrix, named: set[str], *, alarm: float) -> list[dict[str, Any]]:
