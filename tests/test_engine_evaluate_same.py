@@ -89,7 +89,10 @@ def test_a_recorded_solver_tested_live_gets_the_replays_figures(problems, tmp_pa
     np.testing.assert_allclose(score, promised.score[0], rtol=1e-9)
     assert found["ability"].value == pytest.approx(promised.ability[0, -1], rel=1e-9)
     half = found["misfit"]["score"] * promised.sd[0, -1]
-    assert found["score"].high == pytest.approx(min(found["score"].value + half, 1))
+    assert found["score_of_attempts"].high == pytest.approx(min(score[-1] + half, 1))
+    # the luck of ten questions' attempts, of forty, is little beside what the test cannot know
+    assert found["score_of_attempts"].high <= found["score"].high
+    assert found["score"].high < min(score[-1] + 1.2 * half, 1)
     assert (found["made"], found["misfit"]["solvers"]) == (samples * ASKED, MODELS - 1)
 
 

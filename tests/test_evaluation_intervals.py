@@ -3,7 +3,12 @@ import pytest
 from scipy import stats
 
 from gradatim.errors import ArgumentError
-from gradatim.evaluation.intervals import plain_interval, widening, widening_of_others
+from gradatim.evaluation.intervals import (
+    luck_of_attempts,
+    plain_interval,
+    widening,
+    widening_of_others,
+)
 
 
 def test_half_widths_by_hand():
@@ -66,3 +71,34 @@ def test_plain_means_are_those_of_a_textbook():
         mean, half = plain_interval(rate, order, np.array([200]))
         covered.append(abs(mean[0] - rate.mean()) <= half[0])
     assert 0.92 < np.mean(covered) < 0.98
+
+
+def test_the_luck_of_attempts_by_hand():
+    coin = np.array([0.25, 0.09])
+    # once each: as coins; an item without an answer says nothing
+    assert luck_of_attempts(np.ones(2), np.ones(2, int), coin) == pytest.approx(0.34)
+    assert luck_of_attempts(np.ones(2), np.array([1, 0]), coin) == pytest.approx(0.25)
+    assert luck_of_attempts(np.ones(0), np.ones(0, int), coin[:0]) == 0
+    # one right of two: within items .25 * 2 / 1 = .5, so (.5 + .25) / (.25 + .25) coins' worth
+    one = luck_of_attempts(np.array([0.5]), np.array([2]), coin[:1])
+    assert one == pytest.approx(1.5 * 0.25 / 2)
+    with pytest.raises(ArgumentError, match="axis 'item'"):
+        luck_of_attempts(np.ones(2), np.ones(3, int), coin)
+
+
+@pytest.mark.parametrize("tried", [1, 2, 5])
+@pytest.mark.parametrize("certain", [0.0, 0.5])
+def test_the_luck_of_attempts_is_that_of_reruns(tried, certain):
+    """Items whose chance is as the curve says, or always right or always wrong with that chance."""
+    rng = np.random.default_rng(tried)
+    curve = rng.uniform(0.1, 0.9, 300)
+    fixed = rng.random(300) < certain
+    chance = np.where(fixed, rng.random(300) < curve, curve)
+    sums = rng.binomial(tried, chance, (4000, 300)) / tried
+    coin = curve * (1 - curve)
+    said = np.mean([luck_of_attempts(r, np.full(300, tried), coin) for r in sums[:50]])
+    true = sums.sum(axis=1).var()
+    if tried > 1:
+        assert said == pytest.approx(true, rel=0.12)
+    else:  # not told apart: never too little
+        assert said > 0.93 * true

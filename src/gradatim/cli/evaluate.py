@@ -163,6 +163,7 @@ def _text(found: dict[str, Any]) -> str:
         f"  ability {ability.value:+.2f} [{ability.low:+.2f}, {ability.high:+.2f}]",
         f"  expected share of the whole bank solved {score.value:.3f} "
         f"[{score.low:.3f}, {score.high:.3f}]",
+        *_these(score, found["score_of_attempts"]),
         *_beside(found["cut"]),
         f"  {found['made']:,} attempts made, {found['reused']:,} were there",
     ]
@@ -176,6 +177,16 @@ def _text(found: dict[str, Any]) -> str:
     if found["unanswered"]:
         lines.append(f"  {found['unanswered']} questions without an answer")
     return "\n".join(lines)
+
+
+def _these(score: Estimate, kept: Estimate) -> list[str]:
+    """The interval without the luck of the attempts, where that is much of it."""
+    if score.high - score.low <= 1.1 * (kept.high - kept.low):
+        return []
+    return [
+        f"  (by these attempts alone [{kept.low:.3f}, {kept.high:.3f}]: others on the same items "
+        "would have had other luck)"
+    ]
 
 
 def _beside(cut: dict[str, Any] | None) -> list[str]:

@@ -11,6 +11,7 @@ from gradatim.engine.evaluate_behind import Behind
 from gradatim.engine.evaluate_misfit import Misfit
 from gradatim.engine.evaluate_start import Start, tables_of
 from gradatim.errors import SolverError
+from gradatim.evaluation.intervals import luck_of_attempts
 from gradatim.evaluation.picking import Rules
 from gradatim.evaluation.replay import begin, choose, take, tell
 from gradatim.evaluation.stopping import settled, side_of
@@ -84,9 +85,11 @@ class Course:
         self.state = begin(self.table, tried, strata=strata, beyond=beyond)
         self.ranks = ranking(self.table, tried)
         self.item: list[int] = []
+        self.at: list[int] = []  # the same, places in the list
         self.steps: list[dict[str, Any]] = []
         self.made = self.reused = self.tokens = self.unanswered = self.mute = 0
-        self.stopped, self.half = "", 0.0
+        self.answers: list[tuple[float, int]] = []  # rate and attempts of each
+        self.stopped, self.half, self.half_of_attempts = "", 0.0, 0.0
         self.line = self._line()
 
     def running(self) -> bool:
@@ -177,12 +180,19 @@ class Course:
         at, n = np.array([i]), np.array([tried])
         self.state = take(self.state, self.table, at, rate=rate, tried=n, strata=self.rules.strata)
         self.item.append(int(self.listed[i]))
+        self.at.append(i)
+        self.answers.append((float(rate[0]), tried))
         self.line = self._line()
         about = {"item": problem.id, "family": problem.family, "level": problem.level}
         self.steps.append({**about, "solved": solved, "tried": tried, **self.line})
 
     def _line(self) -> dict[str, float]:
-        """What is known now; the interval holds misfit where that is known."""
+        """What is known now; the interval holds misfit where that is known.
+
+        The score is what is expected of the solver, so its interval holds the luck of the attempts
+        that were made: a posterior of the score of these very attempts (`half_of_attempts`, as in
+        a replay) has none left once all items are asked.
+        """
         told = tell(self.state, self.table)
         wide, off = Z, Z
         if self.misfit is not None and self.item:
@@ -191,8 +201,9 @@ class Course:
                 float(v[at]) if np.isfinite(v[at]) else Z
                 for v in (self.misfit.score, self.misfit.ability)
             )
-        score, half = float(told.score[0]), wide * float(told.sd[0])
-        self.half = half
+        score, kept = float(told.score[0]), wide * float(told.sd[0])
+        half = float(np.hypot(kept, Z * self._luck()))
+        self.half, self.half_of_attempts = half, kept
         return {
             "ability": float(told.ability[0]),
             "se": float(told.se[0]) * off / Z,
@@ -200,6 +211,15 @@ class Course:
             "low": max(score - half, 0.0),
             "high": min(score + half, 1.0),
         }
+
+    def _luck(self) -> float:
+        """Standard deviation of the score over reruns of the questions asked."""
+        if not self.at:
+            return 0.0
+        rate, tried = (np.array(column) for column in zip(*self.answers, strict=True))
+        chance, weight = self.table.chance[self.at], self.state.weight[0]
+        coin = (chance * (1 - chance)) @ weight * np.minimum(self.table.dispersion[self.at], 1)
+        return float(np.sqrt(luck_of_attempts(rate, tried, coin)) / self.state.size[0])
 
     def figures(self) -> dict[str, Any]:
         """For the live line: the interval, which shrinks."""
@@ -222,6 +242,7 @@ class Course:
             "ability": Estimate(value, value - half, value + half, n),
             "se": now["se"],
             "score": Estimate(now["score"], now["low"], now["high"], n),
+            "score_of_attempts": Estimate(now["score"], *self._kept(now["score"]), n),
             "items": n,
             "bank_items": len(bank.items),
             "stopped": self.stopped,
@@ -236,6 +257,10 @@ class Course:
             "notes": notes,
             "steps": self.steps,
         }
+
+    def _kept(self, score: float) -> tuple[float, float]:
+        """Ends of the interval in which the attempts made so far stand for their items."""
+        return max(score - self.half_of_attempts, 0.0), min(score + self.half_of_attempts, 1.0)
 
     def _cut(self, cut: float) -> dict[str, Any]:
         """On which side of the cut the score lies, and how likely it lies above."""

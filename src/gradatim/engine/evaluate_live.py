@@ -93,10 +93,14 @@ def evaluate_live(  # noqa: PLR0913  (one keyword for each dial of a test, as in
         options: of the solver, when it is given as a spec string.
 
     Returns:
-        solver, policy, scale, `ability` and `score` (Estimates; the score is the share of the
-        whole bank that is solved if each item is tried `samples` times; n counts questions), se,
-        items asked, bank_items, `stopped` ("se", "change", "cut", "max_items", "max_attempts",
-        "max_tokens" or "bank"), attempts made and reused, tokens, unanswered, prior, misfit
+        solver, policy, scale, `ability`, `score` and `score_of_attempts` (Estimates; n counts
+        questions). The score is the share of the whole bank that the solver is expected to solve:
+        its interval holds the luck of the attempts made, which a rerun would not have
+        (`evaluation.intervals.luck_of_attempts`). That of attempts is the share that these attempts
+        and one go at all other items would come to, which is what a replay predicts: it is certain
+        once all are asked. Then se, items asked, bank_items, `stopped` ("se", "change", "cut",
+        "max_items", "max_attempts", "max_tokens" or "bank"), attempts made and reused, tokens,
+        unanswered, prior, misfit
         (half-widths of the 95% intervals in standard deviations of the posterior, and the solvers
         they come from; None where these are not known), `cut` (at, side: "above", "below" or None,
         chance of a score above it; None without `cut`), notes, and `steps`: item, family, level,

@@ -82,6 +82,37 @@ def _half(total: np.ndarray, n: np.ndarray, level: float) -> np.ndarray:
     return np.where(n >= 2, half, np.nan)
 
 
+def luck_of_attempts(rate: np.ndarray, tried: np.ndarray, coin: np.ndarray) -> float:
+    """Variance that the sum of the rates of the items asked would have over reruns of the test.
+
+    Where items were tried once, attempts are taken for tosses of a coin: a solver that gives the
+    same answer each time cannot be told from one that does not. Repeated attempts tell: their
+    variance within items, as a share of the coins', holds for all items; one fair coin's worth of
+    belief that they are coins keeps the first few from saying that nothing varies.
+
+    Args:
+        rate: (item,) share solved, or mean score in [0, 1], of the items asked.
+        tried: (item,) int attempts, 0 = no answer came.
+        coin: (item,) expected variance of one attempt, P (1 - P).
+
+    Returns:
+        Variance, of a sum over items.
+
+    Ref: Miller 2024, arXiv 2411.00640, section 3.1 (a score's variance is that of the choice of
+    questions and, within these, of the answers).
+
+    >>> once = luck_of_attempts(np.ones(4), np.ones(4, int), np.full(4, 0.25))
+    >>> always = luck_of_attempts(np.ones(4), np.full(4, 2), np.full(4, 0.25))
+    >>> once, always
+    (1.0, 0.1)
+    """
+    checks.shapes(rate=(rate, "item"), tried=(tried, "item"), coin=(coin, "item"))
+    there, several = tried > 0, tried > 1
+    within = rate * (1 - rate) * tried / np.maximum(tried - 1, 1)
+    share = (np.sum(within[several]) + 0.25) / (np.sum(coin[several]) + 0.25)
+    return float(share * np.sum(coin[there] / tried[there]))
+
+
 def plain_interval(
     rate: np.ndarray, order: np.ndarray, n_all: np.ndarray, *, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
