@@ -16,7 +16,9 @@ from gradatim import checks
 
 WORDS = 3  # of a shingle
 BANDS, ROWS = 16, 4  # of the sketch: texts alike by .8 miss each other once in 4,000 pairs
+NUMBER = "0"  # in place of every number of a template
 CROWD = 50  # texts of one band that are compared pair by pair; of more, each with its neighbours
+_NUMBER = re.compile(r"(?<![^\W_])\d+(?:[.,]\d+)*")  # but not the 17 of x17, which is a name
 _PIECES = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|[^\w\s]", re.UNICODE)
 
 
@@ -25,8 +27,9 @@ class Pairs(NamedTuple):
 
     Attributes:
         first, second: (pair,) int, texts, first < second.
-        alike: (pair,) shared shingles over all of both, 1 where the words are the same.
-        numbers: (pair,) bool, the same numbers in the same order.
+        alike: (pair,) shared shingles over all of both, 1 where the words are the same; of texts
+            with other numbers, whatever these are.
+        numbers: (pair,) bool, the same numbers in the same order; if not, both are of one template.
     """
 
     first: np.ndarray
@@ -63,6 +66,23 @@ def near_duplicates(texts: Sequence[str], *, least: float = 0.8) -> Pairs:
     """
     checks.within(0.5, 1, least=least)
     words = [pieces(text) for text in texts]
+    numbers = [[p for p in part if p[0].isdigit()] for part in words]
+    found = _similar(words, least)
+    masked = [pieces(_NUMBER.sub(NUMBER, text)) for text in texts]
+    for (i, j), alike in (_similar(masked, least) if masked != words else {}).items():
+        if numbers[i] != numbers[j]:
+            found[i, j] = alike
+    pairs = sorted(found)
+    return Pairs(
+        np.array([i for i, _ in pairs], dtype=int),
+        np.array([j for _, j in pairs], dtype=int),
+        np.array([found[pair] for pair in pairs], dtype=float),
+        np.array([numbers[i] == numbers[j] for i, j in pairs], dtype=bool),
+    )
+
+
+def _similar(words: Sequence[Sequence[str]], least: float) -> dict[tuple[int, int], float]:
+    """Pairs of texts, the earlier first, and how alike they are."""
     shingles = [_shingles(part) for part in words]
     found: dict[tuple[int, int], float] = {}
     whole: dict[tuple[str, ...], list[int]] = defaultdict(list)
@@ -77,14 +97,7 @@ def near_duplicates(texts: Sequence[str], *, least: float = 0.8) -> Pairs:
         alike = _alike(shingles[pair[0]], shingles[pair[1]])
         if alike >= least:
             found[min(pair), max(pair)] = alike
-    pairs = sorted(found)
-    numbers = [[p for p in part if p[0].isdigit()] for part in words]
-    return Pairs(
-        np.array([i for i, _ in pairs], dtype=int),
-        np.array([j for _, j in pairs], dtype=int),
-        np.array([found[pair] for pair in pairs], dtype=float),
-        np.array([numbers[i] == numbers[j] for i, j in pairs], dtype=bool),
-    )
+    return found
 
 
 def _shingles(words: Sequence[str]) -> np.ndarray:
