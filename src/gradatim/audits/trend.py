@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.audits.columns import LAYOUTS, STEPS, pick
+from gradatim.audits.columns import LAYOUTS, SEEDS, STEPS, pick
 from gradatim.audits.subject import Attempts, Subject, finding
 from gradatim.evaluation.verdict_trend import verdict_trend
 from gradatim.scale import irt
@@ -16,6 +16,7 @@ WORDS = {
     "passed": "wrong answers are passed",
 }
 LEAST = 100  # attempts
+FEW = 10  # attempts of a seed, on average; of fewer it numbers attempts, not trained models
 
 
 def find_trend(subject: Subject) -> dict[str, Any] | None:
@@ -67,17 +68,21 @@ def find_trend(subject: Subject) -> dict[str, Any] | None:
 
 
 def _systems(attempts: Attempts) -> np.ndarray:
-    """(attempt,) int, where a solver at each step, and with each layout, is one of its own.
+    """(attempt,) int, where a solver at each step, with each layout and of each seed is its own.
 
     A checkpoint that has learned is no verifier that has changed.
     """
     system = attempts.solver.astype(np.int64)
-    for names in (STEPS, LAYOUTS):
+    for names in (STEPS, LAYOUTS, SEEDS):
         column = pick(attempts.columns, names)
-        if column is not None:
-            labels, at = np.unique(column, return_inverse=True)
-            system = np.unique(system * len(labels) + at.reshape(-1), return_inverse=True)[1]
-    return system.reshape(-1)
+        if column is None:
+            continue
+        labels, at = np.unique(column, return_inverse=True)
+        apart = np.unique(system * len(labels) + at.reshape(-1), return_inverse=True)[1]
+        if names is SEEDS and apart.max() + 1 > len(apart) / FEW:
+            continue
+        system = apart.reshape(-1)
+    return system
 
 
 def _counts(system: np.ndarray, attempts: Attempts, subject: Subject) -> Responses:

@@ -37,7 +37,7 @@ STARTS = (
     0.98,
     0.99,
 )
-TOLD = 0.1  # share of a template that must be left once solvers and items are taken out
+TOLD = 0.1  # share of a template that must be left once solvers and items (or cells) are taken out
 FAULTS = ("refused", "passed")
 
 
@@ -62,7 +62,8 @@ class Trend(NamedTuple):
             length where `start` is None.
         start: attempt at which it changed; None: it went steadily.
         z: of that change.
-        told: share of the order that is not also an order of solvers or of items.
+        told: share of the order that is not also one of solvers or items, or of cells that were
+            tried three times or more.
     """
 
     p: float
@@ -103,7 +104,8 @@ def verdict_trend(
         seed: of folds and draws.
 
     Returns:
-        Trend; None where the order is that of solvers or of items, so that nothing can be told.
+        Trend; None where the order is that of solvers or of items, or one within the other, so that
+        nothing can be told.
         A solver that itself changed, behind an unchanged name, looks the same.
 
     Ref: efficient score, Rao 1948, with the nuisance taken out; a step at an unknown place:
@@ -141,22 +143,26 @@ def verdict_trend(
         return None
     attempts = solver, item, score
     p, rest, axes, metric = expect(attempts, bank, before=before is not None, seed=seed)
-    plain = [Axis(solver, np.ones(len(score))), Axis(item, np.ones(len(score)))]
+    repeated = len(axes) == 1  # cells are their own expectation, and are what is taken out
+    plain = axes if repeated else [Axis(code, np.ones(len(score))) for code in (solver, item)]
     looks, rows, moved, noise = [], [], [], p * (1 - p)
     for start in (None, *(round(share * len(score)) for share in STARTS)):
         shape = _shape(len(score), start)
         left, _ = _without(shape, plain, metric)
         told = float((left**2 * metric).sum()) / float((shape**2 * metric).sum())
-        if told < TOLD:  # an order of solvers, or of items
+        if told < TOLD:
+            if start is None and not repeated:  # solver by solver, or item by item
+                return None
             continue
         for fault, unit in zip(FAULTS, (-1 / (1 - p), 1 / p), strict=True):
             pure, shared = _without(shape * unit, axes, metric)
             spread = float(np.sqrt((pure**2 * noise).sum() + (shared**2).sum()))
+            error = spread / float((pure * shape * unit * noise).sum())
             z = float((pure * rest).sum()) / spread
             rows.append((pure / spread).astype(np.float32))
             moved.append(shared / spread)
-            error = spread / float((pure * shape * unit * noise).sum())
-            looks.append(Look(fault, start, z, error, told))
+            possible = abs(z * error) <= 1  # no rate changes by more
+            looks.append(Look(fault, start, z if possible else 0.0, error, told))
     if not looks:
         return None
     steady = np.array([look.start is None for look in looks])
