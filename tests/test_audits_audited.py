@@ -1,9 +1,12 @@
 """Section verdicts: samples that were drawn by verdict, in part, or from graded scores."""
 
 import json
+import shlex
+import sys
 
 import numpy as np
 import pytest
+import readme_check
 from scipy import special
 
 from gradatim.audits.scores import audit_file
@@ -119,3 +122,28 @@ def test_intervals_of_a_weighted_sample_hold_where_attempts_share_problems(by_ve
         found = audited_rates(passed[pick], right[pick], of=of, problem=item[pick])
         held.append([r.low < true < r.high for r, true in zip(found, (0.12, 0.08), strict=True)])
     assert np.mean(held, axis=0).min() >= 0.9  # of 300 others: 95 to 97%
+
+
+@pytest.mark.slow
+def test_the_page_prints_the_figures_that_its_commands_print(tmp_path):
+    """Not only the same words: each number is that of the command, but for a last digit."""
+    page = (readme_check.ROOT / "docs" / "how-to" / "trust.md").read_text()
+    compared = 0
+    for language, body in readme_check.blocks(page):
+        if language == "python":
+            (tmp_path / "block.py").write_text(body)
+            readme_check.run(f"{shlex.quote(sys.executable)} block.py", tmp_path)
+            continue
+        for command in readme_check.commands(language, body):
+            real = readme_check.matched(command.shown, readme_check.run(command.line, tmp_path))
+            for shown, line in zip(command.shown, real, strict=True):
+                told, got = (
+                    [
+                        float(x[0].rstrip(".,").replace(",", ""))
+                        for x in readme_check.NUMBER.finditer(text)
+                    ]
+                    for text in (shown, line)
+                )
+                assert told == pytest.approx(got, abs=0.0021), f"{shown}\nis now\n{line}"
+                compared += len(told)
+    assert compared > 40
