@@ -49,7 +49,10 @@ def describe_pairs(
             solved, tried, step=size, jump=float(found.jump[i]), level=rule.level
         )
         if clustered is not None and not np.isnan(found.se[i]):
-            parts = planning.clustered(parts, float(found.se[i] ** 2 * found.n[i]))
+            n = float(found.n[i])
+            parts = planning.clustered(
+                parts, float(found.se[i] ** 2 * n), units=float(found.df[i] + 1) / n
+            )
         rows.append(row | _ahead(parts, int(found.n[i]), rule=rule, alpha=rule.alpha(len(listed))))
     return rows
 

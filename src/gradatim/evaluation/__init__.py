@@ -2,8 +2,8 @@
 
 Few attempts: `adaptive` and `replay` give tests, `tables` (with a `second_dimension`) and
 `shortlist` find what tells most, `picking` shares it out, `stopping` ends it, `intervals` hold what
-the model gets wrong. Against others: `comparison`,
-`pairs`, `power`, `regressions`; `ranking` with `ranking_fits` and `ranking_apart`, `aggregation`,
+the model gets wrong. Against others: `comparison`, `pairs`, `power` (with `discordance` where few
+differ), `regressions`; `ranking` with `ranking_fits` and `ranking_apart`, `aggregation`,
 `consensus`.
 
 Is the score real? Of items: `items`, `leakage`, `near_duplicates`, `blind`, `options`, `layout`.

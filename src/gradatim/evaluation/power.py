@@ -2,6 +2,8 @@
 
 A paired difference varies for two reasons. Problems suit solvers differently (`between`): only more
 problems help. Attempts are luck (`within`): more attempts on the same problems help too.
+A difference varies by itself, too: solvers of right-or-wrong answers that differ by d disagree on
+at least a share d of the problems, however alike a pilot's were.
 Axes: `problem`.
 """
 
@@ -13,8 +15,10 @@ from scipy import special
 
 from gradatim import checks
 from gradatim.errors import ArgumentError
+from gradatim.evaluation.discordance import exact_power, least_variance, signs_spread
 from gradatim.types import Estimate
 
+FEW = 64  # expected disagreements up to which power is counted out; above, t is right to .02
 MOST = 10**7  # problems or attempts beyond which the answer is that they do not help
 
 
@@ -29,6 +33,9 @@ class Variance(NamedTuple):
         samples: attempts of each solver on a problem (harmonic mean).
         step: smallest step of a rate, see `pairs.steps`.
         jump: of graded answers, a difference that may be too rare to be seen, see `pairs.jumps`.
+        units: units of the test for each problem: below 1 where problems come in clusters.
+        design: factor by which clusters raise the variance, for what a pilot did not show.
+        mean: difference of the pilot; with it the variance says on how many problems they disagree.
     """
 
     total: Estimate
@@ -37,6 +44,9 @@ class Variance(NamedTuple):
     samples: float
     step: float
     jump: float = 0.0
+    units: float = 1.0
+    design: float = 1.0
+    mean: float = 0.0
 
 
 class Single(NamedTuple):
@@ -77,7 +87,7 @@ def single(
     checks.shapes(solved=(solved, "problem"), tried=(tried, "problem"))
     checks.within(1, np.inf, tried=tried)
     rate = solved / tried
-    total = spread_of(rate, level=level)
+    total = spread_of(rate, step=step, level=level)
     samples = float(1 / np.mean(1 / tried))
     known = bool(step) and bool(np.any(tried >= 2))
     luck = float(_luck(solved[None], tried[None])[0]) if known else None
@@ -103,7 +113,7 @@ def assumed(one: Single, correlation: float) -> Variance:
     true = max(seen - noise, 0.0)
     shared = correlation * seen if one.luck is None else min(correlation * seen, true)
     total = 2 * (seen - shared)
-    scale = total / seen if seen > 0 else 0.0
+    scale = total / seen if seen > 0 else 2 * (1 - correlation)
     spread = Estimate(total, one.total.low * scale, one.total.high * scale, one.total.n)
     if one.luck is None:
         return Variance(spread, None, None, one.samples, one.step, one.jump)
@@ -111,8 +121,15 @@ def assumed(one: Single, correlation: float) -> Variance:
     return Variance(spread, 2 * (true - shared), within, one.samples, one.step, one.jump)
 
 
-def spread_of(value: np.ndarray, *, level: float = 0.95) -> Estimate:
+def spread_of(value: np.ndarray, *, step: float = 0.0, level: float = 0.95) -> Estimate:
     """Variance over problems with an interval from its fourth moment.
+
+    Args:
+        value: (problem,) rates or differences of rates.
+        step: smallest step of a rate, see `pairs.steps`. Where it is 1 and all are whole numbers
+            the interval is that of the share that is not 0 (Wilson), or not 1 where these are
+            fewer: it has a width where none differs.
+        level: coverage of the interval.
 
     Raises:
         ArgumentError: fewer than two problems.
@@ -123,6 +140,8 @@ def spread_of(value: np.ndarray, *, level: float = 0.95) -> Estimate:
     if n < 2:
         raise ArgumentError(f"a variance over problems needs at least two, got {n}")
     total = float(value.var(ddof=1))
+    if step == 1 and np.all(np.isin(value, (-1, 0, 1))):
+        return signs_spread(value, level=level)
     fourth = float(np.mean((value - value.mean()) ** 4))
     error = np.sqrt(max(fourth - total**2 * (n - 3) / (n - 1), 0) / n)
     half = special.ndtri(0.5 + level / 2) * error
@@ -169,39 +188,90 @@ def split_variance(
     checks.shapes(solved=(solved, "two problem"), tried=(tried, "two problem"))
     checks.within(1, np.inf, tried=tried)
     rate = solved / tried
-    spread = spread_of(rate[1] - rate[0], level=level)
+    gap = rate[1] - rate[0]
+    spread, mean = spread_of(gap, step=step, level=level), float(gap.mean())
     total = spread.value
     samples = float(2 / np.mean(1 / tried, axis=1).sum())
     if not step or not np.any(tried >= 2, axis=1).all():
-        return Variance(spread, None, None, samples, step, jump)
+        return Variance(spread, None, None, samples, step, jump, mean=mean)
     luck = _luck(solved, tried)
     noise = float(np.sum(luck * np.mean(1 / tried, axis=1)))
     kept = min(1.0, total / noise) if noise > 0 else 1.0  # luck that both share cancels
-    return Variance(spread, max(total - noise, 0.0), float(luck.sum()) * kept, samples, step)
+    between, within = max(total - noise, 0.0), float(luck.sum()) * kept
+    return Variance(spread, between, within, samples, step, mean=mean)
 
 
-def clustered(parts: Variance, total: float) -> Variance:
+def clustered(parts: Variance, total: float, *, units: float = 1.0) -> Variance:
     """The same for problems in clusters: n times the squared error of the mean is the variance.
 
     The error holds what is added for few problems, `jump` among it, which is not added again.
+
+    Args:
+        parts: as if problems were independent.
+        total: n times the squared standard error of the difference.
+        units: clusters for each problem: (degrees of freedom + 1) / n.
 
     >>> parts = Variance(Estimate(0.25, 0.2, 0.3, 500), 0.15, 0.1, 1.0, 1.0)
     >>> clustered(parts, 0.5).between
     0.4
     """
-    factor = total / parts.total.value if parts.total.value > 0 else 1.0
     known = parts.total
-    spread = Estimate(known.value * factor, known.low * factor, known.high * factor, known.n)
-    more = total - parts.total.value
+    factor = total / known.value if known.value > 0 else 1.0
+    value = known.value * factor if known.value > 0 else total
+    spread = Estimate(value, known.low * factor, max(known.high * factor, value), known.n)
+    more = total - known.value
     between = None if parts.between is None else max(parts.between + more, 0.0)
-    return parts._replace(total=spread, between=between, jump=0.0)
+    design = max(1.0, factor)
+    return parts._replace(total=spread, between=between, jump=0.0, units=units, design=design)
 
 
-def _variance(parts: Variance, samples: float) -> tuple[float, float]:
-    """Variance of one problem's difference with `samples` attempts each, and the step then."""
+class _Test(NamedTuple):
+    """What is asked of a test: attempts of each solver on a problem, power, two-sided level.
+
+    `against` is a share of problems that speak against any difference, at least.
+    """
+
+    samples: float
+    power: float
+    alpha: float
+    against: float = 0.0
+
+
+def _variance(parts: Variance, effect: float, test: _Test) -> tuple[float, float]:
+    """Variance of a problem's difference where the true mean is `effect`, and the step then."""
+    least = (least_variance(effect) + min(test.against, 1 - effect)) * parts.design
     if parts.between is None or parts.within is None:
-        return parts.total.value, parts.step
-    return parts.between + parts.within / samples, 1 / samples if parts.step else 0.0
+        return max(parts.total.value, least * parts.step), parts.step
+    single, step = parts.between + parts.within, 1 / test.samples if parts.step else 0.0
+    total = parts.between + parts.within / test.samples
+    if not step or single >= least:
+        return total, step
+    return (total * least / single if single > 0 else least), step
+
+
+def _finds(parts: Variance, n: int, effect: float, test: _Test) -> bool:
+    """Whether the test finds a true difference of `effect` with the power that is asked for."""
+    variance, step = _variance(parts, effect, test)
+    if step == 1 and parts.units == parts.design == 1 and n * variance <= FEW:
+        pilot = _variance(parts, 0.0, test._replace(against=0.0))[0] + parts.mean**2
+        discordant = max(pilot, effect + test.against)
+        return exact_power(n, effect, discordant, alpha=test.alpha) >= test.power
+    return _seen(variance, n, step=step, jump=parts.jump, units=parts.units, test=test) <= effect
+
+
+def _least_effect(parts: Variance, n: int, test: _Test) -> float:
+    """The smallest difference that is found; above 1 where none is."""
+    total, step = _variance(parts, 0.0, test._replace(against=0.0))
+    value = _seen(total, n, step=step, jump=parts.jump, units=parts.units, test=test)
+    if not step or (n * total > FEW and _variance(parts, min(value, 1.0), test)[0] <= total):
+        return value  # no number of disagreements stands against it
+    if not _finds(parts, n, 1.0, test):
+        return max(value, 2.0)
+    low, high = 0.0, 1.0
+    while high - low > 1e-5 * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _finds(parts, n, middle, test) else (middle, high)
+    return high
 
 
 def detectable(
@@ -222,13 +292,17 @@ def detectable(
         alpha: level of the two-sided test; divide it by the number of comparisons.
 
     Returns:
-        Estimate; the interval is that of the pilot's variance, n its problems.
+        Estimate; the interval is that of the pilot's variance, n its problems. Solvers of right or
+        wrong answers that differ by d disagree on a share d at least: where the pilot's disagreed
+        on fewer, the value takes all disagreements for one-sided, and the upper end leaves a
+        quarter of the most that the pilot allows against the difference. Above 1: none is found.
 
     Raises:
         ArgumentError: more or fewer attempts than in a pilot that cannot say what they change.
 
     Ref: Student's t with the same degrees of freedom for both errors, as in Guenther 1981,
-    American Statistician 35:243; for evaluations Miller 2024, arXiv 2411.00640, section 5.
+    American Statistician 35:243; for evaluations Miller 2024, arXiv 2411.00640, section 5;
+    differs: with few expected disagreements of single attempts it is `discordance.exact_power`.
 
     >>> parts = Variance(Estimate(0.25, 0.2, 0.3, 500), None, None, 1.0, 1.0)
     >>> print(detectable(parts, 500))
@@ -236,36 +310,45 @@ def detectable(
     """
     checks.within(1e-9, 1 - 1e-9, power=power, alpha=alpha)
     checks.within(2, MOST, n=n)
-    _answerable(parts, samples)
-    samples = parts.samples if samples is None else samples
-    total, step = _variance(parts, samples)
-    scale = total / parts.total.value if parts.total.value > 0 else 1.0
-    ends = (total, parts.total.low * scale, parts.total.high * scale)
-    asked = {"step": step, "jump": parts.jump, "power": power, "alpha": alpha}
-    value, low, high = (_seen(v, n, **asked) for v in ends)
-    return Estimate(value, low, high, parts.total.n)
+    test = _test(parts, samples, power=power, alpha=alpha)
+    known = parts.total
+    value = _least_effect(parts, n, test)
+    low = _least_effect(_scaled(parts, known.low), n, test)
+    high = _least_effect(_scaled(parts, known.high), n, test._replace(against=known.high / 2))
+    return Estimate(value, min(low, value), max(high, value), known.n)
 
 
-def _answerable(parts: Variance, samples: float | None) -> None:
-    if samples is None or parts.within is not None or abs(samples - parts.samples) < 1e-9:
-        return
+def _scaled(parts: Variance, total: float) -> Variance:
+    """The same with another total variance, split as it was."""
+    known = parts.total.value
+    scale = total / known if known > 0 else 1.0
+    spread = Estimate(total, total, total, parts.total.n)
+    if parts.between is None or parts.within is None:
+        return parts._replace(total=spread)
+    return parts._replace(total=spread, between=parts.between * scale, within=parts.within * scale)
+
+
+def _test(parts: Variance, samples: float | None, *, power: float, alpha: float) -> _Test:
+    if samples is None:
+        return _Test(parts.samples, power, alpha)
+    if parts.within is not None or abs(samples - parts.samples) < 1e-9:
+        return _Test(samples, power, alpha)
     raise ArgumentError(
         f"`samples` must be {parts.samples:g}, as in these results, got {samples:g}: they do not "
         "say how attempts on one problem vary (several right-or-wrong attempts of each solver do)"
     )
 
 
-def _seen(
-    variance: float, n: int, *, step: float, jump: float, power: float, alpha: float
-) -> float:
+def _seen(variance: float, n: int, *, step: float, jump: float, units: float, test: _Test) -> float:
     """Critical value of the test plus the quantile of the difference found."""
     added = 2 if step else 0
     share = n / (n + added)  # by which the added problems pull the centre to 0
+    df = max(n * units - 1, 1.0)
     error = np.sqrt(
         ((n - 1) * variance + step**2) / (n + added - 1) / (n + added) + (jump / n) ** 2
     )
-    critical = special.stdtrit(n - 1, 1 - alpha / 2) * error / share
-    return float(critical + special.stdtrit(n - 1, power) * np.sqrt(variance / n))
+    critical = special.stdtrit(df, 1 - test.alpha / 2) * error / share
+    return float(critical + special.stdtrit(df, test.power) * np.sqrt(variance / n))
 
 
 def problems_needed(
@@ -283,10 +366,8 @@ def problems_needed(
     4911
     """
     checks.within(1e-6, 1, effect=effect)
-    _answerable(parts, samples)
-    total, step = _variance(parts, parts.samples if samples is None else samples)
-    asked = {"step": step, "jump": parts.jump, "power": power, "alpha": alpha}
-    return _fewest(lambda n: _seen(total, n, **asked) <= effect, start=2)
+    test = _test(parts, samples, power=power, alpha=alpha)
+    return _fewest(lambda n: _finds(parts, n, effect, test), start=2)
 
 
 def samples_needed(
@@ -298,12 +379,8 @@ def samples_needed(
     """
     if parts.within is None:
         return None
-
-    def enough(samples: int) -> bool:
-        total, step = _variance(parts, samples)
-        return _seen(total, n, step=step, jump=0.0, power=power, alpha=alpha) <= effect
-
-    return _fewest(enough, start=1)
+    parts = parts._replace(jump=0.0)
+    return _fewest(lambda k: _finds(parts, n, effect, _Test(k, power, alpha)), start=1)
 
 
 def _fewest(enough: Callable[[int], bool], *, start: int) -> int | None:
