@@ -169,7 +169,7 @@ def find_copies(
     *,
     effects: Effects | None = None,
     family: float = 0.25,
-    sure: float = 2.326,
+    sure: float = 1.645,
     alarm: float = 0.01,
 ) -> Copies:
     """Pairs of rows that are one row, but for cells that were changed anywhere.
