@@ -88,8 +88,9 @@ def test_a_test_that_may_ask_everything_says_so(capsys, tmp_path):
     assert app.run(line) == 0
     text = capsys.readouterr().out
     assert "nan" not in text
-    assert "note: a test may ask all 12 items" in text
-    assert "1 models without results" in text
+    assert "note: a test may ask all 12 items (50 are asked for), and then" in text
+    assert "note: random items are all 12 (100 are asked for), and their plain mean is" in text
+    assert "1 model without results" in text
     for holdout in ("0", "1"):
         assert app.run([*line, "--holdout", holdout]) == 2
         assert "`holdout` must" in capsys.readouterr().err
@@ -136,7 +137,7 @@ def test_where_tests_would_have_stopped():
 def test_the_verb_says_stops_and_notes(tmp_path, capsys, twice):
     np.savez(tmp_path / "m.npz", solved=twice.solved, tried=twice.tried, solvers=twice.solvers)
     line = ["evaluate", "--replay", str(tmp_path / "m.npz"), "--items", "10", "--cut", "0.6", "-q"]
-    line += ["--stop-change", "0.02", "--stop-steps", "2"]
+    line += ["--stop-change", "0.02", "--stop-steps", "2", "--compare-random", "40"]
     assert app.run(line) == 0
     text = capsys.readouterr().out
     assert "with --cut 0.6 a test takes" in text

@@ -13,7 +13,7 @@ from gradatim.engine import evaluate_live
 from gradatim.engine.calibrate import calibrate
 from gradatim.engine.evaluate import evaluate
 from gradatim.engine.evaluate_start import closed_items, prior_of
-from gradatim.errors import ArgumentError
+from gradatim.errors import ArgumentError, FormatError
 from gradatim.families.generation import generate
 from gradatim.families.read import save
 from gradatim.reports.evaluation import save_figure
@@ -128,6 +128,10 @@ def test_shares_of_kinds_are_kept(known, tmp_path):
     assert families.count("arithmetic") == 2  # 15 of 60
     with pytest.raises(ArgumentError, match="no problem has a field 'colour'"):
         place(known, tmp_path / "a", balance="colour")
+    with pytest.raises(ArgumentError) as caught:
+        place(known, tmp_path / "a", balance="colour")
+    listed = str(caught.value).split("the first has ")[1].split(")")[0].split(", ")
+    assert len(listed) == len(set(listed))
 
 
 def test_an_item_that_enough_tests_had_is_left_out(known, tmp_path):
@@ -144,6 +148,20 @@ def test_an_item_that_enough_tests_had_is_left_out(known, tmp_path):
     again = place(known, tmp_path, ability=0.1, max_exposure=0.5)  # does not count itself
     assert {step["item"] for step in again["steps"]} == asked[1]
     assert again["made"] == 0
+
+
+def test_other_files_are_named_for_what_they_are(known, tmp_path):
+    problems, matrix, _ = known
+    save(tmp_path / "problems.jsonl", problems)
+    with pytest.raises(FormatError) as caught:
+        evaluate("sim:2pl", tmp_path / "problems.jsonl", run=tmp_path / "run")
+    assert "expected a bank (Parquet), as `gradatim calibrate` writes it" in str(caught.value)
+    assert "--problems" in str(caught.value)
+    other = Matrix(solved=matrix.solved[:, :2], tried=1, solvers=matrix.solvers, items=("x", "y"))
+    with pytest.raises(ArgumentError) as caught:
+        place(known, tmp_path / "a", recorded=other)
+    for words in ("0 of the bank's 16 solvers", "2 items ('x', 'y')", "16 solvers ('m0', 'm1',"):
+        assert words in str(caught.value)
 
 
 def test_budgets_of_attempts_and_tokens(known, tmp_path):

@@ -114,7 +114,11 @@ def test_intervals_are_pooled_over_halves_of_the_items():
     )
     assert found["coverage"].n == 20  # models, not tests: what is shared is not counted twice
     assert 0.7 < found["coverage"].value <= 1
-    assert ticks[-1].done == ticks[-1].total == 80  # 20 models, on all items and on three halves
+    # 20 models on all items, and on three halves, whose pace is another: an ETA of their own
+    ends = {tick.stage: (tick.done, tick.total) for tick in ticks}
+    assert ends == {"replay": (20, 20), "replay: halves": (60, 60)}
+    starts = [tick.done for tick in ticks if tick.stage == "replay: halves"]
+    assert (starts[0], starts[-1]) == (0, 60)
     plain = evaluate_replay(data, items=6, compare_random=9, holdout=0.25, repeats=1)
     assert plain["adaptive_error"] == found["adaptive_error"]
 
@@ -184,3 +188,53 @@ def test_mistakes_are_one_line(tmp_path, capsys):
         assert not out
         assert err.count("\n") == 1
         assert words in err
+
+
+def test_no_interval_is_surer_than_its_models_or_outside_0_to_1():
+    """30 of 30 is no certainty, a width is at most 1, four models in order say little of others."""
+    data = matrix(models=30, items=40)
+    every = evaluate_replay(data, items=39, compare_random=20, holdout=0.25, repeats=1)
+    for name in ("coverage", "plain_coverage"):
+        share = every[name]
+        assert share.low < share.value <= share.high <= 1
+        assert share.high - share.low > 0.05
+    rng = np.random.default_rng(1)
+    flat_ = Matrix(
+        solved=rng.integers(0, 2, (5, 30)),
+        tried=1,
+        solvers=tuple("abcde"),
+        items=tuple(f"i{i}" for i in range(30)),
+    )
+    few = evaluate_replay(flat_, items=2, compare_random=3, holdout=0.5, repeats=2)
+    for name in ("width", "plain_width", "adaptive_error", "random_error", "coverage"):
+        estimate = few[name]
+        assert 0 <= estimate.value <= 1
+        assert not estimate.low < 0
+        assert not estimate.high > 1
+    one = evaluate_replay(flat_, items=1, compare_random=3, holdout=0.5, repeats=2)
+    assert np.isnan(one["plain_coverage"].value)  # the mean of one item has no interval
+    spread = np.repeat(np.eye(4)[:, :1] * 0, 20, axis=1)
+    for i in range(4):
+        spread[i, : 4 + 4 * i] = 1
+    four = Matrix(solved=spread, tried=1, solvers=tuple("abcd"), items=flat_.items[:20])
+    rank = evaluate_replay(four, items=10, compare_random=10, holdout=0.5)["adaptive_spearman"]
+    assert np.isfinite(rank.value)
+    assert np.isnan(rank.low)
+    assert np.isnan(rank.high)
+    known = evaluate_replay(four, items=20, compare_random=20, holdout=0.5)["random_spearman"]
+    assert (known.low, known.value, known.high) == pytest.approx((1, 1, 1))
+
+
+def test_what_is_said_of_one_item_and_of_few_models(tmp_path, capsys):
+    data = matrix(models=2, items=9)
+    path = tmp_path / "two.npz"
+    np.savez(path, solved=data.solved, tried=data.tried, solvers=data.solvers)
+    assert app.run(["evaluate", "--replay", str(path), "--items", "1", "-q"]) == 0
+    text = capsys.readouterr().out
+    assert "1 adaptive item " in text
+    assert "nan" not in text
+    assert "items are calibrated by 1 or more of them" in text
+    more = matrix(models=6, items=20)
+    np.savez(path, solved=more.solved, tried=more.tried, solvers=more.solvers)
+    assert app.run(["evaluate", "--replay", str(path), "--items", "5", "-q"]) == 0
+    assert "(too few models, or faults, for an interval)" in capsys.readouterr().out

@@ -159,13 +159,13 @@ def _text(found: dict[str, Any]) -> str:
     ability, score = found["ability"], found["score"]
     lines = [
         f"{found['solver']} on scale {found['scale']}, after {found['items']} of "
-        f"{found['bank_items']:,} items ({STOPS[found['stopped']]}):",
+        f"{_n(found['bank_items'], 'item')} ({STOPS[found['stopped']]}):",
         f"  ability {ability.value:+.2f} [{ability.low:+.2f}, {ability.high:+.2f}]",
         f"  expected share of the whole bank solved {score.value:.3f} "
         f"[{score.low:.3f}, {score.high:.3f}]",
         *_these(score, found["score_of_attempts"]),
         *_beside(found["cut"]),
-        f"  {found['made']:,} attempts made, {found['reused']:,} were there",
+        f"  {_n(found['made'], 'attempt')} made, {found['reused']:,} were there",
     ]
     if found["misfit"]:
         lines.append(
@@ -175,7 +175,7 @@ def _text(found: dict[str, Any]) -> str:
         )
     lines += [f"  {note}" for note in found["notes"]]
     if found["unanswered"]:
-        lines.append(f"  {found['unanswered']} questions without an answer")
+        lines.append(f"  {_n(found['unanswered'], 'question')} without an answer")
     return "\n".join(lines)
 
 
@@ -202,22 +202,24 @@ SHOWN = (1, 2, 5, 10, 20, 35, 50, 60, 80, 100, 150, 200, 300, 500)
 def _replayed(found: dict[str, Any]) -> str:
     n, random = (min(found[key], found["bank_items"]) for key in ("items", "compare_random"))
     lines = [
-        f"{found['models']:,} of {found['recorded']:,} models held out, "
-        f"{found['bank_items']:,} items; mean |predicted - full score|, Spearman with it:"
+        f"{found['models']:,} of {_n(found['recorded'], 'model')} held out, "
+        f"{_n(found['bank_items'], 'item')}; mean |predicted - full score|, Spearman with it:"
     ]
     for name, words in (
-        ("adaptive", f"{n} adaptive items"),
-        ("random_model", f"{n} random items, same model"),
-        ("random", f"{random} random items, plain mean"),
+        ("adaptive", _n(n, "adaptive item")),
+        ("random_model", f"{_n(n, 'random item')}, same model"),
+        ("random", f"{_n(random, 'random item')}, plain mean"),
     ):
         error, rank = found[f"{name}_error"], found[f"{name}_spearman"]
         lines.append(
             f"  {words:<32} {error.value:.4f} [{error.low:.4f}, {error.high:.4f}]   " + _rank(rank)
         )
     said = [str(found[key] or f"more than {n}") for key in ("enough", "enough_model")]
+    one = said[0] == "1"
     lines.append(
-        f"  {said[0]} adaptive items do for the error of {random} random ones by their plain "
-        f"mean, {said[1]} by the same model"
+        f"  {said[0]} adaptive item{'' if one else 's'} {'does' if one else 'do'} for the error of "
+        f"{random} random one{'' if random == 1 else 's'} by the plain mean, {said[1]} by the same "
+        "model"
     )
     lines.append(
         f"  one item was given to {found['exposure']:.0%} of models"
@@ -227,7 +229,7 @@ def _replayed(found: dict[str, Any]) -> str:
     )
     lines += _stopped(found["stops"])
     if found["left_out"]:
-        lines.append(f"  {found['left_out']} models without results were left out")
+        lines.append(f"  {_n(found['left_out'], 'model')} without results left out")
     lines += [f"  note: {note}" for note in found["notes"]]
     return "\n".join([*lines, *_curve(found["curve"])])
 
@@ -262,17 +264,28 @@ def _rank(found: Estimate) -> str:
     """A rank correlation; models of one score have no order."""
     if isnan(found.value):
         return "no order"
+    if isnan(found.low):
+        return f"{found.value:.3f} (too few models, or faults, for an interval)"
     return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def _intervals(found: dict[str, Any], n: int) -> str:
     if isnan(found["coverage"].value):
-        return f"  too few models to know how wide a 95% interval has to be after {n} items"
+        return f"  too few models to know how wide a 95% interval has to be after {_n(n, 'item')}"
+    text = (
+        f"  95% intervals after {_n(n, 'item')} hold the full score of "
+        f"{_share(found['coverage'])} of tests, mean width {found['width'].value:.3f}"
+    )
+    if isnan(found["plain_coverage"].value):
+        return text  # the mean of one item has no interval
     return (
-        f"  95% intervals after {n} items hold the full score of {_share(found['coverage'])} of "
-        f"tests, mean width {found['width'].value:.3f}; the plain mean's of {n} random items "
+        f"{text}; the plain mean's of {_n(n, 'random item')} "
         f"{found['plain_coverage'].value:.0%}, {found['plain_width'].value:.3f}"
     )
+
+
+def _n(n: int, thing: str) -> str:
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
 
 
 def _share(found: Estimate) -> str:

@@ -15,6 +15,7 @@ from gradatim.store.run import Run
 from gradatim.types import Bank, Matrix, Responses
 
 FEWEST = 8  # solvers, under which they say little
+SHOWN = 3  # names that a message lists
 MODELS, ITEMS = 1000, 5000  # most solvers and items of results too large for one table
 
 
@@ -65,8 +66,18 @@ def find_behind(
         f"{FEWEST} are needed"
     )
     if recorded is not None:
-        raise ArgumentError(f"`recorded`: {note}")
+        raise ArgumentError(
+            f"`recorded`: {note}; it has {_some(responses.solvers, 'solver')} with "
+            f"{_some(responses.items, 'item')}, the bank {_some(bank.solvers, 'solver')} with "
+            f"{_some(bank.items, 'item')}; give the results that the bank was fitted to"
+        )
     return None, note
+
+
+def _some(names: Sequence[str], thing: str) -> str:
+    """How many, and the first of them."""
+    listed = ", ".join(map(repr, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")
+    return f"{len(names):,} {thing}{'' if len(names) == 1 else 's'} ({listed or 'none'})"
 
 
 def _named(bank: Bank, home: Run | None) -> Run | list[Path] | None:

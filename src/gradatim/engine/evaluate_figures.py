@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradatim import groups
 from gradatim.engine.evaluate_folds import HeldOut
-from gradatim.evaluation.comparison import clustered_mean
+from gradatim.evaluation.comparison import clustered_mean, mean_rate
 from gradatim.evaluation.intervals import widening_of_others
 from gradatim.evaluation.rank import correlation, midranks
 from gradatim.evaluation.stopping import first, settled, side_of
@@ -18,6 +19,7 @@ from gradatim.types import Estimate
 RESAMPLES, WORK = (200, 500), 1 << 22  # bootstrap samples, fewer where models x repeats are many
 BLOCK = 1 << 18  # numbers that are ranked at a time
 FEWEST = 4  # models under which a rank correlation is a matter of luck
+FEWEST_DRAWN = 8  # models under which bootstrap samples of them are too much alike for an interval
 
 
 class Random(NamedTuple):
@@ -61,27 +63,31 @@ def intervals_of(found: HeldOut, group: np.ndarray, plain: np.ndarray) -> Covere
     half = half_widths(found, group)[:, -1]
     off, score = off_by(found)[:, -1], found.walk.score[:, -1]
     inside = np.where(np.isfinite(half), np.abs(off) <= half + 1e-12, np.nan)
-    return Covered(group[found.row], inside, _width(score, half), plain[0], plain[1])
+    return Covered(group[found.row], inside, width_of(score, half), plain[0], plain[1])
 
 
-def _width(score: np.ndarray, half: np.ndarray) -> np.ndarray:
+def width_of(score: np.ndarray, half: np.ndarray) -> np.ndarray:
     """Of intervals, of which what lies outside [0, 1] is no part."""
     return np.minimum(score + half, 1) - np.maximum(score - half, 0)
 
 
 def coverage_of(covered: Covered) -> dict[str, Any]:
-    """Shares of intervals that hold the truth, clustered by model, and their widths."""
+    """Shares of intervals that hold the truth, clustered by model, and their widths.
+
+    The interval of a share is Wilson's, so that 30 of 30 is no certainty; all lie in [0, 1].
+    """
     told = {}
     for name, ahead in (("inside", "coverage"), ("width", "width")):
         for mark in ("", "plain_"):
             value = np.asarray(getattr(covered, mark + name), dtype=float)
             some = np.isfinite(value)
-            found = Estimate(np.nan, np.nan, np.nan, 0)
-            if some.any():
-                found = clustered_mean(value[some], covered.model[some])
-            top = 1.0 if name == "inside" else np.inf
-            low, high = np.clip([found.low, found.high], 0, top).tolist()
-            told[mark + ahead] = Estimate(found.value, low, high, found.n)
+            if not some.any():
+                told[mark + ahead] = Estimate(np.nan, np.nan, np.nan, 0)
+            elif name == "inside":
+                code, n = groups.codes(covered.model[some])
+                told[mark + ahead] = mean_rate(groups.means(value[some], code, n))
+            else:
+                told[mark + ahead] = mean_error(value[some], covered.model[some])
     return told
 
 
@@ -106,7 +112,7 @@ def errors_of(
     rng = np.random.default_rng([seed, 2])
     errors = {"adaptive": off, "random": random.plain, "random_model": random.model}
     curve = {f"{name}_error": _means(e[:, :asked], mine) for name, e in errors.items()}
-    wide = _width(found.walk.score, half_widths(found, group))
+    wide = width_of(found.walk.score, half_widths(found, group))
     given = np.bincount(found.walk.item[found.walk.item >= 0], minlength=n_items)
     ends = {"adaptive": found.walk.score[:, -1][None], **random.ends}
     return {
@@ -142,8 +148,14 @@ def _means(value: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def mean_error(error: np.ndarray, group: np.ndarray) -> Estimate:
-    """Mean over models, which are the units that vary; an error is not below 0."""
-    found = clustered_mean(error, group)
+    """Mean over models, which are the units that vary; none of a share is outside [0, 1]."""
+    found = mean_number(error, group)
+    return Estimate(found.value, found.low, min(found.high, 1.0), found.n)
+
+
+def mean_number(value: np.ndarray, group: np.ndarray) -> Estimate:
+    """The same of what is not below 0 and may be above 1, such as questions."""
+    found = clustered_mean(value, group)
     return Estimate(found.value, max(found.low, 0.0), found.high, found.n)
 
 
@@ -178,7 +190,7 @@ def stops_of(
         wrong = (at > 0) & (last * (found.truth - cut) < 0)
         told["cut"] = {
             "at": cut,
-            "items": mean_error(np.where(at > 0, at, length).astype(float), mine),
+            "items": mean_number(np.where(at > 0, at, length).astype(float), mine),
             "decided": _share(at > 0, mine),
             "wrong": _share(wrong, mine),
         }
@@ -189,7 +201,7 @@ def stops_of(
         told["change"] = {
             "below": change,
             "steps": steps,
-            "items": mean_error(stop.astype(float), mine),
+            "items": mean_number(stop.astype(float), mine),
             "reached": _share(at > 0, mine),
             "error": mean_error(error, mine),
         }
@@ -205,7 +217,12 @@ def _share(yes: np.ndarray, group: np.ndarray) -> Estimate:
 
 
 def _spearman(score: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> Estimate:
-    """Rank correlation, mean over repeats (repeat, model); the bootstrap draws models."""
+    """Rank correlation, mean over repeats (repeat, model); the bootstrap draws models.
+
+    Its ends are NaN where they cannot be told: too few models, or an order without a fault in
+    every sample of them, which says nothing of how often others are put wrong. Scores that are the
+    full ones have no doubt about their order.
+    """
     n = len(truth)
 
     def value(at: np.ndarray) -> np.ndarray:
@@ -214,6 +231,10 @@ def _spearman(score: np.ndarray, truth: np.ndarray, rng: np.random.Generator) ->
     middle = float(value(np.arange(n)[None])[0]) if n >= FEWEST else np.nan
     if np.isnan(middle):
         return Estimate(np.nan, np.nan, np.nan, n)
+    if np.allclose(score, truth, rtol=0, atol=1e-9):
+        return Estimate(middle, middle, middle, n)
+    if n < FEWEST_DRAWN:
+        return Estimate(middle, np.nan, np.nan, n)
     resamples = int(np.clip(WORK // score.size, *RESAMPLES))
     block = max(1, BLOCK // score.size)
     drawn = [
@@ -221,4 +242,6 @@ def _spearman(score: np.ndarray, truth: np.ndarray, rng: np.random.Generator) ->
         for at in range(0, resamples, block)
     ]
     low, high = np.nanquantile(np.concatenate(drawn), [0.025, 0.975])
+    if low == high:
+        return Estimate(middle, np.nan, np.nan, n)
     return Estimate(middle, float(min(low, middle)), float(max(high, middle)), n)

@@ -16,6 +16,7 @@ from gradatim.engine.evaluate_figures import (
     mean_error,
     off_by,
     stops_of,
+    width_of,
 )
 from gradatim.engine.evaluate_folds import (
     BATCH,
@@ -92,7 +93,7 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
             intervals are pooled; 0: the intervals of the tests on all items.
         repeats: random tests of each model, whose errors are averaged; None: 10 to 50, more
             where models are few.
-        progress: told after each batch of models.
+        progress: told after each batch of models; tests on halves are a stage of their own.
 
     Returns:
         models (held out), recorded (in the file), left_out (without a recorded item), bank_items,
@@ -141,7 +142,7 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
     strata = None if balance is None else _kinds(balance, path, matrix, groups)
     rules = Rules(criterion, top, progressive, strata, rng=np.random.default_rng([seed, 3]))
     group = same_models(data)
-    counted = _counted(progress, 1 + halves)
+    counted = _counted(progress, 1)
     test = _Test(data, group, items, rules, max_exposure, holdout, seed, counted)
     fold = deal(models, holdout, seed, group)
     found, random, covered = test.with_random(fold, compare_random, repeats)
@@ -164,7 +165,7 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
         "seed": seed,
         **errors_of(found, random, group, n_items=n_items, plain=compare_random, seed=seed),
         "stops": stops_of(found, group, cut=cut, change=stop_change, steps=stop_steps),
-        "notes": _notes(matrix, group, fold, items),
+        "notes": _notes(matrix, group, fold, items=items, random=compare_random),
     }
     if max_exposure < 1:
         free = test._replace(max_exposure=1.0, progress=silent).alone(fold)
@@ -172,6 +173,7 @@ def evaluate_replay(  # noqa: PLR0913  (one keyword for each dial, as in the com
         told["uncapped_error"] = mean_error(np.abs(off_by(free)[:, -1]), group[free.row])
         told["exposure_loss"] = clustered_mean(loss, group[found.row])
     if halves:
+        test = test._replace(progress=_counted(progress, halves))
         covered = Covered(*map(np.concatenate, zip(*map(test.on_half, range(halves)), strict=True)))
     return {**told, **coverage_of(covered)}
 
@@ -261,8 +263,10 @@ class _Test(NamedTuple):
         def besides(now: Part, tests: Walk) -> None:
             order = random_orders(now.tried, tests.item.shape[1], rng=rng)
             plain.append(_plain(now, order, full_scores(now.rate, now.tried)))
-            self.progress(Tick("replay", len(now.at), most, {"half": number + 1}))
+            self.progress(Tick("replay: halves", len(now.at), most, {"half": number + 1}))
 
+        if not number:  # their pace is their own: a half has one random test of a model, not fifty
+            self.progress(Tick("replay: halves", 0, most))
         found = test.alone(fold, besides=besides)
         return intervals_of(found, test.group, np.concatenate(plain, axis=1))
 
@@ -282,7 +286,8 @@ def _counted(progress: Progress, rounds: int) -> Progress:
 def _plain(part: Part, order: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """(2, model) whether the plain mean's interval holds the truth, and its width."""
     mean, half = plain_interval(part.rate, order, (part.tried > 0).sum(axis=1))
-    return np.stack([np.abs(mean - truth) <= half + 1e-12, 2 * half])
+    inside = np.where(np.isfinite(half), np.abs(mean - truth) <= half + 1e-12, np.nan)
+    return np.stack([inside, width_of(mean, half)])
 
 
 # -- kinds of items, and what there is to say -------------------------------------------------
@@ -299,7 +304,9 @@ def _kinds(
     return np.unique([repr(kind) for kind in zip(*labels, strict=True)], return_inverse=True)[1]
 
 
-def _notes(matrix: Matrix, group: np.ndarray, fold: np.ndarray, items: int) -> list[str]:
+def _notes(
+    matrix: Matrix, group: np.ndarray, fold: np.ndarray, *, items: int, random: int
+) -> list[str]:
     """What the figures cannot say, in words."""
     names = _with_results(matrix)
     notes, n = [], len(np.unique(group))
@@ -317,9 +324,20 @@ def _notes(matrix: Matrix, group: np.ndarray, fold: np.ndarray, items: int) -> l
         notes.append(f"rows that are nearly the same are {how}: {'; '.join(listed)}{more}")
     if n == 1:
         notes.append("all models are one: each is tested on items that its own answers calibrated")
-    if items >= len(matrix.items):
+    return notes + _cut(len(matrix.items), items, random)
+
+
+def _cut(most: int, items: int, random: int) -> list[str]:
+    """What asking for all items, or more than there are, makes of the figures."""
+    notes = []
+    items_for, random_for = (
+        f" ({asked:,} are asked for)" if asked > most else "" for asked in (items, random)
+    )
+    if items >= most:
+        notes.append(f"a test may ask all {most:,} items{items_for}, and then knows the full score")
+    if random >= most:
         notes.append(
-            f"a test may ask all {len(matrix.items):,} items, and then knows the full score"
+            f"random items are all {most:,}{random_for}, and their plain mean is the full score"
         )
     return notes
 

@@ -9,7 +9,7 @@ import numpy as np
 from gradatim.engine.attempt import list_problems
 from gradatim.engine.evaluate_behind import Behind
 from gradatim.engine.evaluate_folds import CELLS, table_of
-from gradatim.errors import ArgumentError, nearest
+from gradatim.errors import ArgumentError, FormatError, nearest
 from gradatim.evaluation.replay import Beyond
 from gradatim.evaluation.shortlist import listed_items
 from gradatim.evaluation.tables import Table, rows_of, tabulate, with_item_errors
@@ -19,6 +19,7 @@ from gradatim.store import banks
 from gradatim.store.run import Run
 from gradatim.types import Bank, Problem
 
+PARQUET = b"PAR1"  # the first bytes of such a file
 LISTED, EACH = 5_000, 50  # items that are weighed, and for each question: the most telling
 
 
@@ -55,6 +56,7 @@ def open_start(
         if path.is_dir():
             bank = Run(path, create=False)
         else:
+            _check_parquet(path)
             bank = banks.read(path)
             folder = path.resolve().parent.parent
             home = Run(folder, create=False) if (folder / "run.toml").exists() else None
@@ -66,6 +68,20 @@ def open_start(
         run = home
     run = run if isinstance(run, Run) else Run(run)
     return Start(bank, run, home, _known(bank, run, problems))
+
+
+def _check_parquet(path: Path) -> None:
+    """Say what a file is for that is given as a bank and is none."""
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(PARQUET)) == PARQUET:
+                return
+        raise FormatError(
+            path,
+            expected="a bank (Parquet), as `gradatim calibrate` writes it",
+            got="another kind of file",
+            remedy="problems go to --problems, recorded results to --recorded",
+        )
 
 
 def _known(
@@ -174,7 +190,7 @@ def kinds_of(start: Start, balance: str | None) -> np.ndarray | None:
         fields = [_field(problem, name) for problem in start.problems.values()]
         if all(value is None for value in fields):
             some = next(iter(start.problems.values()))
-            has = ["family", "level", *some.knobs, *some.meta]
+            has = list(dict.fromkeys(["family", "level", *some.knobs, *some.meta]))
             raise ArgumentError(
                 f"`balance`: no problem has a field {name!r} (the first has {', '.join(has)})"
                 f"{nearest(name, has)}"

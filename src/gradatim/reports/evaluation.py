@@ -140,7 +140,8 @@ def _tried(found: Mapping[str, Any]) -> Section:
     fewest = found["enough"]
     said = f"{fewest}" if fewest else f"More than {len(found['curve']['items'])}"
     lead = (
-        f"{said} adaptive items do for the error of {found['compare_random']} random ones; "
+        f"{said} adaptive items do for the error of "
+        f"{min(found['compare_random'], found['bank_items'])} random ones; "
         f"{found['models']:,} models held out, {found['bank_items']:,} items"
     )
     curve = found["curve"]
