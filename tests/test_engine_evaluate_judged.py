@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
+from gradatim.engine.evaluate_folds import Data, calibrated, deal, hold_out
 from gradatim.engine.evaluate_replay import evaluate_replay
 from gradatim.evaluation.adaptive import thin
+from gradatim.evaluation.intervals import widening
+from gradatim.evaluation.picking import Rules
+from gradatim.evaluation.replay import walk
 from gradatim.store.formats import read_matrix
 from gradatim.types import Matrix
 
@@ -94,3 +98,38 @@ def test_one_attempt_of_ten(data_dir):
     assert found["enough"] <= 35
     assert 0.91 <= found["coverage"].value <= 0.98
     assert found["width"].value < found["plain_width"].value
+
+
+def on_one_bank(models, bent, seed, *, new=100, items=200, asked=50):
+    """Factor that a bank's own models tell, and for new models the errors in posterior sds."""
+    rng = np.random.default_rng([seed, models, int(bent * 10)])
+    b, a = rng.normal(0, 1.2, items), rng.uniform(0.6, 1.8, items)
+    kinds = rng.normal(0, 1, (models + new, 1)) + rng.normal(0, bent, (models + new, 3))
+    chance = 1 / (1 + np.exp(-a * (kinds[:, np.arange(items) % 3] - b)))
+    rate, tried = (rng.random(chance.shape) < chance).astype(float), np.ones(chance.shape, int)
+    data = Data(rate[:models], tried[:models], tuple(map(str, range(items))))
+    rules = Rules(rng=rng)
+    own = hold_out(data, deal(models, 0.2, 0), asked=asked, longest=asked, rules=rules)
+    factor = float(widening(own.walk.score - own.truth[:, None], own.walk.sd)[-1])
+    table = calibrated(data, np.arange(models), asked)
+    tests = walk(table, rate[models:], tried[models:], n_asked=asked, rules=rules)
+    return factor, np.abs(tests.score[:, -1] - rate[models:].mean(axis=1)) / tests.sd[:, -1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("models", [16, 40])
+@pytest.mark.parametrize("bent", [0.0, 0.4])
+def test_intervals_on_each_single_bank(models, bent):
+    """A bank whose few models were near the truth by luck is held to 1.96."""
+    found = [on_one_bank(models, bent, seed) for seed in range(12)]
+    free, held = (
+        np.array([np.mean(off <= max(factor, least)) for factor, off in found])
+        for least in (0.0, 1.959964)
+    )
+    low = np.array([factor < 1.959964 for factor, _ in found])
+    print(
+        f"{models} models, {bent}: {low.sum()} of 12 factors under 1.96; cover {free.mean():.3f}, "
+        f"worst bank {free.min():.2f}; held to 1.96 {held.mean():.3f}, {held.min():.2f}"
+    )
+    assert 0.91 <= held.mean() <= 0.98
+    assert held.min() >= max(free.min(), 0.85)

@@ -59,6 +59,7 @@ def test_intervals_are_widened_by_what_models_held_out_show(known, tmp_path, mon
     assert "hold no misfit" in place(known, tmp_path / "c")["notes"][0]
     assert wide["notes"] == []
     assert wide["misfit"]["solvers"] == MODELS
+    assert min(wide["misfit"]["score"], wide["misfit"]["ability"]) >= 1.95996
     assert [s["item"] for s in wide["steps"]] == [s["item"] for s in narrow["steps"]]
     for one, other in zip(narrow["steps"], wide["steps"], strict=True):
         assert one["score"] == pytest.approx(other["score"])

@@ -19,6 +19,9 @@ def test_half_widths_by_hand():
     np.testing.assert_allclose(widening_of_others(off, sd), 2 * stats.t.ppf(0.975, 3))
     own = widening_of_others(np.array([1.0, 1.0, 9.0]), np.ones(3))
     assert own[2] == pytest.approx(stats.t.ppf(0.975, 2))  # its own 9 does not count
+    assert widening(off / 9, sd) < 1.96 == widening(off / 9, sd, least=1.96)
+    assert widening(off, sd, least=1.96) == widening(off, sd)
+    np.testing.assert_array_equal(widening_of_others(off / 9, sd, least=1.96), 1.96)
     assert widening(off, sd, level=0.5) == pytest.approx(2 * stats.t.ppf(0.75, 4))
 
 

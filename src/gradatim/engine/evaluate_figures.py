@@ -16,6 +16,7 @@ from gradatim.evaluation.stopping import first, settled, side_of
 from gradatim.scale.rates import wilson
 from gradatim.types import Estimate
 
+Z = 1.959964  # half-width of a posterior that is right: an interval has no less
 RESAMPLES, WORK = (200, 500), 1 << 22  # bootstrap samples, fewer where models x repeats are many
 BLOCK = 1 << 18  # numbers that are ranked at a time
 FEWEST = 4  # models under which a rank correlation is a matter of luck
@@ -54,7 +55,7 @@ def off_by(found: HeldOut) -> np.ndarray:
 def half_widths(found: HeldOut, group: np.ndarray) -> np.ndarray:
     """(model, step) of 95% intervals; NaN where too few others say how wide."""
     sd = found.walk.sd
-    wide = widening_of_others(off_by(found), sd, group=group[found.row])
+    wide = widening_of_others(off_by(found), sd, group=group[found.row], least=Z)
     return np.where(sd > 0, wide * sd, 0.0)
 
 

@@ -11,7 +11,9 @@ from scipy import special
 from gradatim import checks
 
 
-def widening(off: np.ndarray, sd: np.ndarray, *, level: float = 0.95) -> np.ndarray:
+def widening(
+    off: np.ndarray, sd: np.ndarray, *, level: float = 0.95, least: float = 0.0
+) -> np.ndarray:
     """Half-width, in standard deviations of its posterior, that a new test's interval needs.
 
     Student's t times the root mean square of standardised errors, which are taken as normal around
@@ -22,6 +24,8 @@ def widening(off: np.ndarray, sd: np.ndarray, *, level: float = 0.95) -> np.ndar
         off: (model, step) or (model,) prediction - truth, of models held out of the bank.
         sd: the same, what the posterior said; models where it is 0 knew the truth and say nothing.
         level: coverage.
+        least: the least half-width; with 1.96 misfit never makes a posterior surer than it is.
+            Where few models were near the truth by luck, all intervals of their bank are too short.
 
     Returns:
         (step,) or one number; NaN with fewer than two models to go by.
@@ -36,16 +40,21 @@ def widening(off: np.ndarray, sd: np.ndarray, *, level: float = 0.95) -> np.ndar
     np.float64(5.55)
     """
     square, there = _squares(off, sd)
-    return _half(square.sum(axis=0), there.sum(axis=0), level)[()]
+    return _half(square.sum(axis=0), there.sum(axis=0), level, least)[()]
 
 
 def widening_of_others(
-    off: np.ndarray, sd: np.ndarray, *, group: np.ndarray | None = None, level: float = 0.95
+    off: np.ndarray,
+    sd: np.ndarray,
+    *,
+    group: np.ndarray | None = None,
+    level: float = 0.95,
+    least: float = 0.0,
 ) -> np.ndarray:
     """The same for each model, from the other models.
 
     Args:
-        off, sd, level: see `widening`.
+        off, sd, level, least: see `widening`.
         group: (model,) int, models of one number are not others of each other: one model under two
             names. None: all are.
 
@@ -60,7 +69,7 @@ def widening_of_others(
     if group is not None:
         at = np.unique(group, return_inverse=True)[1]
         own, count = (_summed(v, at)[at] for v in (square, count))
-    return _half(square.sum(axis=0) - own, there.sum(axis=0) - count, level)
+    return _half(square.sum(axis=0) - own, there.sum(axis=0) - count, level, least)
 
 
 def _summed(value: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -76,10 +85,10 @@ def _squares(off: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(there, off / np.where(there, sd, 1.0), 0.0) ** 2, there
 
 
-def _half(total: np.ndarray, n: np.ndarray, level: float) -> np.ndarray:
+def _half(total: np.ndarray, n: np.ndarray, level: float, least: float) -> np.ndarray:
     mean = np.maximum(total, 0.0) / np.maximum(n, 1)
     half = special.stdtrit(np.maximum(n, 2), 0.5 + level / 2) * np.sqrt(mean)
-    return np.where(n >= 2, half, np.nan)
+    return np.where(n >= 2, np.maximum(half, least), np.nan)
 
 
 def luck_of_attempts(rate: np.ndarray, tried: np.ndarray, coin: np.ndarray) -> float:
