@@ -39,7 +39,7 @@ def rows_of(rng, shape, tries=1, steps=1, order="solver", refused=0.0):
     for n, at in enumerate(rng.permutation(len(s)).tolist()):
         row = {"model": f"m{s[n]}", "item": int(i[n]), "correct": int(right[n]), "at": at}
         row |= {"step": 100 * int(k[n])} if steps > 1 else {}
-        row |= {"attempt": int(t[n])} if tries > 1 else {}
+        row |= {"attempt": int(k[n] * tries + t[n])} if tries > 1 else {}
         row |= {"time": at} if order == "time" else {}
         rows.append(row)
     rows.sort(key=ORDERS[order])

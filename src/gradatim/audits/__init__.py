@@ -6,5 +6,5 @@ its `questions`, a run's `replies`, what a bank has `known` of it) and asks sect
 one file each, for a finding: of items `items`, `texts`, `prompts`; of solvers `leaks`, `rows`,
 `abstention`, `steps`, `transfer`, `confidence`; of verdicts `verdicts` (`stopping` says what to do
 about them), `trend`; of repeats `variance`, `independence`, for which `variants` cuts seeds,
-checkpoints and layouts out of a file.
+checkpoints and layouts out of a file. `shortfall` says why a column that is there was of no use.
 """

@@ -12,6 +12,9 @@ from gradatim.store.tables import open_table
 SEEDS = ("seed", "train_seed", "training_seed", "run_seed", "random_seed")
 STEPS = ("step", "global_step", "checkpoint", "train_step", "training_step", "iteration")
 LAYOUTS = ("layout", "template", "prompt_template", "prompt_variant", "prompt_format", "variant")
+AUDITED = ("audited", "audited_verdict", "trusted_verdict", "human_verdict")
+SECOND = ("second_verdict", "other_verdict")
+FLAGS = {"true": 1.0, "false": 0.0, "": None}
 TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
 
 
@@ -37,6 +40,20 @@ def typed(values: Iterable[Any]) -> np.ndarray:
         return np.array([np.nan if v is None or v == "" else float(v) for v in values])
     except (TypeError, ValueError):
         return np.array(["" if v is None else v if isinstance(v, str) else str(v) for v in values])
+
+
+def verdicts(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """The columns, with 1 and 0 in those of verdicts that hold only the words true and false.
+
+    >>> verdicts({"audited": ["True", "", "false"], "answer": ["true", "false", "true"]})
+    {'audited': [1.0, None, 0.0], 'answer': ['true', 'false', 'true']}
+    """
+    found = dict(columns)
+    for name in (pick({n: n for n in columns}, names) for names in (AUDITED, SECOND)):
+        words = [str("" if v is None else v).strip().lower() for v in columns.get(name, ())]
+        if words and FLAGS.keys() >= set(words):
+            found[name] = [FLAGS[word] for word in words]
+    return found
 
 
 def constant(

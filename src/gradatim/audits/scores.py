@@ -17,6 +17,7 @@ from gradatim.audits.items import find_items
 from gradatim.audits.leaks import find_leaks
 from gradatim.audits.prompts import find_blind, judge_layouts
 from gradatim.audits.rows import find_rows
+from gradatim.audits.shortfall import refuse_words, shortfall
 from gradatim.audits.steps import find_lucky, measure_horizon
 from gradatim.audits.subject import Subject, open_subject
 from gradatim.audits.texts import find_texts
@@ -31,6 +32,7 @@ from gradatim.progress import Progress, Tick, silent
 from gradatim.store.run import Run
 from gradatim.types import Bank, Matrix, Responses
 
+MOST_SEED = 2**63 - 1
 Look = Callable[[Subject], dict[str, Any] | None]
 Rate = float | tuple[float, float, float]
 
@@ -141,16 +143,19 @@ def audit_file(  # noqa: PLR0913  (one keyword for each thing that a section can
         reading: format, score, columns, span of `store.logs.read_files`.
 
     Returns:
-        subject; passed: whether no section has a finding; solvers, items, attempts, problems:
-        how many there are; sections: a row each with section, passed, alarm (its part),
-        looked_at, findings (kind, names, words, remedy, evidence), notes and numbers; skipped:
-        section and what it needs; notes: what was not read.
+        subject; passed: whether any section could look, and none has a finding; solvers, items,
+        attempts, problems: how many there are; sections: a row each with section, passed, alarm
+        (its part), looked_at, findings (kind, names, words, remedy, evidence), notes and numbers;
+        skipped: section, what it needs, and what is amiss with its column if that is there; notes:
+        what was not read.
 
     Raises:
-        ArgumentError: an unknown section, an alarm out of range, a bank with none of the items.
+        ArgumentError: an unknown section, an alarm or seed out of range, verdicts that are words, a
+            bank with none of the items.
         FormatError: a file that is not what it should be.
     """
     checks.within(1e-6, 0.5, alarm=alarm)
+    checks.whole(0, MOST_SEED, seed=seed)
     if stakes is not None:
         check_prices(stakes.prices)
     for name in only:
@@ -162,14 +167,21 @@ def audit_file(  # noqa: PLR0913  (one keyword for each thing that a section can
     about = {"bank": bank, "against": against, "errors": errors, "seed": seed}
     subject = open_subject(source, **about, **reading)
     subject = replace(subject, stakes=stakes, ahead=ahead)
+    if errors is None and any(section.name == "verdicts" for section in wanted):
+        refuse_words(subject)
     found = look_through(subject, wanted, alarm=alarm, progress=progress)
+    rows = [row for row in found.values() if row]
     return {
         "subject": subject.name,
-        "passed": all(row["passed"] for row in found.values() if row),
+        "passed": bool(rows) and all(row["passed"] for row in rows),
         **_sizes(subject),
-        "sections": [row for row in found.values() if row],
+        "sections": rows,
         "skipped": [
-            {"section": section.name, "needs": section.needs}
+            {
+                "section": section.name,
+                "needs": section.needs,
+                "amiss": shortfall(section.name, section.needs, subject),
+            }
             for section in wanted
             if not found[section.name]
         ],

@@ -19,6 +19,7 @@ from gradatim.audits.columns import (
     pick,
     said_of_steps,
     typed,
+    verdicts,
 )
 from gradatim.audits.known import Known, recall
 from gradatim.audits.questions import (
@@ -322,7 +323,7 @@ def _beside(log: Log, named: Mapping[str, str]) -> dict[str, np.ndarray]:
     opened = open_table(Path(log.path))
     names = [n for n in opened.names if str(n).strip()]
     table = read_columns(opened, names)
-    values = {n: listed(table.columns[n]) for n in names}
+    values = verdicts({n: listed(table.columns[n]) for n in names})
     scored = np.array([v is not None and v != "" and v == v for v in values[log.score]])
     if scored.sum() != len(log.solver):
         return {}

@@ -321,7 +321,7 @@ def _one(many: Estimate, at: int) -> Estimate:
 def judge_consistency(subject: Subject) -> dict[str, Any] | None:
     """How far another set of items would give the same scores and ranks; no finding."""
     matrix = subject.matrix
-    if matrix is None:
+    if matrix is None or not matrix.solved.size:
         return None
     there = np.asarray(matrix.tried) > 0
     rows = there.mean(axis=1) >= 0.5  # who tried few items would cost all others theirs

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradatim.audits.columns import AUDITED, SECOND
 from gradatim.audits.stopping import decide
 from gradatim.audits.subject import Attempts, Subject, finding, pick, written
 from gradatim.errors import ArgumentError
@@ -23,8 +24,6 @@ from gradatim.evaluation.verifier_error import (
 )
 from gradatim.types import Estimate, Matrix
 
-AUDITED = ("audited", "audited_verdict", "trusted_verdict", "human_verdict")
-SECOND = ("second_verdict", "other_verdict")
 MATERIAL = 0.01  # shift of the mean that is a finding
 PASSES = 0.5  # a score above this is a pass
 MOST_SOLVERS = 200  # that are corrected one by one

@@ -1,6 +1,7 @@
 """The verb `audit`: does a family or a verifier judge as it should? Is a benchmark's score real?"""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,7 +79,8 @@ def audit(
 
     A file is searched for faults, section by section: rows that are one system twice, wrong
     answer keys, leaks, a verifier that drifts, problems given twice. A family's verifier is
-    fooled, and what it promises measured. Ends with 1 where something is found.
+    fooled, and what it promises measured. Ends with 1 where something is found, and with 2 where
+    nothing could be looked at.
 
     Example: gradatim audit results.npz
     """
@@ -95,9 +97,9 @@ def audit(
         found = audits.audit_file(
             Path(str(subject)), alarm=alarm, seed=seed, progress=reporter(quiet), **options
         )
-        emit(found, as_json=as_json, text=sections)
+        emit(found, as_json=as_json, text=partial(sections, why=bool(only)))
         if not found["passed"]:
-            raise typer.Exit(1)
+            raise typer.Exit(1 if found["sections"] else 2)
         return
     if options:
         raise ArgumentError(f"`{next(iter(options))}` is for files, got {subject or '--all'}")
@@ -166,8 +168,13 @@ def _checker(text: str) -> tuple[str, Checker]:
     return name, Checker(rates, paid)
 
 
-def sections(found: dict[str, Any]) -> str:
-    """A file's audit for people, what fails first."""
+def sections(found: dict[str, Any], *, why: bool = False) -> str:
+    """A file's audit for people, what fails first.
+
+    Args:
+        found: what `audit_file` gives.
+        why: whether to say what each section that could not look needs; else they are named.
+    """
     failed = [row["section"] for row in found["sections"] if not row["passed"]]
     sizes = ", ".join(
         f"{found[what]:,} {what}"
@@ -175,7 +182,8 @@ def sections(found: dict[str, Any]) -> str:
         if found[what]
     )
     state = f"FAILS {', '.join(failed)}" if failed else "nothing found"
-    lines = [f"{found['subject']}: {state} ({sizes})"]
+    state = state if found["sections"] else "nothing was looked at"
+    lines = [f"{found['subject']}: {state} ({sizes or 'nothing in it'})"]
     for row in sorted(found["sections"], key=lambda row: row["passed"]):
         many = len(row["findings"])
         state = "ok" if row["passed"] else f"{many} finding{'s' if many > 1 else ''}"
@@ -186,11 +194,26 @@ def sections(found: dict[str, Any]) -> str:
         if many > SHOWN:
             lines.append(f"      and {many - SHOWN} more: --json lists them")
         lines += [f"      note: {note}" for note in row["notes"]]
-    lines += [
-        f"  {row['section']:<12} not looked at: needs {row['needs']}" for row in found["skipped"]
-    ]
+    lines += _skipped(found["skipped"], why or not found["sections"])
     lines += [f"  note: {note}" for note in found["notes"]]
     return "\n".join(lines)
+
+
+def _skipped(rows: list[dict[str, Any]], why: bool) -> list[str]:
+    """Sections that could not look: those with a column that is amiss first, the others by name."""
+    lines, rest = [], []
+    for row in sorted(rows, key=lambda row: not row["amiss"]):
+        head = f"  {row['section']:<12} not looked at: "
+        if row["amiss"]:
+            lines.append(f"{head}{row['amiss']}")
+        elif why:
+            lines.append(f"{head}needs {row['needs']}")
+        else:
+            rest.append(row["section"])
+    if rest:
+        lines.append(f"  not looked at, for want of data: {', '.join(rest)}")
+        lines.append("      (--only NAME says what a section needs; --json all of them)")
+    return lines
 
 
 def _line(text: str, *, over_progress: bool) -> None:

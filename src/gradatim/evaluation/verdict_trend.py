@@ -104,8 +104,8 @@ def verdict_trend(
         seed: of folds and draws.
 
     Returns:
-        Trend; None where the order is that of solvers or of items, or one within the other, so that
-        nothing can be told.
+        Trend; None where the order is that of solvers or of items, or, with one or two attempts a
+        cell, one within the other, so that nothing can be told.
         A solver that itself changed, behind an unchanged name, looks the same.
 
     Ref: efficient score, Rao 1948, with the nuisance taken out; a step at an unknown place:
@@ -145,14 +145,14 @@ def verdict_trend(
     p, rest, axes, metric = expect(attempts, bank, before=before is not None, seed=seed)
     repeated = len(axes) == 1  # cells are their own expectation, and are what is taken out
     plain = axes if repeated else [Axis(code, np.ones(len(score))) for code in (solver, item)]
+    if not repeated and _nested(_shape(len(score), None), plain, metric):
+        return None
     looks, rows, moved, noise = [], [], [], p * (1 - p)
     for start in (None, *(round(share * len(score)) for share in STARTS)):
         shape = _shape(len(score), start)
         left, _ = _without(shape, plain, metric)
         told = float((left**2 * metric).sum()) / float((shape**2 * metric).sum())
-        if told < TOLD:
-            if start is None and not repeated:  # solver by solver, or item by item
-                return None
+        if told < TOLD:  # an order of solvers, or of items
             continue
         for fault, unit in zip(FAULTS, (-1 / (1 - p), 1 / p), strict=True):
             pure, shared = _without(shape * unit, axes, metric)
@@ -185,6 +185,15 @@ def _shape(n: int, start: int | None) -> np.ndarray:
     time = np.arange(n) + 0.5
     shape = time / n if start is None else (time > start).astype(float)
     return shape - shape.mean()
+
+
+def _nested(shape: np.ndarray, plain: Sequence[Axis], metric: np.ndarray) -> bool:
+    """Whether each solver goes through the items in one order, or each item through the solvers."""
+
+    def left(axes: Sequence[Axis]) -> float:
+        return float((_without(shape, axes, metric)[0] ** 2 * metric).sum())
+
+    return left(plain) < TOLD * min(left([axis]) for axis in plain)
 
 
 def _without(
