@@ -333,6 +333,56 @@ def test_the_command_prints_text_json_a_page_and_its_exit_code(files, capsys):
     assert run(["compare", path, "-o", "page.svg", "-q"]) == 2
 
 
+def test_two_that_agree_everywhere_are_no_proof_of_small_differences():
+    found = compare(matrix(np.ones((2, 60), dtype=int)), plan=1000, effect=0.005)
+    [row] = found["comparisons"]
+    assert row["same"]
+    assert any("have the same result on every problem" in note for note in found["notes"])
+    assert row["detectable"].value == pytest.approx(0.109, abs=0.001)  # 3.4 points, wrongly
+    assert row["detectable"].low < row["detectable"].high
+    assert row["plan"]["detectable"].low < row["plan"]["detectable"].high
+    assert row["needed"]["problems"] > 1000
+
+
+def test_few_clusters_can_show_less(tmp_path):
+    data = drawn(0.5, 0.5, n=300)
+    path = tmp_path / "items.csv"
+    for name, parts in (("few", 3), ("many", 100)):
+        rows = "".join(f"i{i},{i % parts}\n" for i in range(300))
+        path.with_name(name + ".csv").write_text("item,text\n" + rows)
+    few, many = (
+        compare(data, cluster="text", groups=tmp_path / f"{name}.csv", plan=300)["comparisons"][0]
+        for name in ("few", "many")
+    )
+    # t(2): 4.303 + 1.061 standard errors, t(99): 1.984 + .845; se is of the clusters
+    for row, factor in ((few, 5.364), (many, 2.829)):
+        assert row["detectable"].value >= 0.95 * factor * row["se"]
+        assert row["plan"]["detectable"].value == row["detectable"].value
+
+
+def test_names_are_told_apart_in_the_terminal(tmp_path, capsys):
+    path = tmp_path / "m.csv"
+    long = ["m" * 3000 + end for end in ("1", "2")]
+    rows = [f"{name},{i},{i % 2}" for name in (" a", "a", "b\u200b", *long) for i in range(60)]
+    path.write_text("solver,item,correct\n" + "\n".join(rows), encoding="utf-8")
+    assert run(["compare", str(path), "-q"]) == 0
+    said = capsys.readouterr().out
+    assert "  ' a'  " in said
+    assert "b\\u200b" in said
+    assert max(map(len, said.splitlines())) < 700
+    assert "mmm1 (3,001 signs)" in said
+    assert "show 39" not in said
+    assert " at level 0.005, as corrected, with 80% power" in said
+
+
+def test_small_groups_are_said_to_be_approximate(files):
+    found = compare(files / "m.npz", by=["part"])
+    small = min(row["difference"].n for row in found["groups"])
+    assert any("groups with fewer than 50" in n for n in found["notes"]) == (small < 50)
+    with pytest.raises(ValueError, match=r"`level` must lie in \(0, 1\), got 95; write 0.95"):
+        compare(drawn(0.5, 0.5), level=95)
+
+
 @pytest.mark.slow
 def test_the_page_on_comparisons():
     assert readme_check.check(readme_check.ROOT / "docs" / "how-to" / "compare.md") == 15

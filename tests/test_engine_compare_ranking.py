@@ -122,3 +122,21 @@ def test_the_command_ranks_and_says_who_may_be_best(file, capsys):
     assert "(by mean score, each part resampled as one)" in capsys.readouterr().out
     assert run(["compare", str(file), "--rank", "irtt", "--quiet"]) == 2
     assert "did you mean" in capsys.readouterr().err.lower()
+
+
+def test_a_ranking_that_tells_nobody_apart_is_short():
+    rng = np.random.default_rng(3)
+    found = compare(
+        Matrix(
+            solved=rng.integers(0, 2, (60, 5)),
+            tried=1,
+            solvers=tuple(f"s{i}" for i in range(60)),
+            items=tuple("abcde"),
+        ),
+        rank="irt",
+        draws=50,
+    )
+    lines = ranking_text(found)
+    assert lines[0].startswith("which of 60 solvers is the best stays open")
+    assert len(lines) < 10
+    assert any("and 55 more" in line for line in lines)

@@ -41,7 +41,11 @@ def read_text(path: str | Path) -> str:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise FormatError(
-            path, line=line, expected="UTF-8 text", got=f"byte 0x{raw[error.start]:02x}"
+            path,
+            line=line,
+            expected="UTF-8 text",
+            got=f"byte 0x{raw[error.start]:02x}",
+            remedy="save the file as UTF-8",
         ) from None
 
 

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from gradatim.cli.logs import Columns, Format, Score, Span, reading
-from gradatim.cli.output import Json, Quiet, emit, reporter
+from gradatim.cli.output import Json, Quiet, emit, on_lines, reporter
 from gradatim.engine import compare as engine
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.ranking import HOW
 from gradatim.reports.comparison import compare_report, goal, needed_said, page_path
+from gradatim.reports.plain_names import plain_names
 from gradatim.reports.ranking import ranking_text
 from gradatim.reports.tables import Column, text_table
 from gradatim.types import Estimate
@@ -134,7 +135,7 @@ def compare(
         if found["planned"] is not None:
             raise ArgumentError("`--output` shows a comparison; a plan with one solver has none")
         found["output"] = str(compare_report(found, output))
-    emit(found, as_json=as_json, text=_text)
+    emit(found, as_json=as_json, text=lambda _: _text(on_lines(plain_names(found))))
     if not found["passed"]:
         raise typer.Exit(1)
 
@@ -236,7 +237,7 @@ def _solvers(found: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"  {one['name']:<{width}}  {score.value:.3f} [{score.low:.3f}, {score.high:.3f}]  "
             f"{one['attempts']:,} attempts on {one['problems']:,} problems"
-            + (f"; run again, ± {points(again)}" if again is not None else "")
+            + (f"; sd if run again {points(again)}" if again is not None else "")
         )
     if len(solvers) > SHOWN:
         lines.append(f"  ... and {len(solvers) - SHOWN:,} more")
@@ -249,7 +250,9 @@ def _ahead(found: Mapping[str, Any]) -> list[str]:
     row = sorted(rows, key=lambda r: r["detectable"].value)[len(rows) // 2]
     whose = "" if len(rows) == 1 else f" ({row['first']} and {row['second']}, the median pair)"
     need, effect = row["needed"], goal(rule["effect"])
-    seen = f"show {points(row['detectable'].value)} with {rule['power']:.0%} power"
+    alone = 1 - found["correction"]["level"]
+    strict = "" if rule["alpha"] == alone else f" at level {rule['alpha']:.2g}, as corrected,"
+    seen = f"show {points(row['detectable'].value)}{strict} with {rule['power']:.0%} power"
     if row["detectable"].value > 1:
         seen = "are too few to show any difference"
     lines = [f"this many problems {seen}{whose}; {needed_said(need)}"]
@@ -261,8 +264,8 @@ def _ahead(found: Mapping[str, Any]) -> list[str]:
     if plan := row.get("plan"):
         value = plan["detectable"]
         lines.append(
-            f"plan: {plan['problems']:,} problems with {plan['samples']:g} attempts each show "
-            f"{points(value.value)} [{100 * value.low:.1f}, {100 * value.high:.1f}]; "
+            f"plan: {plan['problems']:,} problems with {_attempts(plan)} each show "
+            f"{_shows(value)}; "
             f"{_count(plan['problems_for_effect'])} problems for {effect}"
         )
     return lines
@@ -276,19 +279,29 @@ def _planned(found: Mapping[str, Any]) -> list[str]:
     if plan["problems_now"]:
         there = f"{plan['problems_now']:,} problems, score {plan['rate']:.3f}"
         of = f"{plan['of']} ({there}) with one that has not run"
-    attempts = f"{plan['samples']:g} attempt" + ("" if plan["samples"] == 1 else "s")
     alike = f"correlate {plan['correlation']:g}"
     if plan["assumed"]:
         alike = f"are assumed to {alike} (--correlation says otherwise)"
     lines = [
         f"plan to compare {of}; over problems their scores {alike}",
-        f"{plan['problems']:,} problems with {attempts} each show {points(value.value)} "
-        f"[{100 * value.low:.1f}, {100 * value.high:.1f}] with "
+        f"{plan['problems']:,} problems with {_attempts(plan)} each show {_shows(value)} with "
         f"{rule['power']:.0%} power{_if(plan['detectable_if'], points)}",
     ]
     more = needed_said(need | {"samples": None})
     others = _if(need["more_if"], lambda n: _count(n) + " more")
     return [*lines, more + others]
+
+
+def _attempts(plan: Mapping[str, Any]) -> str:
+    return f"{plan['samples']:g} attempt" + ("" if plan["samples"] == 1 else "s")
+
+
+def _shows(value: Estimate) -> str:
+    """A difference that a plan would show; its interval only where a pilot leaves one."""
+    if value.value > 1:
+        return "no difference, whatever it is"
+    ends = f" [{100 * value.low:.1f}, {100 * value.high:.1f}]" if value.low < value.high else ""
+    return points(value.value) + ends
 
 
 def _if(values: Mapping[str, Any], said: Callable[[Any], str]) -> str:
@@ -355,4 +368,4 @@ def _group_table(found: Mapping[str, Any]) -> list[str]:
 
 
 def _again(sd: float | None) -> str:
-    return "" if sd is None else f"± {100 * sd:.1f}"
+    return "" if sd is None else f"sd {100 * sd:.1f}"

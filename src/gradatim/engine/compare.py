@@ -93,7 +93,8 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         problems (shared by all); solvers: name, source, problems, attempts, score (Estimate),
         rerun_sd (standard deviation of the score if the same problems were attempted again);
         comparisons: first, second, difference (Estimate of second - first), p, p_adjusted,
-        verdict ("better", "worse", "open": of the second), first_rate, second_rate, se,
+        verdict ("better", "worse", "open": of the second), first_rate, second_rate, se, same (on
+        every problem),
         se_problems, se_attempts (None where attempts cannot tell), detectable, needed, plan,
         changed; groups; ranking and ranked (None for two solvers unless asked for; see
         `engine.compare_ranking.ranking`); correction; gate; passed; notes; planned: None, or of one
@@ -147,11 +148,12 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         ]
     lucky = varies(arms)
     gate = judge(arms, listed, found, rule=rule, kinds=kinds) if kinds else None
+    parts = _groups(arms, rate, listed, by=by, unit=unit, cluster=together)
     told = {
         "problems": int(np.all(arms.tried > 0, axis=0).sum()),
         "solvers": [_solver(arms, rate, i, lucky=lucky, level=level) for i in range(len(rate))],
         "comparisons": rows,
-        "groups": _groups(arms, rate, listed, by=by, unit=unit, cluster=together),
+        "groups": parts,
         "ranking": ranks,
         "ranked": ranked,
         "correction": {"method": correct, "comparisons": len(listed), "level": level},
@@ -159,7 +161,7 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         "gate": gate,
         "passed": gate is None or not gate["failed"],
         "planned": None,
-        "notes": list(dict.fromkeys([*notes, *_cautions(arms, rows, cluster)])),
+        "notes": list(dict.fromkeys([*notes, *_cautions(arms, rows, cluster), *_small(parts)])),
     }
     progress(Tick("compare", len(listed), len(listed)))
     return told
@@ -169,7 +171,10 @@ def _check(rule: Rule, kinds: Sequence[str], reading: Mapping[str, Any]) -> None
     checks.known_keys("`compare`", reading, READING)
     checks.one_of("correct", rule.correct, CORRECTIONS)
     checks.within(1e-6, 1, effect=rule.effect)
-    checks.within(1e-9, 1 - 1e-9, level=rule.level, power=rule.power)
+    for name, share in (("level", rule.level), ("power", rule.power)):
+        if not 0 < share < 1:
+            hint = f"; write {share / 100:g} for {share:g}%" if 10 <= share < 100 else ""
+            raise ArgumentError(f"`{name}` must lie in (0, 1), got {share:g}{hint}")
     checks.within(0 if "worse" in kinds else -1, 1, margin=rule.margin)
     if rule.margin and not kinds:  # a job that forgot its gate would pass for ever
         raise ArgumentError(
@@ -275,6 +280,7 @@ def _cautions(arms: Arms, rows: Sequence[Mapping[str, Any]], cluster: str | None
             f"attempts of {', '.join(same[:5])}{', ...' if len(same) > 5 else ''} on a problem "
             "never disagree: they tell no more than one (one answer written several times?)"
         )
+    notes += _alike(rows)
     low, high = arms.tried[arms.tried > 0].min(), arms.tried.max()
     if low != high:
         notes.append(
@@ -282,3 +288,30 @@ def _cautions(arms: Arms, rows: Sequence[Mapping[str, Any]], cluster: str | None
             "the same"
         )
     return notes
+
+
+def _small(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    small = [row for row in groups if row["difference"].n < FEW]
+    if not small:
+        return []
+    least = min(row["difference"].n for row in small)
+    return [
+        f"groups with fewer than {FEW} problems (the smallest has {least}): their intervals are "
+        "approximate"
+    ]
+
+
+def _alike(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Pairs with the same result on every problem: how they would differ is not known."""
+    same = [row for row in rows if row["same"]]
+    if not same:
+        return []
+    first = same[0]
+    which = f"{first['first']} and {first['second']}"
+    if len(same) > 1:
+        which = f"{len(same):,} pairs ({which} the first of them)"
+    return [
+        f"{which} have the same result on every problem, which does not say how they differ "
+        "elsewhere: what these problems show is told for a difference that goes one way on all "
+        "problems, the easiest to see"
+    ]

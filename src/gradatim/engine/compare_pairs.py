@@ -58,8 +58,8 @@ def overlaps(arms: Arms, listed: np.ndarray, *, shared: bool) -> list[str]:
         if not both and len(size) > 2 and (parts := groups_said(arms.tried, arms.names)):
             raise ArgumentError(
                 f"the solvers fall into {parts[0]} groups that share no problem: {parts[1]}; "
-                "compare each group alone; do all sources name items the same way?"
-                + _example(arms, a, b)
+                "compare each group alone (PATH:SOLVER names one solver); do all sources name "
+                "items the same way?" + _example(arms, a, b)
             )
         if both < 2:
             held = "no problem" if not both else "only one problem"

@@ -68,7 +68,8 @@ def _row(
 ) -> dict[str, Any]:
     a, b = pair
     here = (arms.tried[a] > 0) & (arms.tried[b] > 0)
-    means = [float(np.mean(arms.solved[s, here] / arms.tried[s, here])) for s in pair]
+    rates = [arms.solved[s, here] / arms.tried[s, here] for s in pair]
+    means = [float(np.mean(one)) for one in rates]
     value = float(found.value[i])
     verdict = "open"
     if adjusted <= 1 - level:
@@ -84,6 +85,7 @@ def _row(
         "second_rate": means[1],
         "se": float(found.se[i]),
         "units": int(found.units[i]),
+        "same": bool(np.allclose(rates[0], rates[1], rtol=0, atol=1e-12)),
     }
 
 

@@ -9,7 +9,7 @@ from gradatim.reports.charts import Row, draw_intervals
 from gradatim.reports.page import Figure, Section
 from gradatim.reports.tables import Column, text_table
 
-SHOWN, MOST = 20, 60  # rows of the terminal's table, and of the figure
+SHOWN, ALIKE, MOST = 20, 5, 60  # rows of the terminal's table, and of the figure
 NAMED = 5
 WORDS = {
     "irt": "ability on a common scale",
@@ -41,24 +41,30 @@ def ranking_text(found: Mapping[str, Any]) -> list[str]:
     lines = [f"{_finding(about)} (by {_words(about)})"]
     if about["how"] == "mean" and about["by"] is None:
         return lines  # scores are shown anyway
+    shown = ALIKE if len(about["best"]) == len(rows) > SHOWN else SHOWN  # nothing is told apart
     table = [
         {
             "rank": _span(row["rank"]),
             "solver": row["solver"],
             "score": _interval(row["score"]),
-            "best": f"{row['p_best']:.0%}",
+            "came first": f"{row['p_best']:.0%}",
             "tier": row["tier"],
             "problems": row["score"].n,
         }
-        for row in rows[:SHOWN]
+        for row in rows[:shown]
     ]
     lines += [f"  {line}" for line in text_table(table).splitlines()]
-    if len(rows) > SHOWN:
-        lines.append(f"  ... and {len(rows) - SHOWN:,} more; all are in --json")
+    if len(rows) > shown:
+        lines.append(f"  ... and {len(rows) - shown:,} more; all are in --json")
     lines.append(
         f"  the order holds for {about['apart']:,} of {about['pairs']:,} pairs, all at once; "
         "solvers of one tier cannot be told from its first"
     )
+    if any(row["p_best"] >= about["level"] for row in rows) and len(about["best"]) > 1:
+        lines.append(
+            "  'came first' is a share of resamples; who may be the best is tested pair by pair, "
+            "which asks for more"
+        )
     return lines
 
 
@@ -105,6 +111,8 @@ def draw_ranks(rows: Sequence[Mapping[str, Any]], *, width: float) -> str:
 
 def _finding(about: Mapping[str, Any]) -> str:
     best = about["best"]
+    if len(best) == _count(about):
+        return f"which of {len(best):,} solvers is the best stays open"
     if len(best) == 1:
         return f"{best[0]} is the best with {about['level']:.0%} confidence"
     if len(best) <= NAMED:

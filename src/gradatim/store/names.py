@@ -79,7 +79,15 @@ def number(value: Any, path: str | Path, line: int | None, field: str) -> float:
     except (TypeError, ValueError, OverflowError):
         found = math.nan
     if not math.isfinite(found):
-        raise FormatError(path, line=line, field=field, expected="a finite number", got=repr(value))
+        blank = isinstance(value, str) and not value.strip()
+        raise FormatError(
+            path,
+            line=line,
+            field=field,
+            expected="a finite number",
+            got=repr(value),
+            remedy="leave out rows without one, or write 0 where that is meant" if blank else "",
+        )
     return found
 
 
