@@ -233,7 +233,7 @@ def test_what_is_said_of_one_item_and_of_few_models(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "1 adaptive item " in text
     assert "nan" not in text
-    assert "items are calibrated by 1 or more of them" in text
+    assert "items are calibrated by one of them alone" in text
     more = matrix(models=6, items=20)
     np.savez(path, solved=more.solved, tried=more.tried, solvers=more.solvers)
     assert app.run(["evaluate", "--replay", str(path), "--items", "5", "-q"]) == 0

@@ -312,9 +312,8 @@ def _notes(
     notes, n = [], len(np.unique(group))
     if n < FEW:
         notes.append(
-            f"{n} models are few: items are calibrated by {len(fold) - np.bincount(fold).max()} or "
-            "more of them, and errors, orders and intervals of these say next to nothing of other "
-            f"models; have {FEW} or more"
+            f"{n} models are few: items are calibrated by {_least(fold)}, and errors, orders and "
+            f"intervals of these say next to nothing of other models; have {FEW} or more"
         )
     same = [np.flatnonzero(group == g) for g in np.unique(group) if np.sum(group == g) > 1]
     if same:
@@ -325,6 +324,12 @@ def _notes(
     if n == 1:
         notes.append("all models are one: each is tested on items that its own answers calibrated")
     return notes + _cut(len(matrix.items), items, random)
+
+
+def _least(fold: np.ndarray) -> str:
+    """The fewest models that calibrate the items of a test."""
+    least = len(fold) - int(np.bincount(fold).max())
+    return "one of them alone" if least == 1 else f"{least} or more of them"
 
 
 def _cut(most: int, items: int, random: int) -> list[str]:
