@@ -1,6 +1,6 @@
 """Planted faults in real and simulated results: how often the audit finds each, and false alarms.
 
-`PLANTINGS=100 pytest -m slow -s --data ../shared/data tests/test_audits_planted.py` prints
+`PLANTINGS=100 pytest -m slow -s --data DIR tests/test_audits_planted.py` prints
 the whole table and holds it to what is promised. With fewer plantings, what chance would not do.
 """
 
