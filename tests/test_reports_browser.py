@@ -176,7 +176,7 @@ def study_page(tmp_path_factory):
 def test_nothing_of_a_studys_figures_overlaps(browser, study_page, tmp_path, width):
     found = look(browser, study_page.read_text(), tmp_path, width=width)
     assert found["wide"] <= width
-    assert found["figures"] == 5
+    assert found["figures"] == 6
     assert not found["clash"], found["clash"]
     assert not found["small"], f"{found['small']} texts under 9 pixels"
 
