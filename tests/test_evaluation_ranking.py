@@ -364,3 +364,14 @@ def test_s216_real_matrices_thinned_by_difficulty(data_dir, name):
     print(name, row)
     assert min(row[how] for how in SCALED) >= 0.95
     assert row["mean"] < min(row[how] for how in SCALED)
+
+
+def test_kemenys_best_is_no_surer_than_that_of_means():
+    # one disagreement on five items was "the best with 95% confidence", three on forty too
+    for n, lost, sure in ((5, 1, False), (20, 3, False), (40, 3, False), (40, 8, True)):
+        solved = np.ones((2, n))
+        solved[1, :lost] = 0
+        for how in ("kemeny", "mean"):
+            found = rank(solved, np.ones((2, n)), how=how)
+            assert found.best.tolist() == [True, not sure]
+            assert bool(found.apart[0, 1]) == sure

@@ -18,7 +18,7 @@ from gradatim.evaluation import ranking_fits
 from gradatim.evaluation.aggregation import DIGITS, aggregate, beaten, kemeny
 from gradatim.evaluation.comparison import resample, resampled_means
 from gradatim.evaluation.rank import midranks
-from gradatim.evaluation.ranking_apart import ahead_of, enough_of, tiers
+from gradatim.evaluation.ranking_apart import agreed, ahead_of, coin, enough_of, tiers
 from gradatim.evaluation.ranking_fits import Fit
 from gradatim.scale.choices import levels
 from gradatim.types import Estimate
@@ -98,7 +98,7 @@ def rank(  # noqa: PLR0913  (one keyword for each question, as in `compare`)
     Returns:
         Ranking. Resampled scores are first-order: what each item adds to a score is resampled, not
         refitted, and one item more (a cluster of middling size), answered as by a coin, is added to
-        each model's variance; nor are models apart on so few items or clusters that no exact test
+        each model's variance (of Kemeny's places: into each sample, most of which must agree); nor are models apart on so few items or clusters that no exact test
         could tell them apart.
 
     Raises:
@@ -186,7 +186,10 @@ def _placed(share: np.ndarray, unit: np.ndarray, by: _By) -> tuple[np.ndarray, n
     found = kemeny(beaten(code))
     n, place = len(code), np.unique(unit, return_inverse=True)[1]
     drawn = [
-        n - kemeny(beaten(code, weight=weight[place]), exact=0, start=found.order).rank
+        n
+        - kemeny(
+            beaten(code, weight=weight[place]) + coin(n, by.rng), exact=0, start=found.order
+        ).rank
         for weight in resample(place.max() + 1, min(by.draws, AGAIN), rng=by.rng)
     ]
     return n - found.rank, np.array(drawn)
@@ -232,8 +235,11 @@ def _ranking(
     n, n_tried = len(score), (tried > 0).sum(axis=1)
     top = drawn == drawn.max(axis=1, keepdims=True)
     every = enough_of(units, 2 * (1 - level) / (n * (n - 1)))
-    ahead, limit, apart = ahead_of(score, drawn, level, enough=every)
     enough = enough_of(units, (1 - level) / (n - 1))
+    if how == "kemeny":  # places are whole numbers that hardly move: no standard error says it all
+        sure = agreed(drawn, (1 + level) / 2)
+        every, enough = every & sure, enough & sure
+    ahead, limit, apart = ahead_of(score, drawn, level, enough=every)
     above = enough & (ahead > limit.own)  # (other, model): other is certainly above this model
     below = enough & (ahead > limit.own[:, None])
     rounded = -score.round(DIGITS)

@@ -101,6 +101,22 @@ def enough_of(units: np.ndarray, share: float) -> np.ndarray:
     return least <= np.log(share)
 
 
+def agreed(drawn: np.ndarray, share: float) -> np.ndarray:
+    """(model, model) bool: pairs that stand in the same order in that share of draws; ties half.
+
+    >>> agreed(np.array([[2, 1, 1], [2, 1, 3], [2, 1, 1]]), 0.9)[0].tolist()
+    [False, True, False]
+    """
+    sign = np.stack([np.sign(drawn - one[:, None]).mean(axis=0) for one in drawn.T])
+    return (1 + np.abs(sign)) / 2 >= share
+
+
+def coin(n: int, rng: np.random.Generator) -> np.ndarray:
+    """(model, model) of one item more whose order of n models is drawn at random: 1 = beats."""
+    place = rng.permutation(n)
+    return (place[:, None] > place).astype(float)
+
+
 def tiers(order: np.ndarray, apart: np.ndarray) -> np.ndarray:
     """(model,) int from 1: who is apart from the first of a tier begins the next.
 
