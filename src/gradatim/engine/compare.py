@@ -107,7 +107,7 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     """
     rule = Rule(level, correct, effect, power, margin, plan, samples)
     kinds = [*["worse"] * fail_if_worse, *["not better"] * fail_unless_better]
-    _check(rule, kinds, reading)
+    _check(rule, kinds, reading, seed)
     least = 1 if plan is not None or correlation is not None else 2
     known = least == 2 or not without_results(sources)
     arms = open_arms(sources, groups=groups, least=least, **reading) if known else None
@@ -167,8 +167,9 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
     return told
 
 
-def _check(rule: Rule, kinds: Sequence[str], reading: Mapping[str, Any]) -> None:
+def _check(rule: Rule, kinds: Sequence[str], reading: Mapping[str, Any], seed: int) -> None:
     checks.known_keys("`compare`", reading, READING)
+    checks.whole(0, 2**63 - 1, seed=seed)
     checks.one_of("correct", rule.correct, CORRECTIONS)
     checks.within(1e-6, 1, effect=rule.effect)
     for name, share in (("level", rule.level), ("power", rule.power)):

@@ -113,9 +113,11 @@ def evaluate_live(  # noqa: PLR0913  (one keyword for each dial of a test, as in
     """
     checks.within(0, np.inf, drift=drift)
     checks.whole(1, 10**9, samples=samples, batch=batch)
+    checks.whole(0, 2**63 - 1, seed=seed)
     checks.within(1e-9, 1, max_exposure=max_exposure)
-    aims = (stop_change, stop_steps, cut)
-    stops = _stops(stop_se, Stops(0.0, max_items, max_attempts, max_tokens, *aims))
+    stops = _stops(
+        stop_se, Stops(0.0, max_items, max_attempts, max_tokens, stop_change, stop_steps, cut)
+    )
     rules = Rules(criterion, top, progressive, rng=np.random.default_rng(seed))
     check_rules(rules, CRITERIA)
     start = open_start(bank, run, problems)
