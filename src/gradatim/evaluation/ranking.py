@@ -98,8 +98,8 @@ def rank(  # noqa: PLR0913  (one keyword for each question, as in `compare`)
     Returns:
         Ranking. Resampled scores are first-order: what each item adds to a score is resampled, not
         refitted, and one item more (a cluster of middling size), answered as by a coin, is added to
-        each model's variance (of Kemeny's places: into each sample, most of which must agree); nor are models apart on so few items or clusters that no exact test
-        could tell them apart.
+        each model's variance (of Kemeny's places: into each sample, most of which must agree);
+        nor are models apart on so few items or clusters that no exact test could tell them apart.
 
     Raises:
         ArgumentError: fewer than two models, a model without results, models that fall into groups
