@@ -8,6 +8,7 @@ Axes: `problem`.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ class Variance(NamedTuple):
         jump: of graded answers, a difference that may be too rare to be seen, see `pairs.jumps`.
         units: units of the test for each problem: below 1 where problems come in clusters.
         design: factor by which clusters raise the variance, for what a pilot did not show.
-        mean: difference of the pilot; with it the variance says on how many problems they disagree.
+        mean: size of the pilot's difference: says with the variance on how many they disagree.
     """
 
     total: Estimate
@@ -189,7 +190,7 @@ def split_variance(
     checks.within(1, np.inf, tried=tried)
     rate = solved / tried
     gap = rate[1] - rate[0]
-    spread, mean = spread_of(gap, step=step, level=level), float(gap.mean())
+    spread, mean = spread_of(gap, step=step, level=level), abs(float(gap.mean()))
     total = spread.value
     samples = float(2 / np.mean(1 / tried, axis=1).sum())
     if not step or not np.any(tried >= 2, axis=1).all():
@@ -259,6 +260,7 @@ def _finds(parts: Variance, n: int, effect: float, test: _Test) -> bool:
     return _seen(variance, n, step=step, jump=parts.jump, units=parts.units, test=test) <= effect
 
 
+@lru_cache(4096)  # of many pairs, many have the same counts
 def _least_effect(parts: Variance, n: int, test: _Test) -> float:
     """The smallest difference that is found; above 1 where none is."""
     total, step = _variance(parts, 0.0, test._replace(against=0.0))
@@ -268,7 +270,7 @@ def _least_effect(parts: Variance, n: int, test: _Test) -> float:
     if not _finds(parts, n, 1.0, test):
         return max(value, 2.0)
     low, high = 0.0, 1.0
-    while high - low > 1e-5 * high:
+    while high - low > 1e-4 * high:
         middle = (low + high) / 2
         low, high = (low, middle) if _finds(parts, n, middle, test) else (middle, high)
     return high
@@ -367,6 +369,11 @@ def problems_needed(
     """
     checks.within(1e-6, 1, effect=effect)
     test = _test(parts, samples, power=power, alpha=alpha)
+    return _fewest_problems(parts, effect, test)
+
+
+@lru_cache(4096)
+def _fewest_problems(parts: Variance, effect: float, test: _Test) -> int | None:
     return _fewest(lambda n: _finds(parts, n, effect, test), start=2)
 
 
