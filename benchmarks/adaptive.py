@@ -20,12 +20,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradatim.engine.evaluate_start import Start, tables_of
 from gradatim.evaluation.picking import Rules
 from gradatim.evaluation.replay import begin, choose, take, tell
 from gradatim.evaluation.shortlist import best_item, shortlist
 from gradatim.evaluation.tables import ranking
 from gradatim.scale.curves import flat, information
+from gradatim.standings.evaluate_start import Start, tables_of
 
 TARGET_MS = 2.0
 

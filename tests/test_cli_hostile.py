@@ -7,7 +7,7 @@ import pytest
 
 from gradatim.cli.app import run
 from gradatim.cli.output import emit, say
-from gradatim.engine.compare import compare
+from gradatim.standings.compare import compare
 
 HOSTILE = "\x1b[31mred\x1b[0m\ngate (worse, margin 0 points): passes\x07"
 

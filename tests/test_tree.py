@@ -19,7 +19,7 @@ STEPS = [
     ("solvers",),
     ("recipes",),
     ("engine",),
-    ("audits",),
+    ("standings", "audits"),
     ("reports",),
     ("integrations",),
     ("cli",),

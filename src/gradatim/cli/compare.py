@@ -8,13 +8,13 @@ import typer
 
 from gradatim.cli.logs import Columns, Format, Score, Span, reading
 from gradatim.cli.output import Json, Quiet, emit, on_lines, reporter
-from gradatim.engine import compare as engine
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.ranking import HOW
 from gradatim.reports.comparison import compare_report, goal, needed_said, page_path
 from gradatim.reports.plain_names import plain_names
 from gradatim.reports.ranking import ranking_text
 from gradatim.reports.tables import Column, text_table
+from gradatim.standings import compare as standings
 from gradatim.types import Estimate
 
 SHOWN = 20  # rows of a table
@@ -48,7 +48,7 @@ def compare(
         str | None, typer.Option(help="Column of problems that go together: one text, say.")
     ] = None,
     correct: Annotated[
-        str, typer.Option(help=f"For many comparisons: {', '.join(engine.CORRECTIONS)}.")
+        str, typer.Option(help=f"For many comparisons: {', '.join(standings.CORRECTIONS)}.")
     ] = "holm",
     level: Annotated[float, typer.Option(help="Coverage of intervals.")] = 0.95,
     effect: Annotated[
@@ -108,7 +108,7 @@ def compare(
     for text in sources or ():
         if not Path(text).exists() and text.replace(".", "", 1).isdigit():
             raise ArgumentError(f"{text} is no file; the margin of a gate is --margin {text}")
-    found = engine.compare(
+    found = standings.compare(
         *(sources or ()),
         baseline=baseline,
         shared=shared,

@@ -8,10 +8,10 @@ import typer
 
 from gradatim.cli.attempt import Settings
 from gradatim.cli.output import Json, Quiet, emit, on_lines, reporter
-from gradatim.engine.evaluate import evaluate as test_solver
 from gradatim.errors import ArgumentError
 from gradatim.reports.evaluation import figure_path, save_figure
 from gradatim.solvers.registry import parse_options
+from gradatim.standings.evaluate import evaluate as test_solver
 from gradatim.types import Estimate
 
 STOPS = {

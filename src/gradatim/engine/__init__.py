@@ -11,9 +11,5 @@ recorded.
 Which recipe helps: `study` and `study_*` run `cells` of `arms` (`arms_tiny`); `contrasts` and
 `verdict` say what they showed.
 
-Where a solver stands: `evaluate`. `evaluate_live` asks, by an `evaluate_course` from
-`evaluate_start`; results `evaluate_behind` the bank tell `evaluate_misfit`. `evaluate_replay` takes
-what is recorded, `evaluate_folds` holds models out, `evaluate_figures` sum up. Against
-others: `compare` and `compare_*`. Of the machine: `doctor` and `doctor_*`. `demo` shows it all,
-`demo_llm` with a real model.
+Of the machine: `doctor` and `doctor_*`. `demo` shows the whole loop, `demo_llm` with a real model.
 """

@@ -1,7 +1,7 @@
 """Which of the items that are worth asking is asked: content balance and exposure control.
 
 An item that every test asks is soon known by heart, and a test that asks one kind of item tells of
-that kind. Both rules cost precision; `engine.evaluate_replay` says how much. Axes: `run` (tests
+that kind. Both rules cost precision; `standings.evaluate_replay` says how much. Axes: `run` (tests
 side by side), `item`.
 """
 

@@ -7,9 +7,9 @@ from itertools import combinations
 
 import numpy as np
 
-from gradatim.engine.compare_sources import Arms
 from gradatim.errors import ArgumentError, nearest
 from gradatim.evaluation.ranking import groups_said
+from gradatim.standings.compare_sources import Arms
 
 MOST = 20_000  # pairs of one call
 

@@ -7,12 +7,12 @@ import pytest
 from scipy import special
 
 from gradatim.cli.app import run
-from gradatim.engine.compare import compare
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.ranking import HOW
 from gradatim.reports.comparison import compose
 from gradatim.reports.page import render
 from gradatim.reports.ranking import draw_ranks, ranking_text
+from gradatim.standings.compare import compare
 from gradatim.types import Matrix
 
 

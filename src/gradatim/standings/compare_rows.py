@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.engine.compare_sources import Arms
 from gradatim.evaluation import pairs as paired
 from gradatim.evaluation import power as planning
 from gradatim.scale.multiple import adjust
+from gradatim.standings.compare_sources import Arms
 from gradatim.types import Estimate
 
 

@@ -10,8 +10,8 @@ import readme_check
 
 import gradatim as gd
 from gradatim.cli.app import run
-from gradatim.engine.compare import compare
 from gradatim.reports.comparison import compose, draw_differences
+from gradatim.standings.compare import compare
 from gradatim.types import Matrix, Responses
 
 LOGS = Path(__file__).parent / "logs"

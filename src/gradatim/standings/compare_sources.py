@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.engine.compare_columns import joined, told_of
 from gradatim.engine.sources import Given, Opened, open_source, refuse
 from gradatim.errors import ArgumentError, nearest
+from gradatim.standings.columns import joined, told_of
 from gradatim.store.formats import responses_of
 from gradatim.store.logs import is_matrix
 from gradatim.store.run import Run

@@ -6,10 +6,10 @@ import pytest
 from gradatim.cli import app
 from gradatim.engine.attempt import attempt
 from gradatim.engine.calibrate import calibrate
-from gradatim.engine.evaluate import evaluate
 from gradatim.errors import ArgumentError, SolverError
 from gradatim.families.generation import generate
 from gradatim.families.read import save
+from gradatim.standings.evaluate import evaluate
 from gradatim.store.run import Run
 from gradatim.types import Reply, Solver
 

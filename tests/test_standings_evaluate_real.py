@@ -2,7 +2,7 @@
 
 import pytest
 
-from gradatim.engine.evaluate_replay import evaluate_replay
+from gradatim.standings.evaluate_replay import evaluate_replay
 
 FILES = ("zeroeval_gsm", "zeroeval_crux", "livecodebench_generation", "alpacaeval2")
 

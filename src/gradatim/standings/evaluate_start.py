@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradatim.engine.attempt import list_problems
-from gradatim.engine.evaluate_behind import Behind
-from gradatim.engine.evaluate_folds import CELLS, table_of
 from gradatim.errors import ArgumentError, FormatError, nearest
 from gradatim.evaluation.replay import Beyond
 from gradatim.evaluation.shortlist import listed_items
 from gradatim.evaluation.tables import Table, rows_of, tabulate, with_item_errors
 from gradatim.scale.ability import select_items
 from gradatim.scale.curves import probability
+from gradatim.standings.evaluate_behind import Behind
+from gradatim.standings.evaluate_folds import CELLS, table_of
 from gradatim.store import banks
 from gradatim.store.run import Run
 from gradatim.types import Bank, Problem

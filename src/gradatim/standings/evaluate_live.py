@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 
 from gradatim import checks
-from gradatim.engine.evaluate_behind import Behind, find_behind
-from gradatim.engine.evaluate_course import Course, Known, Stops
-from gradatim.engine.evaluate_misfit import find_misfit
-from gradatim.engine.evaluate_start import (
-    closed_items,
-    earlier_tests,
-    kinds_of,
-    open_start,
-    prior_of,
-)
 from gradatim.engine.opening import in_run
 from gradatim.engine.sources import Given
 from gradatim.evaluation.picking import Rules, check_rules
 from gradatim.evaluation.tables import CRITERIA
 from gradatim.progress import Progress, Tick, silent
 from gradatim.solvers.registry import open_solver
+from gradatim.standings.evaluate_behind import Behind, find_behind
+from gradatim.standings.evaluate_course import Course, Known, Stops
+from gradatim.standings.evaluate_misfit import find_misfit
+from gradatim.standings.evaluate_start import (
+    closed_items,
+    earlier_tests,
+    kinds_of,
+    open_start,
+    prior_of,
+)
 from gradatim.store.rows import setting_of
 from gradatim.store.run import Run
 from gradatim.types import Bank, Problem, Solver

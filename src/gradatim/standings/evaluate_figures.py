@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradatim import groups
-from gradatim.engine.evaluate_folds import HeldOut
 from gradatim.evaluation.comparison import clustered_mean, mean_rate
 from gradatim.evaluation.intervals import widening_of_others
 from gradatim.evaluation.rank import correlation, midranks
 from gradatim.evaluation.stopping import first, settled, side_of
 from gradatim.scale.rates import wilson
+from gradatim.standings.evaluate_folds import HeldOut
 from gradatim.types import Estimate
 
 Z = 1.959964  # half-width of a posterior that is right: an interval has no less

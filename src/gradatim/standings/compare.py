@@ -7,13 +7,6 @@ from typing import Any
 import numpy as np
 
 from gradatim import checks
-from gradatim.engine.compare_columns import labels_of
-from gradatim.engine.compare_groups import by_group, changed_problems, repeat_sd, varies
-from gradatim.engine.compare_pairs import MOST, overlaps, pairs_of, refuse_one_cluster
-from gradatim.engine.compare_plan import plan_alone, without_results
-from gradatim.engine.compare_ranking import first_of_many, meeting, ranking
-from gradatim.engine.compare_rows import Rule, describe_pairs, judge
-from gradatim.engine.compare_sources import Arms, open_arms
 from gradatim.engine.sources import READING, Given
 from gradatim.errors import ArgumentError
 from gradatim.evaluation import pairs as paired
@@ -21,6 +14,13 @@ from gradatim.evaluation.comparison import mean_rate
 from gradatim.evaluation.power import MOST as MOST_PROBLEMS
 from gradatim.progress import Progress, Tick, silent
 from gradatim.scale.multiple import METHODS, adjust
+from gradatim.standings.columns import labels_of
+from gradatim.standings.compare_groups import by_group, changed_problems, repeat_sd, varies
+from gradatim.standings.compare_pairs import MOST, overlaps, pairs_of, refuse_one_cluster
+from gradatim.standings.compare_plan import plan_alone, without_results
+from gradatim.standings.compare_ranking import first_of_many, meeting, ranking
+from gradatim.standings.compare_rows import Rule, describe_pairs, judge
+from gradatim.standings.compare_sources import Arms, open_arms
 
 CORRECTIONS = (*METHODS[:1], "joint", *METHODS[1:])
 DETAILED = 40  # pairs up to which groups and changed problems are worked out unasked
@@ -97,8 +97,8 @@ def compare(  # noqa: PLR0913  (one keyword for each question, as in the command
         every problem),
         se_problems, se_attempts (None where attempts cannot tell), detectable, needed, plan,
         changed; groups; ranking and ranked (None for two solvers unless asked for; see
-        `engine.compare_ranking.ranking`); correction; gate; passed; notes; planned: None, or of one
-        solver (then the others are empty) what `engine.compare_plan.plan_alone` gives.
+        `standings.compare_ranking.ranking`); correction; gate; passed; notes; planned: None, or of
+        one solver (then the others are empty) what `standings.compare_plan.plan_alone` gives.
 
     Raises:
         ArgumentError: fewer than two solvers, fewer than two shared problems, different problems

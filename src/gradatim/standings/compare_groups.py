@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.engine.compare_columns import ordered
-from gradatim.engine.compare_sources import Arms
 from gradatim.evaluation import pairs as paired
 from gradatim.evaluation.regressions import changes
 from gradatim.scale.multiple import adjust
+from gradatim.standings.columns import ordered
+from gradatim.standings.compare_sources import Arms
 from gradatim.types import Estimate
 
 LISTED = 200  # problems of a list

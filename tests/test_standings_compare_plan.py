@@ -8,7 +8,7 @@ import pytest
 import gradatim as gd
 from gradatim.cli.app import run
 from gradatim.engine.calibrate import save_bank
-from gradatim.engine.compare import compare
+from gradatim.standings.compare import compare
 from gradatim.types import Matrix
 
 

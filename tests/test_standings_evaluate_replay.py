@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from gradatim.cli import app
-from gradatim.engine.evaluate_replay import evaluate_replay
 from gradatim.errors import ArgumentError
 from gradatim.scale.curves import flat, probability
+from gradatim.standings.evaluate_replay import evaluate_replay
 from gradatim.types import Matrix
 
 
@@ -124,7 +124,7 @@ def test_intervals_are_pooled_over_halves_of_the_items():
 
 
 def test_of_many_models_some_are_held_out(monkeypatch):
-    from gradatim.engine import evaluate_folds as module
+    from gradatim.standings import evaluate_folds as module
 
     monkeypatch.setattr(module, "ENOUGH", 9)
     found = evaluate_replay(matrix(models=20, items=20), items=3, compare_random=5, holdout=0.2)

@@ -9,15 +9,15 @@ import pytest
 import readme_check
 
 from gradatim.cli import app
-from gradatim.engine import evaluate_live
 from gradatim.engine.calibrate import calibrate
-from gradatim.engine.evaluate import evaluate
-from gradatim.engine.evaluate_start import closed_items, prior_of
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.families.generation import generate
 from gradatim.families.read import save
 from gradatim.reports.evaluation import save_figure
 from gradatim.solvers.simulated import difficulty
+from gradatim.standings import evaluate_live
+from gradatim.standings.evaluate import evaluate
+from gradatim.standings.evaluate_start import closed_items, prior_of
 from gradatim.store.run import Run
 from gradatim.types import Matrix, Reply, Solver
 
@@ -211,7 +211,7 @@ def test_what_a_solver_repeats_word_for_word_is_no_luck(known, tmp_path):
 
 
 def test_large_banks_are_shortlisted(known, tmp_path, monkeypatch):
-    from gradatim.engine import evaluate_start
+    from gradatim.standings import evaluate_start
 
     whole = place(known, tmp_path / "a", max_items=3)
     monkeypatch.setattr(evaluate_start, "LISTED", 51)

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from test_engine_evaluate_replay import matrix
+from test_standings_evaluate_replay import matrix
 
 from gradatim.cli import app
-from gradatim.engine.evaluate_folds import deal, kept, same_models
-from gradatim.engine.evaluate_replay import evaluate_replay
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.intervals import widening_of_others
+from gradatim.standings.evaluate_folds import deal, kept, same_models
+from gradatim.standings.evaluate_replay import evaluate_replay
 from gradatim.types import Matrix
 
 SMALL = {"items": 6, "compare_random": 9, "holdout": 0.25, "repeats": 2}

@@ -4,9 +4,9 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from gradatim.engine.evaluate_live import evaluate_live
-from gradatim.engine.evaluate_replay import evaluate_replay
 from gradatim.errors import ArgumentError
+from gradatim.standings.evaluate_live import evaluate_live
+from gradatim.standings.evaluate_replay import evaluate_replay
 from gradatim.store.run import Run
 from gradatim.types import Bank, Matrix, Solver
 
@@ -25,10 +25,10 @@ def evaluate(
         bank: a Bank, its file, or the run (or its folder) that holds it.
         replay: recorded results (a Matrix, or an .npz file) to try adaptive tests on, models held
             out in turn; `solver` and `bank` are left out.
-        options: of `engine.evaluate_live.evaluate_live`: criterion, balance, top, progressive,
+        options: of `standings.evaluate_live.evaluate_live`: criterion, balance, top, progressive,
             max_exposure, stop_se, stop_change, stop_steps, cut, max_items, max_attempts,
             max_tokens, samples, batch, warm, drift, problems, run, recorded, seed, progress, and
-            the solver's own; with `replay` of `engine.evaluate_replay.evaluate_replay`: holdout,
+            the solver's own; with `replay` of `standings.evaluate_replay.evaluate_replay`: holdout,
             items, compare_random, criterion, top, progressive, max_exposure, balance, groups,
             stop_change, stop_steps, cut, halves, repeats, seed, progress.
 

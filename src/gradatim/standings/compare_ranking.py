@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from gradatim import checks
-from gradatim.engine.compare_columns import labels_of
-from gradatim.engine.compare_sources import Arms
 from gradatim.errors import ArgumentError
 from gradatim.evaluation.ranking import HOW, rank
+from gradatim.standings.columns import labels_of
+from gradatim.standings.compare_sources import Arms
 from gradatim.types import Estimate
 
 LISTED = 200  # pairs of a list

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.engine.evaluate_folds import CELLS, Data
 from gradatim.engine.sources import Given, open_source
 from gradatim.errors import ArgumentError, GradatimError
 from gradatim.scale.ability import select_items
+from gradatim.standings.evaluate_folds import CELLS, Data
 from gradatim.store.run import Run
 from gradatim.types import Bank, Matrix, Responses
 

@@ -7,15 +7,15 @@ import numpy as np
 from scipy import special
 
 from gradatim.engine.attempt import attempt
-from gradatim.engine.evaluate_behind import Behind
-from gradatim.engine.evaluate_misfit import Misfit
-from gradatim.engine.evaluate_start import Start, tables_of
 from gradatim.errors import SolverError
 from gradatim.evaluation.intervals import luck_of_attempts
 from gradatim.evaluation.picking import Rules
 from gradatim.evaluation.replay import begin, choose, take, tell
 from gradatim.evaluation.stopping import settled, side_of
 from gradatim.evaluation.tables import ranking
+from gradatim.standings.evaluate_behind import Behind
+from gradatim.standings.evaluate_misfit import Misfit
+from gradatim.standings.evaluate_start import Start, tables_of
 from gradatim.store.rows import setting_of
 from gradatim.types import Estimate, Problem, Solver
 

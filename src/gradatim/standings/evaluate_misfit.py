@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradatim.engine.evaluate_behind import Behind
-from gradatim.engine.evaluate_folds import deal, hold_out, same_models
 from gradatim.engine.sources import Given
 from gradatim.evaluation.intervals import widening
 from gradatim.evaluation.picking import Rules
 from gradatim.progress import Progress, Tick
+from gradatim.standings.evaluate_behind import Behind
+from gradatim.standings.evaluate_folds import deal, hold_out, same_models
 from gradatim.store import banks
 from gradatim.store.run import Run
 from gradatim.types import Bank, Matrix, Responses

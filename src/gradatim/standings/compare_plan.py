@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradatim import checks
-from gradatim.engine.compare_rows import Rule
-from gradatim.engine.compare_sources import Arms, path_and_solver, solver_row
 from gradatim.engine.sources import Given
 from gradatim.errors import ArgumentError, FormatError
 from gradatim.evaluation import pairs as paired
 from gradatim.evaluation import power as planning
 from gradatim.scale.curves import probability
+from gradatim.standings.compare_rows import Rule
+from gradatim.standings.compare_sources import Arms, path_and_solver, solver_row
 from gradatim.store import banks
 from gradatim.types import Bank, Estimate
 

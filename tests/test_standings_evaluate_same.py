@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from gradatim.engine.calibrate import calibrate
-from gradatim.engine.evaluate import evaluate
-from gradatim.engine.evaluate_folds import hold_out, kept
 from gradatim.evaluation.picking import Rules
 from gradatim.families.generation import generate
 from gradatim.files import dumps
+from gradatim.standings.evaluate import evaluate
+from gradatim.standings.evaluate_folds import hold_out, kept
 from gradatim.types import Matrix, Reply, Solver
 
 MODELS, ASKED, ME = 12, 10, 5

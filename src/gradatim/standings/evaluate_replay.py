@@ -6,8 +6,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradatim import checks
-from gradatim.engine.compare_columns import joined, labels_of, told_of
-from gradatim.engine.evaluate_figures import (
+from gradatim.engine.sources import Opened
+from gradatim.errors import ArgumentError
+from gradatim.evaluation.comparison import clustered_mean
+from gradatim.evaluation.intervals import plain_interval
+from gradatim.evaluation.picking import Rules
+from gradatim.evaluation.replay import Walk, full_scores, plain_means, random_orders, walk
+from gradatim.evaluation.tables import CRITERIA
+from gradatim.progress import Progress, Tick, silent
+from gradatim.standings.columns import joined, labels_of, told_of
+from gradatim.standings.evaluate_figures import (
     Covered,
     Random,
     coverage_of,
@@ -18,7 +26,7 @@ from gradatim.engine.evaluate_figures import (
     stops_of,
     width_of,
 )
-from gradatim.engine.evaluate_folds import (
+from gradatim.standings.evaluate_folds import (
     BATCH,
     Data,
     HeldOut,
@@ -29,14 +37,6 @@ from gradatim.engine.evaluate_folds import (
     order_of,
     same_models,
 )
-from gradatim.engine.sources import Opened
-from gradatim.errors import ArgumentError
-from gradatim.evaluation.comparison import clustered_mean
-from gradatim.evaluation.intervals import plain_interval
-from gradatim.evaluation.picking import Rules
-from gradatim.evaluation.replay import Walk, full_scores, plain_means, random_orders, walk
-from gradatim.evaluation.tables import CRITERIA
-from gradatim.progress import Progress, Tick, silent
 from gradatim.store.formats import read_matrix
 from gradatim.types import Matrix
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from gradatim.engine.evaluate_folds import Data, calibrated, deal, hold_out
-from gradatim.engine.evaluate_replay import evaluate_replay
 from gradatim.evaluation.adaptive import thin
 from gradatim.evaluation.intervals import widening
 from gradatim.evaluation.picking import Rules
 from gradatim.evaluation.replay import walk
+from gradatim.standings.evaluate_folds import Data, calibrated, deal, hold_out
+from gradatim.standings.evaluate_replay import evaluate_replay
 from gradatim.store.formats import read_matrix
 from gradatim.types import Matrix
 
