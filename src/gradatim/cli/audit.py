@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gradatim.audits import audit as audits
+from gradatim.audits.scores import SECTIONS
 from gradatim.cli.logs import Columns, Format, Score, Span, reading
 from gradatim.cli.output import Json, Quiet, emit, reporter
 from gradatim.errors import ArgumentError
@@ -15,6 +16,7 @@ from gradatim.evaluation.better_checker import Checker, Stakes
 from gradatim.evaluation.resampling import Prices
 from gradatim.evaluation.verifier_error import stated_rates
 
+SECTION_NAMES = ", ".join(section.name for section in SECTIONS)
 SHOWN = 8  # findings of a section that are printed
 
 
@@ -38,7 +40,8 @@ def audit(
         typer.Option(help="Problems that the file must not share, say those trained on."),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="A section of a file's audit; repeatable.")
+        list[str] | None,
+        typer.Option(help=f"A section of a file's audit; repeatable. {SECTION_NAMES}."),
     ] = None,
     false_positive: Annotated[
         str | None,
