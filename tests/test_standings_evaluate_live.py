@@ -264,7 +264,9 @@ def test_the_verb_and_its_figures(known, tmp_path, capsys):
     assert app.run([*replay, "--figure", str(tmp_path / "r.html"), "-q"]) == 0
     text = capsys.readouterr().out
     assert "the cap of 50% adds" in text
-    assert "Mean error of the predicted score" in (tmp_path / "r.html").read_text()
+    page = (tmp_path / "r.html").read_text()
+    assert "Mean error of the predicted score" in page
+    assert "Where the model scores the random items too, it takes " in page
     for wrong, words in (
         ([*line, "--items", "3"], "--items is for --replay only"),
         ([*replay, "--stop-se", "0.3"], "--stop-se has no place beside --replay"),

@@ -1,5 +1,6 @@
 """Figures of an adaptive test: its shrinking interval, or how many items would have done."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -136,14 +137,31 @@ def _of(estimate: Any, name: str) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _tried(found: Mapping[str, Any]) -> Section:
-    fewest = found["enough"]
-    said = f"{fewest}" if fewest else f"More than {len(found['curve']['items'])}"
-    lead = (
-        f"{said} adaptive items do for the error of "
+def _fewest(found: Mapping[str, Any], of: str) -> str:
+    """How many adaptive items do, by the plain mean ("enough") or the model ("enough_model")."""
+    return f"{found[of]}" if found[of] else f"more than {len(found['curve']['items'])}"
+
+
+def _outcome(found: Mapping[str, Any]) -> str:
+    """A replay in one sentence."""
+    said = _fewest(found, "enough")
+    return (
+        f"{said[0].upper()}{said[1:]} adaptive items do for the error of "
         f"{min(found['compare_random'], found['bank_items'])} random ones; "
         f"{found['models']:,} models held out, {found['bank_items']:,} items"
     )
+
+
+def _tried(found: Mapping[str, Any]) -> Section:
+    lead = (
+        f"Where the model scores the random items too, it takes {_fewest(found, 'enough_model')}. "
+        f"One item was given to {found['exposure']:.0%} of models."
+    )
+    if math.isfinite(held := _of(found["coverage"], "value")):
+        lead += (
+            f" 95% intervals at the end hold the full score in {held:.1%} of tests, and are "
+            f"{_of(found['width'], 'value'):.3f} wide."
+        )
     curve = found["curve"]
     rows = [{name: float(curve[name][at]) for name in curve} for at in range(len(curve["items"]))]
     figure = Figure(
@@ -179,7 +197,7 @@ def save_figure(found: Mapping[str, Any], output: str | Path) -> Path:
         text = render(
             Page(
                 title="An adaptive test",
-                lead=section.lead,
+                lead=_outcome(found) if replayed else section.lead,
                 sections=[section],
                 footer={"gradatim": gradatim.__version__},
             )
