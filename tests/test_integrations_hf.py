@@ -180,7 +180,7 @@ def test_pass_rates_fall_over_the_levels_of_sums(model, cache, tmp_path):
         for reply in seen:
             if (problem := reply.request.problem).id in right:
                 right[problem.id] += check(problem, reply.text).solved
-        rate = mean_rate(np.array([*right.values()]), np.full(len(right), 4))
+        rate = mean_rate(np.array([*right.values()]) / 4, np.full(len(right), 4))
         print(f"{group.name}: {rate}, {found['requested']} attempts; floor {group.floor:.3f}")
         assert rate.value == pytest.approx(rates[-1])
         assert found["made"] == 64
