@@ -8,16 +8,18 @@ from gradatim import groups
 from gradatim.audits.subject import Attempts, Subject, finding, pick
 from gradatim.audits.verdicts import PASSES, said_graded, written
 from gradatim.evaluation.calibration import (
+    CalibrationError,
     balance,
     brier_parts,
     calibration_error,
     skill,
 )
 from gradatim.evaluation.comparison import clustered_mean
-from gradatim.evaluation.discrimination import discrimination
+from gradatim.evaluation.discrimination import Discrimination, discrimination
 from gradatim.evaluation.rescaling import METHODS, cross_rescaled
 from gradatim.evaluation.selection import best_of_n
 from gradatim.evaluation.selective import covered_at, risk_coverage
+from gradatim.types import Estimate
 
 CONFIDENCE = ("confidence", "probability", "p_correct", "prob", "certainty")
 ABSTAINED = ("abstained", "abstains")
@@ -53,19 +55,7 @@ def judge_confidence(subject: Subject) -> dict[str, Any] | None:
     )
     rescaled = _rescaled(sure, right, problem)
     over = clustered_mean(sure - right, problem)
-    notes += [
-        f"confidence minus share right {written(over)}; calibration error "
-        f"{written(error.debiased)} (plug-in {error.plug_in:.3f}, of which chance "
-        f"{error.chance:.3f})"
-        + ("; " if rescaled else "")
-        + ", ".join(f"after {name} {row['plug_in']:.3f}" for name, row in rescaled.items()),
-        f"all attempts are {'right' if right.all() else 'wrong'}: nothing to tell apart (no AUROC)"
-        if right.all() or not right.any()
-        else f"AUROC {written(order.auroc)}, AUPRC {written(order.auprc)} at "
-        f"{order.prevalence.value:.2f} right; at most {RISK:.0%} are wrong up to a coverage of "
-        f"{covered_at(curve, RISK)[0]:.0%}",
-    ]
-    notes += [order.warning] if order.warning else []
+    notes += _told(over, error, order, rescaled, coverage=covered_at(curve, RISK)[0])
     names = subject.matrix.solvers
     surest = _surest(sure, right, problem, np.array(names)[solver])
     notes += [
@@ -106,6 +96,32 @@ def judge_confidence(subject: Subject) -> dict[str, Any] | None:
             "answered": float(kept.mean()),
         },
     }
+
+
+def _told(
+    over: Estimate,
+    error: CalibrationError,
+    order: Discrimination,
+    rescaled: dict[str, dict[str, Any]],
+    *,
+    coverage: float,
+) -> list[str]:
+    """Calibration and discrimination in words."""
+    after = ", ".join(f"after {name} {row['plug_in']:.3f}" for name, row in rescaled.items())
+    calibrated = (
+        f"confidence minus share right {written(over)}; calibration error "
+        f"{written(error.debiased)} (plug-in {error.plug_in:.3f}, of which chance "
+        f"{error.chance:.3f})" + (f"; {after}" if after else "")
+    )
+    right = order.prevalence.value
+    if right in (0, 1):
+        told = f"all attempts are {'right' if right else 'wrong'}: nothing to tell apart (no AUROC)"
+    else:
+        told = (
+            f"AUROC {written(order.auroc)}, AUPRC {written(order.auprc)} at {right:.2f} right; at "
+            f"most {RISK:.0%} are wrong up to a coverage of {coverage:.0%}"
+        )
+    return [calibrated, told, *([order.warning] if order.warning else [])]
 
 
 def _confidence(attempts: Attempts) -> tuple[np.ndarray | None, str, list[str]]:
