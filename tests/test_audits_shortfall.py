@@ -63,7 +63,7 @@ def test_where_nothing_could_be_looked_at_the_audit_ends_with_2(tmp_path, capsys
     for more in ([], ["--only", "leaks", "--only", "texts"]):
         assert app.run(["audit", path, "-q", *more]) == 2
         said = capsys.readouterr().out
-        assert "nothing was looked at (1 solvers, 40 items" in said
+        assert "nothing was looked at (1 solver, 40 items" in said
         assert "leaks        not looked at: needs results of 3 solvers" in said
     assert not audit_file(path)["passed"]
     np.savez(tmp_path / "none.npz", solved=np.zeros((0, 0)), tried=np.zeros((0, 0), dtype=int))

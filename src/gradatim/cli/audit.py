@@ -180,7 +180,7 @@ def sections(found: dict[str, Any], *, why: bool = False) -> str:
     """
     failed = [row["section"] for row in found["sections"] if not row["passed"]]
     sizes = ", ".join(
-        f"{found[what]:,} {what}"
+        f"{found[what]:,} {what if found[what] != 1 else what[:-1]}"
         for what in ("solvers", "items", "attempts", "problems")
         if found[what]
     )
